@@ -1,0 +1,16 @@
+//! The pure heart of Ringmail: words, labels, chain graph, expressions, grants, policy, gate and trail.
+//! Nothing in this crate reads a file, a socket, a clock or the environment, waits, or starts a thread; the lints
+//! below and `clippy.toml` prove it. The engine brings the outside in as arguments.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod address;
+pub mod checks;
+pub mod doc;
+pub mod expr;
+pub mod json;
+pub mod label;
+pub mod schema;
+pub mod value;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,933 @@
+//! JSON Schema 2020-12 for inputs, outputs and links: strict (closed objects, asserted formats, no unknown keyword,
+//! no remote reference), judged straight on values, with `x-ringmail-label` for labels and `x-ringmail-check` for
+//! the named text checks. A schema never changes a value.
+
+use crate::checks::TextCheck;
+use crate::doc::{Data, Node, Problems, Source, Span, suggest};
+use crate::expr::Shape;
+use crate::label::{Label, Labels, TagTable};
+use crate::value::{List, Map, Seg, Str, Value};
+use jsonschema::json as js;
+use serde_json::{Value as Json, json};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub const LABEL_KEY: &str = "x-ringmail-label";
+pub const CHECK_KEY: &str = "x-ringmail-check";
+/// How many schemas may apply to one place of a value, references followed.
+pub const APPLIED_MAX: usize = 1_000;
+
+/// A loaded schema. Cheap to clone.
+#[derive(Clone)]
+pub struct Schema {
+    validator: Arc<jsonschema::Validator<Values>>,
+    json: Arc<Json>,
+    labels: Arc<PlaceLabels>,
+    shape: Shape,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Schema({})", self.json)
+    }
+}
+
+/// One way in which a value does not fit; the text never holds the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    pub path: String,
+    pub message: String,
+}
+
+impl Schema {
+    /// Loads a schema from a document, reporting every problem at its place.
+    pub fn load(
+        node: &Node,
+        source: &Arc<Source>,
+        tags: &mut TagTable,
+        problems: &mut Problems,
+    ) -> Option<Schema> {
+        let before = problems.0.len();
+        let json = Json::from(&node.to_value());
+        let mut loader = Loader {
+            source,
+            problems,
+            tags,
+            root: node,
+            applied: BTreeMap::new(),
+            labelled: BTreeMap::new(),
+        };
+        loader.schema(node);
+        let labels = loader.labels(node);
+        if problems.0.len() > before {
+            return None;
+        }
+        let shape = shape_of(&json, &json, 0);
+        let closed = close(&json);
+        match compile(&closed) {
+            Ok(validator) => {
+                Some(Schema { validator: Arc::new(validator), json: Arc::new(closed), labels, shape })
+            }
+            Err(message) => {
+                problems.add(source, node.span, format!("not a JSON Schema: {message}"));
+                None
+            }
+        }
+    }
+
+    /// Every mismatch up to a handful, or nothing.
+    pub fn check(&self, value: &Value) -> Result<(), Vec<Mismatch>> {
+        const SHOWN_MAX: usize = 5;
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let errors = self.validator.iter_errors(value).take(SHOWN_MAX);
+        Err(errors
+            .map(|error| Mismatch {
+                path: error.instance_path().as_str().trim_start_matches('/').replace('/', "."),
+                message: error.masked_with("the value").to_string(),
+            })
+            .collect())
+    }
+
+    /// The labels of a value that came with `base`, tags of the schema added at their paths.
+    pub fn label(&self, value: &Value, base: &Labels) -> Labels {
+        if self.labels.is_empty() { base.clone() } else { base.merged(&self.labels.apply(value)) }
+    }
+
+    /// The labels any value of this schema can have beyond `base`: what static analysis assumes.
+    pub fn static_labels(&self, base: Label) -> Labels {
+        self.labels.everywhere().joined(base)
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The schema as it is enforced: objects closed.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+}
+
+fn compile(schema: &Json) -> Result<jsonschema::Validator<Values>, String> {
+    jsonschema::options_for::<Values>()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .offline()
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(false)
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .with_keyword(CHECK_KEY, |_, value, _| {
+            let check = value.as_str().and_then(TextCheck::find);
+            check
+                .map(|check| Box::new(Named(check)) as Box<dyn for<'i> jsonschema::Keyword<'i, Values>>)
+                .ok_or_else(|| jsonschema::ValidationError::custom("unknown check"))
+        })
+        .build(schema)
+        .map_err(|error| crate::json::shorten(&error.to_string()))
+}
+
+struct Named(&'static TextCheck);
+
+impl<'i> jsonschema::Keyword<'i, Values> for Named {
+    fn validate(&self, instance: &'i Value) -> Result<(), jsonschema::ValidationError<'i>> {
+        let name = self.0.name;
+        self.0.test(instance).map_err(|why| {
+            jsonschema::ValidationError::custom(format!("not a safe `{name}`: the value {why}"))
+        })
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.0.test(instance).is_ok()
+    }
+}
+
+/// Where a keyword holds further schemas.
+#[derive(Clone, Copy, PartialEq)]
+enum Holds {
+    Nothing,
+    One,
+    Many,
+    Named,
+}
+
+/// The 2020-12 vocabulary, and whether a keyword's schemas apply to the same place of the value.
+const KEYWORDS: &[(&str, Holds, bool)] = &[
+    ("$schema", Holds::Nothing, false),
+    ("$id", Holds::Nothing, false),
+    ("$anchor", Holds::Nothing, false),
+    ("$comment", Holds::Nothing, false),
+    ("$ref", Holds::Nothing, false),
+    ("$defs", Holds::Named, false),
+    ("type", Holds::Nothing, false),
+    ("enum", Holds::Nothing, false),
+    ("const", Holds::Nothing, false),
+    ("multipleOf", Holds::Nothing, false),
+    ("maximum", Holds::Nothing, false),
+    ("exclusiveMaximum", Holds::Nothing, false),
+    ("minimum", Holds::Nothing, false),
+    ("exclusiveMinimum", Holds::Nothing, false),
+    ("maxLength", Holds::Nothing, false),
+    ("minLength", Holds::Nothing, false),
+    ("pattern", Holds::Nothing, false),
+    ("maxItems", Holds::Nothing, false),
+    ("minItems", Holds::Nothing, false),
+    ("uniqueItems", Holds::Nothing, false),
+    ("maxContains", Holds::Nothing, false),
+    ("minContains", Holds::Nothing, false),
+    ("maxProperties", Holds::Nothing, false),
+    ("minProperties", Holds::Nothing, false),
+    ("required", Holds::Nothing, false),
+    ("dependentRequired", Holds::Nothing, false),
+    ("dependentSchemas", Holds::Named, true),
+    ("allOf", Holds::Many, true),
+    ("anyOf", Holds::Many, true),
+    ("oneOf", Holds::Many, true),
+    ("not", Holds::One, true),
+    ("if", Holds::One, true),
+    ("then", Holds::One, true),
+    ("else", Holds::One, true),
+    ("prefixItems", Holds::Many, false),
+    ("items", Holds::One, false),
+    ("contains", Holds::One, false),
+    ("properties", Holds::Named, false),
+    ("patternProperties", Holds::Named, false),
+    ("additionalProperties", Holds::One, false),
+    ("propertyNames", Holds::One, false),
+    ("unevaluatedItems", Holds::One, false),
+    ("unevaluatedProperties", Holds::One, false),
+    ("format", Holds::Nothing, false),
+    ("contentEncoding", Holds::Nothing, false),
+    ("contentMediaType", Holds::Nothing, false),
+    ("contentSchema", Holds::One, false),
+    ("title", Holds::Nothing, false),
+    ("description", Holds::Nothing, false),
+    ("default", Holds::Nothing, false),
+    ("deprecated", Holds::Nothing, false),
+    ("readOnly", Holds::Nothing, false),
+    ("writeOnly", Holds::Nothing, false),
+    ("examples", Holds::Nothing, false),
+    (LABEL_KEY, Holds::Nothing, false),
+    (CHECK_KEY, Holds::Nothing, false),
+];
+
+struct Loader<'a> {
+    source: &'a Arc<Source>,
+    problems: &'a mut Problems,
+    tags: &'a mut TagTable,
+    root: &'a Node,
+    /// Schemas applied at one place, by the start of the schema in the text.
+    applied: BTreeMap<Span, usize>,
+    /// Labels by the start of the schema; nothing while they are being collected.
+    labelled: BTreeMap<Span, Option<Arc<PlaceLabels>>>,
+}
+
+impl Loader<'_> {
+    fn wrong(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.add(self.source, span, message);
+    }
+
+    fn schema(&mut self, node: &Node) {
+        if matches!(node.data, Data::Bool(_)) {
+            return;
+        }
+        let Data::Map(entries) = &node.data else {
+            return self.wrong(node.span, format!("a schema is a map, not {}", node.type_name()));
+        };
+        self.count(node, &mut Vec::new());
+        for (key, value) in entries {
+            match KEYWORDS.iter().find(|(name, _, _)| *name == key.name) {
+                None if key.name.starts_with("x-") && !key.name.starts_with("x-ringmail") => {}
+                None => {
+                    let near = suggest(&key.name, KEYWORDS.iter().map(|(name, _, _)| *name));
+                    let help = near.map_or("see JSON Schema 2020-12".to_string(), |near| {
+                        format!("did you mean `{near}`?")
+                    });
+                    let message =
+                        format!("unknown keyword `{}` in a schema", crate::json::shorten(&key.name));
+                    self.problems.add_help(self.source, key.span, message, help);
+                }
+                Some(_) if key.name == "$ref" => {
+                    if self.reference(value).is_none() {
+                        let shown = crate::json::shorten(value.text().unwrap_or_default());
+                        let message = format!("`$ref` leads nowhere: `{shown}`");
+                        let help = "references stay inside the schema, such as `#/$defs/name`";
+                        self.problems.add_help(self.source, value.span, message, help);
+                    }
+                }
+                Some(_) if key.name == CHECK_KEY => self.named_check(value),
+                Some((_, holds, _)) => {
+                    subschemas(value, *holds).into_iter().for_each(|inner| self.schema(inner))
+                }
+            }
+        }
+    }
+
+    fn named_check(&mut self, node: &Node) {
+        if node.text().and_then(TextCheck::find).is_none() {
+            let known = crate::checks::CHECKS
+                .iter()
+                .map(|check| format!("`{}`", check.name))
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.wrong(node.span, format!("`{CHECK_KEY}` is one of {known}"));
+        }
+    }
+
+    /// The schema a `$ref` leads to: within this document only.
+    fn reference(&self, reference: &Node) -> Option<&Node> {
+        lookup(self.root, reference.text()?.strip_prefix('#')?)
+    }
+
+    /// How many schemas apply to one place of the value; refuses what multiplies or never ends.
+    fn count(&mut self, node: &Node, path: &mut Vec<Span>) -> usize {
+        if let Some(known) = self.applied.get(&node.span) {
+            return *known;
+        }
+        if path.contains(&node.span) {
+            self.wrong(node.span, "this schema refers to itself at the same place of the value");
+            return 1;
+        }
+        path.push(node.span);
+        let mut total = 1_usize;
+        for (key, value) in node.entries() {
+            if key.name == "$ref" {
+                let target = self.reference(value).cloned();
+                total = total.saturating_add(target.map_or(0, |target| self.count(&target, path)));
+            }
+            let in_place = KEYWORDS.iter().find(|(name, _, in_place)| *name == key.name && *in_place);
+            for inner in in_place.map_or(Vec::new(), |(_, holds, _)| subschemas(value, *holds)) {
+                total = total.saturating_add(self.count(inner, path));
+            }
+        }
+        path.pop();
+        if total > APPLIED_MAX && self.applied.values().all(|known| *known <= APPLIED_MAX) {
+            self.wrong(node.span, format!("more than {APPLIED_MAX} schemas apply to one place of the value"));
+        }
+        self.applied.insert(node.span, total);
+        total
+    }
+
+    fn labels(&mut self, node: &Node) -> Arc<PlaceLabels> {
+        match self.labelled.get(&node.span) {
+            Some(Some(known)) => return known.clone(),
+            // A schema inside itself: all below it gets every tag the document names.
+            Some(None) => {
+                return Arc::new(PlaceLabels { own: self.all_tags(self.root), ..PlaceLabels::default() });
+            }
+            None => self.labelled.insert(node.span, None),
+        };
+        let mut out = PlaceLabels::default();
+        for (key, value) in node.entries() {
+            let holds = KEYWORDS
+                .iter()
+                .find(|(name, ..)| *name == key.name)
+                .map_or(Holds::Nothing, |(_, holds, _)| *holds);
+            match key.name.as_str() {
+                LABEL_KEY => out.own = out.own.join(self.label_value(value)),
+                "$ref" => {
+                    if let Some(target) = self.reference(value).cloned() {
+                        let inner = self.labels(&target);
+                        out.merge(&inner);
+                    }
+                }
+                "properties" => {
+                    for (name, inner) in value.entries() {
+                        let inner = self.labels(inner);
+                        out.keys.entry(name.name.as_str().into()).or_default().merge(&inner);
+                    }
+                }
+                "prefixItems" => {
+                    for (at, inner) in value.items().iter().enumerate() {
+                        let inner = self.labels(inner);
+                        out.places.entry(at).or_default().merge(&inner);
+                    }
+                }
+                "$defs" => {}
+                name => {
+                    for inner in subschemas(value, holds) {
+                        let inner = self.labels(inner);
+                        match name {
+                            "items" | "contains" | "unevaluatedItems" => {
+                                out.items.get_or_insert_default().merge(&inner)
+                            }
+                            "additionalProperties" | "unevaluatedProperties" | "patternProperties" => {
+                                out.rest.get_or_insert_default().merge(&inner);
+                            }
+                            _ => out.merge(&inner),
+                        }
+                    }
+                }
+            }
+        }
+        out.prune();
+        let out = Arc::new(out);
+        self.labelled.insert(node.span, Some(out.clone()));
+        out
+    }
+
+    fn all_tags(&mut self, node: &Node) -> Label {
+        let below = node.entries().iter().fold(Label::BOTTOM, |label, (key, value)| {
+            let own = if key.name == LABEL_KEY { self.label_value(value) } else { Label::BOTTOM };
+            label.join(own).join(self.all_tags(value))
+        });
+        node.items().iter().fold(below, |label, item| label.join(self.all_tags(item)))
+    }
+
+    /// `x-ringmail-label: [pii]`; the word `untrusted` lowers integrity.
+    fn label_value(&mut self, node: &Node) -> Label {
+        let mut label = Label::BOTTOM;
+        if node.items().is_empty() {
+            self.wrong(node.span, format!("`{LABEL_KEY}` is a list of tags, such as `[pii]`"));
+        }
+        for item in node.items() {
+            match item.text() {
+                Some("untrusted") => label.untrusted = true,
+                Some(name) if is_tag_name(name) => match self.tags.intern(name) {
+                    Some(tag) => label.tags = label.tags.with(tag),
+                    None => {
+                        self.wrong(item.span, format!("more than {} different tags", crate::label::TAGS_MAX))
+                    }
+                },
+                _ => self
+                    .wrong(item.span, "a tag is lower case letters, digits, `_`, `-` and `:`, such as `pii`"),
+            }
+        }
+        label
+    }
+}
+
+/// Whether a text can name a tag.
+pub fn is_tag_name(name: &str) -> bool {
+    const CHARS_MAX: usize = 64;
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | ':');
+    (1..=CHARS_MAX).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(letter)
+}
+
+fn subschemas(value: &Node, holds: Holds) -> Vec<&Node> {
+    match holds {
+        Holds::Nothing => Vec::new(),
+        Holds::One => vec![value],
+        Holds::Many => value.items().iter().collect(),
+        Holds::Named => value.entries().iter().map(|(_, inner)| inner).collect(),
+    }
+}
+
+fn lookup<'n>(root: &'n Node, pointer: &str) -> Option<&'n Node> {
+    if pointer.is_empty() {
+        return Some(root);
+    }
+    pointer.strip_prefix('/')?.split('/').try_fold(root, |node, step| {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        node.get(&step).or_else(|| step.parse::<usize>().ok().and_then(|at| node.items().get(at)))
+    })
+}
+
+/// Labels by place of a schema.
+#[derive(Debug, Default)]
+struct PlaceLabels {
+    own: Label,
+    keys: BTreeMap<Str, PlaceLabels>,
+    /// Members not in `keys`.
+    rest: Option<Box<PlaceLabels>>,
+    places: BTreeMap<usize, PlaceLabels>,
+    items: Option<Box<PlaceLabels>>,
+}
+
+impl PlaceLabels {
+    fn is_empty(&self) -> bool {
+        self.own == Label::BOTTOM
+            && self.keys.is_empty()
+            && self.rest.is_none()
+            && self.places.is_empty()
+            && self.items.is_none()
+    }
+
+    fn prune(&mut self) {
+        self.keys.retain(|_, inner| !inner.is_empty());
+        self.places.retain(|_, inner| !inner.is_empty());
+        self.rest.take_if(|inner| inner.is_empty());
+        self.items.take_if(|inner| inner.is_empty());
+    }
+
+    fn merge(&mut self, other: &PlaceLabels) {
+        self.own = self.own.join(other.own);
+        for (key, inner) in &other.keys {
+            self.keys.entry(key.clone()).or_default().merge(inner);
+        }
+        for (at, inner) in &other.places {
+            self.places.entry(*at).or_default().merge(inner);
+        }
+        if let Some(rest) = &other.rest {
+            self.rest.get_or_insert_default().merge(rest);
+        }
+        if let Some(items) = &other.items {
+            self.items.get_or_insert_default().merge(items);
+        }
+    }
+
+    fn apply(&self, value: &Value) -> Labels {
+        match value {
+            Value::Map(map) if !self.keys.is_empty() || self.rest.is_some() => {
+                let parts = map.iter().filter_map(|(key, inner)| {
+                    let place = self.keys.get(key).or(self.rest.as_deref())?;
+                    Some((key.clone(), place.apply(inner)))
+                });
+                Labels::keys(self.own, parts)
+            }
+            Value::List(list) if !self.places.is_empty() || self.items.is_some() => {
+                let part = |(at, inner): (usize, &Value)| match self.places.get(&at).or(self.items.as_deref())
+                {
+                    Some(place) => place.apply(inner),
+                    None => Labels::default(),
+                };
+                Labels::items(self.own, list.iter().enumerate().map(part).collect())
+            }
+            _ => self.own.into(),
+        }
+    }
+
+    /// All that can be carried anywhere; list items join into their list, whose length is not known yet.
+    fn everywhere(&self) -> Labels {
+        let whole = |inner: &PlaceLabels| inner.everywhere().all();
+        let lists = self.places.values().map(whole).chain(self.items.as_deref().map(whole));
+        let own = lists.chain(self.rest.as_deref().map(whole)).fold(self.own, Label::join);
+        Labels::keys(own, self.keys.iter().map(|(key, inner)| (key.clone(), inner.everywhere())))
+    }
+}
+
+/// Closes objects that list their members. A schema that takes part in a combination stays open, because its
+/// siblings may allow more; the combination itself is closed by `unevaluatedProperties`.
+fn close(schema: &Json) -> Json {
+    let mut combined = BTreeSet::new();
+    collect_combined(schema, false, &mut combined);
+    let mut closed = schema.clone();
+    close_at(&mut closed, "#", false, &combined);
+    closed
+}
+
+const COMBINERS: &[&str] = &["allOf", "anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas"];
+
+/// The targets of references that stand inside a combination or beside other members.
+fn collect_combined(schema: &Json, inside: bool, out: &mut BTreeSet<String>) {
+    match schema {
+        Json::Object(members) => {
+            if let Some(Json::String(target)) = members.get("$ref")
+                && (inside || members.contains_key("properties"))
+            {
+                out.insert(target.clone());
+            }
+            for (key, value) in members {
+                collect_combined(value, COMBINERS.contains(&key.as_str()), out);
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_combined(item, inside, out)),
+        _ => {}
+    }
+}
+
+fn close_at(schema: &mut Json, pointer: &str, inside: bool, combined: &BTreeSet<String>) {
+    let Json::Object(members) = schema else { return };
+    for (keyword, holds, in_place) in KEYWORDS {
+        let Some(value) = members.get_mut(*keyword) else { continue };
+        match (holds, value) {
+            (Holds::One, value) => close_at(value, &format!("{pointer}/{keyword}"), *in_place, combined),
+            (Holds::Many, Json::Array(items)) => {
+                for (at, item) in items.iter_mut().enumerate() {
+                    close_at(item, &format!("{pointer}/{keyword}/{at}"), *in_place, combined);
+                }
+            }
+            (Holds::Named, Json::Object(named)) => {
+                for (name, item) in named.iter_mut() {
+                    close_at(item, &format!("{pointer}/{keyword}/{name}"), *in_place, combined);
+                }
+            }
+            _ => {}
+        }
+    }
+    let lists = members.contains_key("properties") || members.contains_key("patternProperties");
+    let decided =
+        members.contains_key("additionalProperties") || members.contains_key("unevaluatedProperties");
+    if !lists || decided || inside || combined.contains(pointer) {
+        return;
+    }
+    let combines =
+        members.contains_key("$ref") || COMBINERS.iter().any(|keyword| members.contains_key(*keyword));
+    let keyword = if combines { "unevaluatedProperties" } else { "additionalProperties" };
+    members.insert(keyword.into(), json!(false));
+}
+
+/// What a schema says about types, members and items; anything it does not say simply is any.
+fn shape_of(schema: &Json, root: &Json, depth: usize) -> Shape {
+    const DEPTH_MAX: usize = 16;
+    let Json::Object(members) = schema else { return Shape::ANY };
+    if depth > DEPTH_MAX {
+        return Shape::ANY;
+    }
+    if let Some(Json::String(target)) = members.get("$ref") {
+        let target = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+        return target.map_or(Shape::ANY, |target| shape_of(target, root, depth + 1));
+    }
+    if COMBINERS.iter().any(|keyword| members.contains_key(*keyword)) {
+        return match members.get("anyOf").or(members.get("oneOf")) {
+            Some(Json::Array(branches)) if members.len() == 1 => {
+                let shapes = branches.iter().map(|branch| shape_of(branch, root, depth + 1));
+                shapes.reduce(|a, b| a.or(&b)).unwrap_or(Shape::ANY)
+            }
+            _ => Shape::ANY,
+        };
+    }
+    if let Some(value) = members.get("const") {
+        return Shape::of_value(&Value::from(value));
+    }
+    if let Some(Json::Array(values)) = members.get("enum") {
+        let shapes = values.iter().map(|value| Shape::of_value(&Value::from(value)));
+        return shapes.reduce(|a, b| a.or(&b)).unwrap_or(Shape::ANY);
+    }
+    let types = match members.get("type") {
+        Some(Json::String(one)) => vec![one.as_str()],
+        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
+        _ => return Shape::ANY,
+    };
+    types
+        .iter()
+        .map(|name| typed_shape(name, members, root, depth))
+        .reduce(|a, b| a.or(&b))
+        .unwrap_or(Shape::ANY)
+}
+
+fn typed_shape(name: &str, members: &serde_json::Map<String, Json>, root: &Json, depth: usize) -> Shape {
+    match name {
+        "object" => match members.get("properties") {
+            Some(Json::Object(listed)) => {
+                let closed = matches!(members.get("additionalProperties"), None | Some(Json::Bool(false)))
+                    && !members.contains_key("patternProperties");
+                let shapes =
+                    listed.iter().map(|(key, inner)| (key.as_str().into(), shape_of(inner, root, depth + 1)));
+                Shape::map_of(shapes.collect(), closed)
+            }
+            _ => Shape::json_types(["object"]),
+        },
+        "array" => match members.get("items") {
+            Some(items) if !members.contains_key("prefixItems") => {
+                Shape::list_of(shape_of(items, root, depth + 1))
+            }
+            _ => Shape::json_types(["array"]),
+        },
+        other => Shape::json_types([other]),
+    }
+}
+
+/// Values as the schema crate sees them: by reference, nothing converted.
+pub(crate) struct Values;
+
+impl js::Json for Values {
+    type Node<'a> = &'a Value;
+    type PreparedKey = String;
+    type StringBuffer = Value;
+
+    fn prepare_key(key: &str) -> String {
+        key.to_owned()
+    }
+
+    fn with_string_node<T>(buffer: &mut Value, string: &str, f: impl FnOnce(&Value) -> T) -> T {
+        *buffer = Value::from(string);
+        f(buffer)
+    }
+}
+
+pub(crate) enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+impl js::JsonNumber for Number {
+    fn as_u64(&self) -> Option<u64> {
+        match self {
+            Number::Int(int) => u64::try_from(*int).ok(),
+            Number::Float(_) => None,
+        }
+    }
+
+    fn as_i64(&self) -> Option<i64> {
+        match self {
+            Number::Int(int) => Some(*int),
+            Number::Float(_) => None,
+        }
+    }
+
+    fn as_f64(&self) -> Option<f64> {
+        match self {
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "asked for as a float; exact comparisons use as_i64"
+            )]
+            Number::Int(int) => Some(*int as f64),
+            Number::Float(float) => Some(*float),
+        }
+    }
+
+    fn as_str(&self) -> Cow<'_, str> {
+        Cow::Owned(match self {
+            Number::Int(int) => int.to_string(),
+            Number::Float(float) => crate::json::float_text(*float),
+        })
+    }
+
+    fn to_number(&self) -> Cow<'_, serde_json::Number> {
+        Cow::Owned(match self {
+            Number::Int(int) => (*int).into(),
+            Number::Float(float) => serde_json::Number::from_f64(*float).unwrap_or_else(|| 0.into()),
+        })
+    }
+}
+
+impl<'a> js::Node<'a, Values> for &'a Value {
+    type Object = &'a Map;
+    type Array = &'a List;
+    type Number = Number;
+
+    fn as_object(&self) -> Option<&'a Map> {
+        self.as_map()
+    }
+
+    fn as_array(&self) -> Option<&'a List> {
+        self.as_list()
+    }
+
+    fn as_string(&self) -> Option<Cow<'a, str>> {
+        self.as_str().map(Cow::Borrowed)
+    }
+
+    fn as_number(&self) -> Option<Number> {
+        match self {
+            Value::Int(int) => Some(Number::Int(*int)),
+            Value::Float(float) => Some(Number::Float(*float)),
+            _ => None,
+        }
+    }
+
+    fn as_boolean(&self) -> Option<bool> {
+        match self {
+            Value::Bool(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    fn json_type(&self) -> jsonschema::JsonType {
+        match self {
+            Value::Null => jsonschema::JsonType::Null,
+            Value::Bool(_) => jsonschema::JsonType::Boolean,
+            Value::Int(_) | Value::Float(_) => jsonschema::JsonType::Number,
+            Value::Str(_) => jsonschema::JsonType::String,
+            Value::List(_) => jsonschema::JsonType::Array,
+            Value::Map(_) => jsonschema::JsonType::Object,
+        }
+    }
+
+    fn to_value(&self) -> Cow<'a, Json> {
+        Cow::Owned(Json::from(*self))
+    }
+
+    fn identity(&self) -> Option<js::NodeIdentity> {
+        Some(js::NodeIdentity::new(std::ptr::from_ref::<Value>(self) as usize))
+    }
+}
+
+pub(crate) struct Members<'a>(Box<dyn Iterator<Item = (&'a Str, &'a Value)> + 'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(key, value)| (&**key, value))
+    }
+}
+
+impl<'a> js::Object<'a, Values> for &'a Map {
+    type Node = &'a Value;
+    type MemberName = &'a str;
+    type MembersIter = Members<'a>;
+
+    fn len(&self) -> usize {
+        Map::len(self)
+    }
+
+    fn get(&self, key: &String) -> Option<&'a Value> {
+        Map::get(self, key)
+    }
+
+    fn members(&self) -> Members<'a> {
+        Members(Box::new(self.iter()))
+    }
+}
+
+impl<'a> js::Array<'a, Values> for &'a List {
+    type Node = &'a Value;
+    type ElementsIter = std::slice::Iter<'a, Value>;
+
+    fn len(&self) -> usize {
+        List::len(self)
+    }
+
+    fn elements(&self) -> std::slice::Iter<'a, Value> {
+        self.iter()
+    }
+}
+
+/// Where a mismatch stands, as a path into the value.
+pub fn mismatch_path(mismatch: &Mismatch) -> Vec<Seg> {
+    crate::value::parse_path(&mismatch.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::yaml;
+    use crate::label::Tags;
+    use crate::value::parse_path;
+
+    fn load(text: &str) -> Result<(Schema, TagTable), String> {
+        let source = Source::new("s", text);
+        let node = yaml::parse(&source).unwrap();
+        let (mut tags, mut problems) = (TagTable::default(), Problems::default());
+        let schema = Schema::load(&node, &source, &mut tags, &mut problems);
+        schema.map(|schema| (schema, tags)).ok_or(problems.to_string())
+    }
+
+    fn check(schema: &str, value: &str, expected: &str) {
+        let (schema, _) = load(schema).unwrap();
+        let value = crate::json::parse(value.as_bytes(), &crate::json::JsonLimits::default()).unwrap();
+        let shown = match schema.check(&value) {
+            Ok(()) => "fits".to_string(),
+            Err(mismatches) => {
+                mismatches.iter().map(|m| format!("{}: {}", m.path, m.message)).collect::<Vec<_>>().join("; ")
+            }
+        };
+        assert_eq!(shown, expected);
+    }
+
+    const ORDER: &str = "type: object
+properties:
+  id: {type: integer}
+  card: {type: string, x-ringmail-label: [pii]}
+  lines: {type: array, items: {type: object, properties: {sku: {type: string}, note: {type: string, x-ringmail-label: [free-text]}}}}
+required: [id]";
+
+    #[test]
+    fn strict_without_coercion_or_silent_drops() {
+        check(ORDER, r#"{"id": 1}"#, "fits");
+        check(ORDER, r#"{"id": "1"}"#, r#"id: the value is not of type "integer""#);
+        check(
+            ORDER,
+            r#"{"id": 1, "idd": 2}"#,
+            r#": Additional properties are not allowed ('idd' was unexpected)"#,
+        );
+        check(
+            ORDER,
+            r#"{"id": 1, "lines": [{"sku": "a", "x": 1}]}"#,
+            r#"lines.0: Additional properties are not allowed ('x' was unexpected)"#,
+        );
+        check("{type: integer}", "1.0", "fits");
+        check("{type: string, format: date}", r#""2026-02-30""#, r#": the value is not a "date""#);
+        check("{const: 1}", "1.0", "fits");
+        check("{type: array, uniqueItems: true}", "[1, 1.0]", ": the value has non-unique elements");
+    }
+
+    #[test]
+    fn combinations_close_as_a_whole() {
+        let schema = "{$defs: {base: {type: object, properties: {a: {type: integer}}}}, allOf: [{$ref: '#/$defs/base'}], properties: {b: {}}}";
+        check(schema, r#"{"a": 1, "b": 2}"#, "fits");
+        check(schema, r#"{"a": 1, "c": 2}"#, ": Unevaluated properties are not allowed ('c' was unexpected)");
+        check("{type: object, properties: {a: {}}, additionalProperties: true}", r#"{"b": 1}"#, "fits");
+    }
+
+    #[test]
+    fn named_checks_are_enforced() {
+        check(
+            "{type: string, x-ringmail-check: path}",
+            r#""../x""#,
+            ": not a safe `path`: the value has a `..` step",
+        );
+        check("{x-ringmail-check: line}", r#""ok""#, "fits");
+    }
+
+    #[test]
+    fn schemas_that_cannot_work_are_refused() {
+        let reason = |text: &str| load(text).unwrap_err();
+        assert_eq!(
+            reason("{typ: string}"),
+            "s:1:2: unknown keyword `typ` in a schema (did you mean `type`?)"
+        );
+        assert!(reason("{$ref: 'https://evil.test/x'}").contains("references stay inside the schema"));
+        assert!(reason("{$ref: '#/$defs/none'}").contains("leads nowhere"));
+        assert!(reason("{$ref: '#'}").contains("refers to itself"));
+        assert!(reason("{type: strin}").contains("not a JSON Schema"), "{}", reason("{type: strin}"));
+        assert!(reason("{format: emial}").contains("not a JSON Schema"));
+        assert!(reason("{x-ringmail-check: nope}").contains("is one of `text`"));
+        assert!(reason("{x-ringmail-label: pii}").contains("is a list of tags"));
+        assert!(reason("{x-ringmail-lable: [pii]}").contains("did you mean `x-ringmail-label`?"));
+        assert!(reason("{pattern: '(a'}").contains("not a JSON Schema"));
+        assert!(reason("{pattern: '(a)\\1'}").contains("not a JSON Schema"), "only linear-time patterns");
+    }
+
+    #[test]
+    fn attack_32_references_that_multiply_are_refused() {
+        let mut text = String::from("$defs:\n  d0: {type: string}\n");
+        for level in 1..40 {
+            let below = level - 1;
+            text.push_str(&format!(
+                "  d{level}: {{allOf: [{{$ref: '#/$defs/d{below}'}}, {{$ref: '#/$defs/d{below}'}}]}}\n"
+            ));
+        }
+        text.push_str("$ref: '#/$defs/d39'\n");
+        assert!(load(&text).unwrap_err().contains("more than 1000 schemas apply"));
+    }
+
+    #[test]
+    fn labels_come_by_path() {
+        let (schema, tags) = load(ORDER).unwrap();
+        let value = crate::json::parse(
+            br#"{"id": 1, "card": "4111", "lines": [{"sku": "a", "note": "hi"}]}"#,
+            &crate::json::JsonLimits::default(),
+        )
+        .unwrap();
+        let labels = schema.label(&value, &Labels::default());
+        let at = |path: &str| tags.names(labels.at(&parse_path(path)).all().tags).join(",");
+        assert_eq!(at("id"), "");
+        assert_eq!(at("card"), "pii");
+        assert_eq!(at("lines.0.sku"), "");
+        assert_eq!(at("lines.0.note"), "free-text");
+        assert_eq!(at("lines"), "free-text");
+        assert_eq!(at(""), "pii,free-text");
+        let ahead = schema.static_labels(Label::BOTTOM);
+        assert_eq!(tags.names(ahead.at(&parse_path("card")).all().tags), ["pii".into()]);
+        assert_eq!(tags.names(ahead.at(&parse_path("lines.3.note")).all().tags), ["free-text".into()]);
+        assert_eq!(ahead.at(&parse_path("id")).all().tags, Tags::NONE);
+    }
+
+    #[test]
+    fn recursive_schemas_label_every_depth() {
+        let (schema, tags) = load("{$defs: {n: {type: object, properties: {v: {x-ringmail-label: [pii]}, next: {$ref: '#/$defs/n'}}}}, $ref: '#/$defs/n'}").unwrap();
+        let text = format!("{}{}{}", r#"{"next":"#.repeat(40), r#"{"v":1}"#, "}".repeat(40));
+        let value = crate::json::parse(text.as_bytes(), &crate::json::JsonLimits::default()).unwrap();
+        let path = parse_path(&format!("{}v", "next.".repeat(40)));
+        assert_eq!(tags.names(schema.label(&value, &Labels::default()).at(&path).all().tags), ["pii".into()]);
+    }
+
+    #[test]
+    fn shapes_follow_types() {
+        let (schema, _) = load(ORDER).unwrap();
+        assert_eq!(schema.shape().member("id").unwrap().words(), "int or float");
+        assert!(schema.shape().member("crad").unwrap_err().1.unwrap().contains("card"));
+        let (either, _) = load("{anyOf: [{type: string}, {type: 'null'}]}").unwrap();
+        assert_eq!(either.shape().words(), "null or string");
+    }
+}
