@@ -2,6 +2,7 @@
 //! marks and anything past its limits, naming line and column. Never coerces and never drops a byte silently.
 //! Called by listeners, link kinds and the command line for everything that arrives as JSON text.
 
+use crate::failure::{Failure, FailureKind};
 use crate::value::{List, Map, Str, Value};
 use thiserror::Error;
 
@@ -455,6 +456,24 @@ impl From<&Value> for serde_json::Value {
                 map.iter().map(|(key, value)| (key.to_string(), serde_json::Value::from(value))).collect()
             }
         }
+    }
+}
+
+/// What can become a chain value: anything serde can write, and a [`Value`] itself, untouched and uncopied.
+pub trait IntoValue {
+    fn into_value(self) -> Result<Value, Failure>;
+}
+
+impl IntoValue for Value {
+    fn into_value(self) -> Result<Value, Failure> {
+        Ok(self)
+    }
+}
+
+/// Numbers past 64 bits are refused instead of rounded.
+impl<T: serde::Serialize> IntoValue for T {
+    fn into_value(self) -> Result<Value, Failure> {
+        from_serde(&self).map_err(|message| Failure::new(FailureKind::Invalid, message))
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Tags(u128);
 
 impl Tags {
     pub const NONE: Tags = Tags(0);
+    pub const ALL: Tags = Tags(u128::MAX);
 
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -366,12 +367,11 @@ impl Labels {
         }
     }
 
-    /// The first path whose label meets `test`, innermost of the first branch that does.
+    /// The first path whose label meets `test`, followed down to the innermost part that still does.
     pub fn find(&self, test: &impl Fn(Label) -> bool) -> Option<(Vec<Seg>, Label)> {
-        self.paths()
-            .into_iter()
-            .filter(|(_, label)| test(*label))
-            .max_by_key(|(path, _)| usize::from(!path.is_empty()))
+        let mut met = self.paths().into_iter().filter(|(_, label)| test(*label));
+        let first = met.next()?;
+        Some(met.fold(first, |found, next| if next.0.starts_with(&found.0) { next } else { found }))
     }
 }
 

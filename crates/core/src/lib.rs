@@ -4,12 +4,24 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod address;
+pub mod chain;
 pub mod checks;
 pub mod doc;
 pub mod expr;
+pub mod failure;
+pub mod gate;
+pub mod grant;
 pub mod json;
+pub mod kind;
 pub mod label;
+pub mod policy;
+pub mod project;
+pub mod redact;
+pub mod refusal;
+pub mod run;
 pub mod schema;
+pub mod template;
+pub mod trail;
 pub mod value;
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Schema {
     validator: Arc<jsonschema::Validator<Values>>,
     json: Arc<Json>,
     labels: Arc<PlaceLabels>,
+    /// Labels that every fitting value carries.
+    must: Labels,
     shape: Shape,
 }
 
@@ -60,6 +62,7 @@ impl Schema {
         };
         loader.schema(node);
         let labels = loader.labels(node);
+        let must = loader.must(node, 0);
         if problems.0.len() > before {
             return None;
         }
@@ -67,7 +70,7 @@ impl Schema {
         let closed = close(&json);
         match compile(&closed) {
             Ok(validator) => {
-                Some(Schema { validator: Arc::new(validator), json: Arc::new(closed), labels, shape })
+                Some(Schema { validator: Arc::new(validator), json: Arc::new(closed), labels, must, shape })
             }
             Err(message) => {
                 problems.add(source, node.span, format!("not a JSON Schema: {message}"));
@@ -96,9 +99,14 @@ impl Schema {
         if self.labels.is_empty() { base.clone() } else { base.merged(&self.labels.apply(value)) }
     }
 
-    /// The labels any value of this schema can have beyond `base`: what static analysis assumes.
-    pub fn static_labels(&self, base: Label) -> Labels {
-        self.labels.everywhere().joined(base)
+    /// The labels that values of this schema may carry, by path.
+    pub fn may_labels(&self) -> Labels {
+        self.labels.everywhere()
+    }
+
+    /// The labels that every value of this schema carries: optional members count only where they are read.
+    pub fn must_labels(&self) -> &Labels {
+        &self.must
     }
 
     pub fn shape(&self) -> &Shape {
@@ -365,6 +373,41 @@ impl Loader<'_> {
         let out = Arc::new(out);
         self.labelled.insert(node.span, Some(out.clone()));
         out
+    }
+
+    /// What every fitting value carries: the schema's own labels, those of required members, of all of `allOf`.
+    fn must(&mut self, node: &Node, depth: usize) -> Labels {
+        const DEPTH_MAX: usize = 16;
+        if depth > DEPTH_MAX {
+            return Labels::default();
+        }
+        let mut labels = Labels::default();
+        let required: Vec<&str> =
+            node.get("required").map_or(&[][..], Node::items).iter().filter_map(Node::text).collect();
+        for (key, value) in node.entries() {
+            let more = match key.name.as_str() {
+                LABEL_KEY => self.label_value(value).into(),
+                "$ref" => match self.reference(value).cloned() {
+                    Some(target) => self.must(&target, depth + 1),
+                    None => continue,
+                },
+                "properties" => {
+                    let always =
+                        value.entries().iter().filter(|(name, _)| required.contains(&name.name.as_str()));
+                    let parts: Vec<(Str, Labels)> = always
+                        .map(|(name, inner)| (name.name.as_str().into(), self.must(inner, depth + 1)))
+                        .collect();
+                    Labels::keys(Label::BOTTOM, parts)
+                }
+                "allOf" => value
+                    .items()
+                    .iter()
+                    .fold(Labels::default(), |all, inner| all.merged(&self.must(inner, depth + 1))),
+                _ => continue,
+            };
+            labels = labels.merged(&more);
+        }
+        labels
     }
 
     fn all_tags(&mut self, node: &Node) -> Label {
@@ -907,10 +950,11 @@ required: [id]";
         assert_eq!(at("lines.0.note"), "free-text");
         assert_eq!(at("lines"), "free-text");
         assert_eq!(at(""), "pii,free-text");
-        let ahead = schema.static_labels(Label::BOTTOM);
+        let ahead = schema.may_labels();
         assert_eq!(tags.names(ahead.at(&parse_path("card")).all().tags), ["pii".into()]);
         assert_eq!(tags.names(ahead.at(&parse_path("lines.3.note")).all().tags), ["free-text".into()]);
         assert_eq!(ahead.at(&parse_path("id")).all().tags, Tags::NONE);
+        assert_eq!(schema.must_labels().all().tags, Tags::NONE, "`card` is optional");
     }
 
     #[test]

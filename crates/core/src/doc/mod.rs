@@ -168,9 +168,15 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// `done` when nothing is wrong, all problems otherwise.
-    pub fn or<T>(self, done: T) -> Result<T, Problems> {
-        if self.is_empty() { Ok(done) } else { Err(self) }
+    /// `done` when nothing is wrong, all problems in the order of their places otherwise.
+    pub fn or<T>(mut self, done: T) -> Result<T, Problems> {
+        if self.is_empty() {
+            return Ok(done);
+        }
+        let place =
+            |problem: &Problem| problem.spot.as_ref().map(|spot| (spot.source.name.clone(), spot.span));
+        self.0.sort_by_key(place);
+        Err(self)
     }
 }
 

@@ -122,6 +122,26 @@ impl Shape {
         self.types & other.types != 0
     }
 
+    /// Why no value of `given` can fit, if that is certain.
+    pub fn refuses(&self, given: &Shape) -> Option<String> {
+        if !self.meets(given) {
+            return Some(format!("it needs {}, and this is {}", self.words(), given.words()));
+        }
+        let only_maps = self.types == MAP && given.types == MAP;
+        let (Some(wanted), Some(members), true) = (&self.members, &given.members, only_maps) else {
+            return None;
+        };
+        members.iter().find_map(|(name, shape)| match wanted.get(name) {
+            Some(inner) => inner.refuses(shape).map(|why| format!("`{name}`: {why}")),
+            None if self.closed => {
+                let near = suggest(name, wanted.keys().map(|key| &**key));
+                let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                Some(format!("it has no member `{name}`{hint}"))
+            }
+            None => None,
+        })
+    }
+
     pub fn words(&self) -> String {
         if self.types == ANY {
             return "anything".into();

@@ -1,0 +1,661 @@
+//! The flow verdict of each sink, before anything runs. Two abstract runs bound every real one: in the best the
+//! caller is vouched for and no optional tag appears, in the worst neither. A flow refused even in the best can
+//! never be allowed and is a problem; one allowed even in the worst always is; the rest depends on the caller.
+
+use super::{Detail, Link, Plan, Root};
+use crate::address::Target;
+use crate::expr::{Read, Ref, Shape, Slot, labels_at};
+use crate::gate::{Authority, Fault, Sink, flow_fault};
+use crate::grant::{Access, Effective, Flow};
+use crate::kind::{Reach, Role};
+use crate::label::{Label, Labels, OriginTable, Tags, Tenant};
+use crate::policy::{Action, Resource};
+use crate::refusal::Rule;
+use crate::schema::Schema;
+use crate::template::Template;
+use crate::value::{Seg, Str, path_text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What can be said of one sink before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub link: Str,
+    pub sink: String,
+    pub answer: Foreseen,
+    pub span: crate::doc::Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foreseen {
+    /// Whatever the data, grants and labels allow it; policy is asked during the run.
+    Allowed,
+    /// It depends: the reason it would be refused for a caller nobody vouches for.
+    Depends { rule: Rule, path: String, origins: Vec<Str> },
+    /// No run can have it.
+    Never { rule: Rule, path: String, origins: Vec<Str>, message: String },
+}
+
+/// How far chains are followed into each other.
+const DEPTH_MAX: usize = 8;
+
+/// Foresees every sink of a plan; `chains` finds the plans it calls.
+pub fn foresee(
+    plan: &Plan,
+    authority: &Authority,
+    chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
+) -> Vec<Verdict> {
+    let mut ahead = Ahead {
+        authority,
+        chains,
+        origins: OriginTable::default(),
+        verdicts: Vec::new(),
+        depth: 0,
+        quiet: false,
+    };
+    let input = ahead.input(plan);
+    ahead.plan(plan, &|root| match root {
+        Root::Input => input.clone(),
+        _ => Bounds::default(),
+    });
+    ahead.verdicts
+}
+
+/// Labels in the best and in the worst run.
+#[derive(Clone, Debug, Default)]
+struct Bounds {
+    best: Labels,
+    worst: Labels,
+    /// What a part carries in the best run if it is there at all: optional members of a schema.
+    part: Labels,
+}
+
+impl Bounds {
+    fn new(best: impl Into<Labels>, worst: impl Into<Labels>) -> Bounds {
+        Bounds { best: best.into(), worst: worst.into(), part: Labels::default() }
+    }
+
+    fn of(label: Label) -> Bounds {
+        Bounds::new(label, label)
+    }
+
+    /// Labels that a schema gives on top.
+    fn shaped(&self, schema: &Schema) -> Bounds {
+        let may = schema.may_labels();
+        Bounds { best: self.best.merged(schema.must_labels()), worst: self.worst.merged(&may), part: may }
+    }
+
+    fn best_at(&self, path: &[Seg]) -> Labels {
+        self.best.at(path).joined(self.part.at(path).own())
+    }
+
+    fn joined(&self, best: Label, worst: Label) -> Bounds {
+        Bounds { best: self.best.joined(best), worst: self.worst.joined(worst), part: self.part.clone() }
+    }
+
+    /// What holds of both alternatives, and what may hold of either.
+    fn either(&self, other: &Bounds) -> Bounds {
+        Bounds::new(meet(self.best.all(), other.best.all()), self.worst.merged(&other.worst))
+    }
+}
+
+fn meet(a: Label, b: Label) -> Label {
+    Label {
+        tags: a.tags.both(b.tags),
+        untrusted: a.untrusted && b.untrusted,
+        tenant: if a.tenant == b.tenant { a.tenant } else { Tenant::NONE },
+        origins: a.origins.with(b.origins),
+    }
+}
+
+struct Ahead<'a> {
+    authority: &'a Authority,
+    chains: &'a dyn Fn(&str) -> Option<Arc<Plan>>,
+    origins: OriginTable,
+    verdicts: Vec<Verdict>,
+    depth: usize,
+    /// Set while a called chain is followed: its own check gives its verdicts.
+    quiet: bool,
+}
+
+/// What one pass over a plan knows so far.
+struct Known<'k> {
+    plan: &'k Plan,
+    outputs: BTreeMap<usize, Bounds>,
+    control: BTreeMap<usize, (Label, Label)>,
+    roots: &'k dyn Fn(&Root) -> Bounds,
+}
+
+impl Known<'_> {
+    fn at(&self, slot: Slot) -> Bounds {
+        let at = slot.0 as usize;
+        match self.plan.root(slot) {
+            Some(root) => (self.roots)(root),
+            None => self.outputs.get(&at).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn read(&self, reference: &Ref) -> (Label, Label) {
+        let whole = self.at(reference.slot);
+        let control = self.control.get(&(reference.slot.0 as usize)).copied().unwrap_or_default();
+        let best = match reference.read {
+            Read::Whole => whole.best_at(&reference.path).all(),
+            _ => labels_at(&whole.best, reference),
+        };
+        (best.join(control.0), labels_at(&whole.worst, reference).join(control.1))
+    }
+
+    fn fill(&self, template: &Template) -> Bounds {
+        let best = |reference: &Ref| self.at(reference.slot).best_at(&reference.path);
+        let worst = |reference: &Ref| self.at(reference.slot).worst.at(&reference.path);
+        Bounds::new(template.static_labels(&best), template.static_labels(&worst))
+    }
+
+    fn refs(&self, refs: &[Ref]) -> (Label, Label) {
+        refs.iter()
+            .map(|reference| self.read(reference))
+            .fold((Label::BOTTOM, Label::BOTTOM), |all, one| (all.0.join(one.0), all.1.join(one.1)))
+    }
+}
+
+impl Ahead<'_> {
+    fn input(&mut self, plan: &Plan) -> Bounds {
+        let origins = self.origins.intern(&"input".into());
+        let best = Label { origins, ..Label::BOTTOM };
+        let worst = Label { untrusted: true, ..best };
+        let bounds = Bounds::new(best, worst);
+        plan.input.as_ref().map_or_else(|| bounds.clone(), |schema| bounds.shaped(schema))
+    }
+
+    /// Walks a plan in order; gives the bounds of its output.
+    fn plan(&mut self, plan: &Plan, roots: &dyn Fn(&Root) -> Bounds) -> Bounds {
+        let secrets = self.secrets();
+        let with_secrets = |root: &Root| if *root == Root::Secrets { secrets.clone() } else { roots(root) };
+        let mut known =
+            Known { plan, outputs: BTreeMap::new(), control: BTreeMap::new(), roots: &with_secrets };
+        for at in plan.graph.order() {
+            let Some(link) = plan.link(at) else { continue };
+            let control = self.control(at, link, &known);
+            known.control.insert(at, control);
+            let args = known.fill(&link.with);
+            if !self.quiet {
+                self.judge(link, &args, control);
+            }
+            let output = self.output(link, &args, control, &known);
+            known.outputs.insert(at, output);
+        }
+        known.fill(&plan.output)
+    }
+
+    fn secrets(&self) -> Bounds {
+        let parts = || {
+            self.authority.secrets.iter().map(|secret| {
+                (secret.name.clone(), Labels::from(Label { tags: secret.tag, ..Label::BOTTOM }))
+            })
+        };
+        Bounds::new(Labels::keys(Label::BOTTOM, parts()), Labels::keys(Label::BOTTOM, parts()))
+    }
+
+    /// What decides whether a link runs: its condition, what it waits for, the edges that lead to it or past it.
+    fn control(&self, at: usize, link: &Link, known: &Known<'_>) -> (Label, Label) {
+        let join = |a: (Label, Label), b: (Label, Label)| (a.0.join(b.0), a.1.join(b.1));
+        let mut label = link.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
+        let needs = known.plan.graph.needs.get(at).into_iter().flatten().map(|(from, _)| *from);
+        let sources = known.plan.graph.edges_in.get(at).into_iter().flatten().copied();
+        for from in needs.chain(sources) {
+            label = join(label, known.control.get(&from).copied().unwrap_or_default());
+            for edge in known.plan.link(from).map_or(&[][..], |link| &link.edges) {
+                // Only the worst run counts edges: in the best one none of their conditions was asked.
+                let read = edge.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
+                label = join(label, (Label::BOTTOM, read.1));
+            }
+        }
+        label
+    }
+
+    fn output(&mut self, link: &Link, args: &Bounds, control: (Label, Label), known: &Known<'_>) -> Bounds {
+        let mut base = (args.best.all().join(control.0), args.worst.all().join(control.1));
+        if link.kind.source {
+            let origins = self.origins.intern(&link.full);
+            let tags = self.source_tags(link);
+            let source = Label { untrusted: true, origins, tags: Tags::NONE, ..Label::BOTTOM };
+            base =
+                (without_secrets(base.0, self.authority).join(source), base.1.join(Label { tags, ..source }));
+        }
+        let plain = Bounds::new(base.0, base.1);
+        let output = match &link.detail {
+            Detail::Extract(_, drop) => lowered(&plain, *drop, true).joined(control.0, control.1),
+            Detail::Act(act) => {
+                let passed = self.passed(link, args);
+                let endorses = link.kind.role == Role::Endorse;
+                let acted = lowered(&passed, act.drop, endorses);
+                let unless = if act.required { acted.worst } else { passed.worst };
+                Bounds::new(acted.best, unless).joined(control.0, control.1)
+            }
+            Detail::Validate(..) => self.passed(link, args).joined(control.0, control.1),
+            Detail::Chain { chain, .. } => self.chain(chain, args, control, plain),
+            Detail::Each { over, body, .. } => {
+                let range = known.refs(over.refs());
+                let item = Bounds::new(range.0, range.1);
+                let inner = self.body(body, known, &[("index", Bounds::of(Label::BOTTOM))], &item);
+                Bounds::new(inner.best.all(), inner.worst.all())
+                    .joined(range.0.join(control.0), range.1.join(control.1))
+            }
+            Detail::Repeat { start, body, .. } => {
+                self.repeat(start, body, known).joined(control.0, control.1)
+            }
+            Detail::Choice { cases } => {
+                let mut asked = control;
+                let mut all: Option<Bounds> = None;
+                for case in cases {
+                    let read =
+                        case.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
+                    asked = (asked.0, asked.1.join(read.1));
+                    let inner = self.body(&case.body, known, &[], &Bounds::default());
+                    all = Some(all.map_or(inner.clone(), |all| all.either(&inner)));
+                }
+                all.unwrap_or_default().joined(asked.0, asked.1)
+            }
+            Detail::Nothing | Detail::Native { .. } => plain,
+        };
+        let output = match &link.fallback {
+            Some(fallback) => output.either(&known.fill(fallback)),
+            None => output,
+        };
+        link.returns.as_ref().map_or_else(|| output.clone(), |schema| output.shaped(schema))
+    }
+
+    fn passed(&self, link: &Link, args: &Bounds) -> Bounds {
+        let path: Vec<Seg> = link.kind.passes.into_iter().map(|name| Seg::Key(name.into())).collect();
+        Bounds::new(args.best.at(&path), args.worst.at(&path))
+    }
+
+    fn source_tags(&self, link: &Link) -> Tags {
+        let effective = self.authority.grants.effective(&link.full);
+        let files = effective.grants().iter().flat_map(|grant| &grant.fs).map(|rule| rule.label);
+        effective.net_rules().map(|fit| fit.rule.label).chain(files).fold(Tags::NONE, Tags::with)
+    }
+
+    fn chain(&mut self, chain: &str, args: &Bounds, control: (Label, Label), unknown: Bounds) -> Bounds {
+        let found = if self.depth < DEPTH_MAX { (self.chains)(chain) } else { None };
+        let Some(plan) = found else {
+            // Nothing is known of what comes back: anything in the worst run, nothing in the best.
+            let anything = unknown.worst.joined(Label { untrusted: true, ..Label::BOTTOM });
+            return Bounds::new(control.0, anything);
+        };
+        let given = Bounds::new(args.best.clone(), args.worst.clone());
+        let input = plan.input.as_ref().map_or_else(|| given.clone(), |schema| given.shaped(schema));
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        self.depth += 1;
+        let output =
+            self.plan(&plan, &|root| if *root == Root::Input { input.clone() } else { Bounds::default() });
+        self.depth -= 1;
+        self.quiet = quiet;
+        output.joined(control.0, control.1)
+    }
+
+    fn body(&mut self, body: &Plan, known: &Known<'_>, locals: &[(&str, Bounds)], other: &Bounds) -> Bounds {
+        let roots = |root: &Root| match root {
+            Root::Outer(slot) => known.at(*slot),
+            Root::Local(name) => locals
+                .iter()
+                .find(|(local, _)| *local == &**name)
+                .map_or_else(|| other.clone(), |(_, b)| b.clone()),
+            _ => Bounds::default(),
+        };
+        self.plan(body, &roots)
+    }
+
+    /// The state of a repeat: what it starts with, and whatever rounds may add until nothing changes.
+    fn repeat(&mut self, start: &Template, body: &Plan, known: &Known<'_>) -> Bounds {
+        const ROUNDS_MAX: usize = 64;
+        let mut state = known.fill(start);
+        let index = ("index", Bounds::of(Label::BOTTOM));
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let mut settled = false;
+        for _ in 0..ROUNDS_MAX {
+            let next = self.body(body, known, std::slice::from_ref(&index), &state);
+            let grown = state.either(&next);
+            settled = grown.worst.all() == state.worst.all();
+            state = Bounds::new(grown.best, grown.worst.all());
+            if settled {
+                break;
+            }
+        }
+        if !settled {
+            let anything = Label { untrusted: true, tags: Tags::ALL, ..state.worst.all() };
+            state = Bounds::new(Label::BOTTOM, anything);
+        }
+        self.quiet = quiet;
+        self.body(body, known, std::slice::from_ref(&index), &state)
+    }
+
+    fn judge(&mut self, link: &Link, args: &Bounds, control: (Label, Label)) {
+        let effective = self.authority.grants.effective(&link.full);
+        let candidates = match self.candidates(link, &effective) {
+            Ok(candidates) if candidates.is_empty() => return,
+            Ok(candidates) => candidates,
+            Err((sink, rule, message)) => {
+                let answer = Foreseen::Never { rule, path: String::new(), origins: Vec::new(), message };
+                return self.say(link, sink, answer);
+            }
+        };
+        let name = candidates.first().map_or_else(String::new, |candidate| candidate.name.clone());
+        let resource = Resource {
+            chain: link.full.split('.').next().unwrap_or_default(),
+            link: Some((&link.full, link.kind.name)),
+        };
+        if !self.authority.policies.could_permit(Action::Call, resource) {
+            let message =
+                format!("no policy permits anyone to call `{}`, and nothing matched means deny", link.full);
+            let answer = Foreseen::Never {
+                rule: Rule::PolicySilent,
+                path: String::new(),
+                origins: Vec::new(),
+                message,
+            };
+            return self.say(link, name, answer);
+        }
+        let faults = |labels: &Labels, decision: Label, worst: bool| -> Option<Fault> {
+            let mut faults = candidates
+                .iter()
+                .map(|candidate| flow_fault(&candidate.sink(worst), labels, decision, Tenant::NONE));
+            // One rule that allows it is enough; the first fault stands for all.
+            let first = faults.next().flatten()?;
+            faults.all(|fault| fault.is_some()).then_some(first)
+        };
+        let answer = match (faults(&args.best, control.0, false), faults(&args.worst, control.1, true)) {
+            (Some(fault), _) => {
+                let (path, origins) = self.place(&fault);
+                let message = never(&fault, &path, &origins, &self.tag_names(fault.label.tags), &name);
+                Foreseen::Never { rule: fault.rule, path, origins, message }
+            }
+            (None, Some(fault)) => {
+                let (path, origins) = self.place(&fault);
+                Foreseen::Depends { rule: fault.rule, path, origins }
+            }
+            (None, None) => Foreseen::Allowed,
+        };
+        self.say(link, name, answer);
+    }
+
+    fn say(&mut self, link: &Link, sink: String, answer: Foreseen) {
+        let verdict = Verdict { link: link.full.clone(), sink, answer, span: link.span };
+        if !self.verdicts.contains(&verdict) {
+            self.verdicts.push(verdict);
+        }
+    }
+
+    fn place(&self, fault: &Fault) -> (String, Vec<Str>) {
+        (path_text(&fault.path), self.origins.names(fault.label.origins))
+    }
+
+    fn tag_names(&self, tags: Tags) -> Vec<Str> {
+        self.authority.tags.read().map(|table| table.names(tags)).unwrap_or_default()
+    }
+
+    /// The sinks a link may turn out to reach, as far as its written arguments tell.
+    fn candidates(
+        &self,
+        link: &Link,
+        effective: &Effective,
+    ) -> Result<Vec<Candidate>, (String, Rule, String)> {
+        let missing = |sink: String| {
+            let message = format!("nothing grants `{}` the use of `{sink}`", link.full);
+            Err((sink, Rule::NoGrant, message))
+        };
+        match link.kind.reach {
+            Reach::Nothing => Ok(Vec::new()),
+            Reach::Log => match effective.log(0) {
+                Ok(fit) => Ok(vec![Candidate::new("log", fit.rule, Some(false), &[])]),
+                Err(_) => missing("log".into()),
+            },
+            Reach::Effect => {
+                let Detail::Native { effect: Some(name), .. } = &link.detail else { return Ok(Vec::new()) };
+                match effective.effect(name, 0) {
+                    Ok(fit) => {
+                        Ok(vec![Candidate::new(&format!("effect:{name}"), &fit.rule.flow, Some(true), &[])])
+                    }
+                    Err(_) => missing(format!("effect:{name}")),
+                }
+            }
+            Reach::Net { method, url } => self.net(link, effective, method, url),
+            Reach::Fs { path, op } => {
+                let prefix = link.with.get(path).map_or_else(|| "".into(), |path| path.fixed_prefix());
+                let mount = prefix.split_once(':').map(|(mount, _)| mount);
+                let op = link.with.get(op).and_then(|op| op.as_fixed());
+                let access = match (op.as_ref(), op.as_ref().and_then(|op| op.as_str())) {
+                    (_, Some("read" | "list")) => Some(Access::Read),
+                    (Some(_), _) => Some(Access::Write),
+                    (None, _) => None,
+                };
+                let rules = effective.grants().iter().flat_map(|grant| &grant.fs);
+                let fits = rules.filter(|rule| {
+                    mount.is_none_or(|mount| &*rule.mount == mount)
+                        && rule.access >= access.unwrap_or(Access::Read)
+                });
+                let found: Vec<Candidate> = fits
+                    .map(|rule| {
+                        Candidate::new(
+                            &format!("mount:{}", rule.mount),
+                            &rule.flow,
+                            access.map(|access| access == Access::Write),
+                            &["path", "op"],
+                        )
+                    })
+                    .collect();
+                if found.is_empty() {
+                    missing(format!("mount:{}", mount.unwrap_or("any")))
+                } else {
+                    Ok(found)
+                }
+            }
+        }
+    }
+
+    fn net(
+        &self,
+        link: &Link,
+        effective: &Effective,
+        method: &str,
+        url: &str,
+    ) -> Result<Vec<Candidate>, (String, Rule, String)> {
+        let written = link.with.get(method).and_then(|method| method.as_fixed());
+        let method = match &written {
+            Some(value) => value.as_str().map(str::to_ascii_uppercase),
+            None if link.with.get(method).is_none() => Some("GET".into()),
+            None => None,
+        };
+        let template = link.with.get(url);
+        let prefix = template.as_ref().map_or_else(|| "".into(), Template::fixed_prefix);
+        let whole = template.as_ref().is_some_and(|template| template.as_fixed().is_some());
+        let target = known_target(&prefix, whole);
+        if let Some(Err(message)) = &target {
+            return Err((prefix.to_string(), Rule::BadAddress, message.clone()));
+        }
+        let target = target.and_then(Result::ok);
+        let fits = effective.net_rules().filter(|fit| {
+            target.as_ref().is_none_or(|target| fit.rule.address.takes(target))
+                && method
+                    .as_ref()
+                    .is_none_or(|method| fit.rule.methods.iter().any(|known| **known == **method))
+        });
+        let found: Vec<Candidate> = fits
+            .map(|fit| {
+                let consequential = method.as_deref().map(|method| fit.rule.is_consequential(method));
+                let name =
+                    target.as_ref().map_or_else(|| fit.rule.address.as_str().to_string(), Target::origin);
+                let mut candidate =
+                    Candidate::new(&name, &fit.rule.flow, consequential, &["url", "method", "headers"]);
+                let bound = self
+                    .authority
+                    .secrets
+                    .iter()
+                    .filter(|secret| target.as_ref().is_none_or(|target| secret.is_bound_to(target)));
+                candidate.also = bound.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
+                candidate
+            })
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let sink = target.map_or_else(|| "any address".to_string(), |target| target.origin());
+        let method = method.map_or(String::new(), |method| format!(" with {method}"));
+        let message = format!("nothing grants `{}` the use of `{sink}`{method}", link.full);
+        Err((sink, Rule::NoGrant, message))
+    }
+}
+
+/// The address in the fixed start of a URL; nothing while the host may still be continued.
+fn known_target(prefix: &str, whole: bool) -> Option<Result<Target, String>> {
+    let complete = whole || prefix.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']));
+    complete.then(|| Target::parse(prefix))
+}
+
+struct Candidate {
+    name: String,
+    flow: Flow,
+    also: Tags,
+    /// Nothing while the method or operation is not known.
+    consequential: Option<bool>,
+    steering: &'static [&'static str],
+}
+
+impl Candidate {
+    fn new(
+        name: &str,
+        flow: &Flow,
+        consequential: Option<bool>,
+        steering: &'static [&'static str],
+    ) -> Candidate {
+        Candidate { name: name.into(), flow: flow.clone(), also: Tags::NONE, consequential, steering }
+    }
+
+    fn sink(&self, worst: bool) -> Sink<'_> {
+        Sink {
+            flow: &self.flow,
+            also: self.also,
+            consequential: self.consequential.unwrap_or(worst),
+            steering: self.steering,
+        }
+    }
+}
+
+fn without_secrets(label: Label, authority: &Authority) -> Label {
+    let secrets = authority.secrets.iter().fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
+    Label { tags: label.tags.without(secrets), ..label }
+}
+
+fn lowered(bounds: &Bounds, drop: Tags, endorses: bool) -> Bounds {
+    let lower = |label: Label| Label {
+        untrusted: label.untrusted && !endorses,
+        tags: label.tags.without(drop),
+        ..label
+    };
+    Bounds::new(bounds.best.map(&lower), bounds.worst.map(&lower))
+}
+
+fn never(fault: &Fault, path: &str, origins: &[Str], tags: &[Str], sink: &str) -> String {
+    let from = if origins.is_empty() { String::new() } else { format!(", from `{}`", origins.join("`, `")) };
+    match fault.rule {
+        Rule::UntrustedArgument => format!("`{path}` must be trusted for `{sink}` and never is{from}"),
+        Rule::UntrustedDecision => format!("untrusted data always decides this call{from}"),
+        Rule::Clearance => {
+            format!("`{path}` carries `{}`, which `{sink}` may not see{from}", tags.join("`, `"))
+        }
+        rule => format!("{}{from}", rule.doc()),
+    }
+}
+
+/// Types that can never fit: what expressions do with what schemas say.
+pub fn type_problems(
+    plan: &Plan,
+    chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
+) -> Vec<(crate::doc::Span, String)> {
+    let mut problems = Vec::new();
+    types_of(plan, &|_| Shape::ANY, chains, &mut problems);
+    problems
+}
+
+fn types_of(
+    plan: &Plan,
+    outer: &dyn Fn(&Root) -> Shape,
+    chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
+    problems: &mut Vec<(crate::doc::Span, String)>,
+) -> Shape {
+    let mut shapes: BTreeMap<usize, Shape> = BTreeMap::new();
+    for at in plan.graph.order() {
+        let Some(link) = plan.link(at) else { continue };
+        let root = |slot: Slot| match plan.root(slot) {
+            Some(Root::Input) => plan.input.as_ref().map_or(Shape::ANY, |schema| schema.shape().clone()),
+            Some(root) => outer(root),
+            None => shapes.get(&(slot.0 as usize)).cloned().unwrap_or(Shape::ANY),
+        };
+        let with = link.with.shape(&root, problems);
+        for expr in link.when.iter() {
+            let shape = expr.shape(&root, problems);
+            if !shape.meets(&Shape::bool()) {
+                problems.push((
+                    expr.span(),
+                    format!("`when` must be true or false, and this is {}", shape.words()),
+                ));
+            }
+        }
+        let inner = |body: &Plan, local: Shape, problems: &mut Vec<_>| {
+            let outer = |of: &Root| match of {
+                Root::Outer(slot) => root(*slot),
+                Root::Local(name) if &**name != "index" => local.clone(),
+                Root::Local(_) => Shape::number(),
+                _ => Shape::ANY,
+            };
+            types_of(body, &outer, chains, problems)
+        };
+        let shape = match &link.detail {
+            Detail::Each { over, body, .. } => {
+                let range = over.shape(&root, problems);
+                if !range.meets(&Shape::json_types(["array"])) {
+                    problems
+                        .push((over.span(), format!("`over` must be a list, and this is {}", range.words())));
+                }
+                Shape::list_of(inner(body, range.items(), problems))
+            }
+            Detail::Repeat { body, .. } => inner(body, Shape::ANY, problems),
+            Detail::Choice { cases } => {
+                let shapes: Vec<Shape> =
+                    cases.iter().map(|case| inner(&case.body, Shape::ANY, problems)).collect();
+                shapes.into_iter().reduce(|a, b| a.or(&b)).unwrap_or(Shape::ANY)
+            }
+            Detail::Chain { chain, .. } => chain_shape(chain, link, &with, chains, problems),
+            Detail::Act(_) | Detail::Validate(..) => with.member("value").unwrap_or(Shape::ANY),
+            _ => Shape::ANY,
+        };
+        let shape = link.returns.as_ref().map_or(shape, |schema| schema.shape().clone());
+        shapes.insert(
+            at,
+            link.fallback
+                .as_ref()
+                .map_or(shape.clone(), |fallback| shape.or(&fallback.shape(&root, problems))),
+        );
+    }
+    let root = |slot: Slot| match plan.root(slot) {
+        Some(Root::Input) => plan.input.as_ref().map_or(Shape::ANY, |schema| schema.shape().clone()),
+        Some(root) => outer(root),
+        None => shapes.get(&(slot.0 as usize)).cloned().unwrap_or(Shape::ANY),
+    };
+    plan.output.shape(&root, problems)
+}
+
+fn chain_shape(
+    chain: &str,
+    link: &Link,
+    with: &Shape,
+    chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
+    problems: &mut Vec<(crate::doc::Span, String)>,
+) -> Shape {
+    let Some(plan) = chains(chain) else { return Shape::ANY };
+    let wanted = plan.input.as_ref().map_or(Shape::ANY, |schema| schema.shape().clone());
+    if let Some(message) = wanted.refuses(with) {
+        problems.push((link.with.span(), format!("chain `{chain}` cannot take this: {message}")));
+    }
+    plan.returns.as_ref().map_or(Shape::ANY, |schema| schema.shape().clone())
+}

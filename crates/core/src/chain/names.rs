@@ -1,0 +1,86 @@
+//! Names inside a chain: links, what is always there, variables of a body, and what surrounds the body.
+
+use super::Root;
+use crate::expr::{Names, Slot};
+use crate::value::Str;
+
+/// Names no link may have, because expressions use them for something else.
+pub(crate) const RESERVED: &[&str] =
+    &["input", "run", "secrets", "error", "exception", "value", "true", "false", "null", "in"];
+
+/// The names of one plan while it is loaded; grows by what is used.
+pub(crate) struct PlanNames<'p> {
+    pub(crate) links: Vec<Str>,
+    pub(crate) roots: Vec<(Str, Root)>,
+    /// Variables of this body, such as `item`.
+    pub(crate) locals: Vec<Str>,
+    /// Whether `error` has a meaning where the expression stands.
+    pub(crate) error: bool,
+    pub(crate) outer: Option<&'p mut dyn Names>,
+}
+
+impl PlanNames<'_> {
+    fn add(&mut self, name: &str, root: Root) -> Slot {
+        let at = self.roots.iter().position(|(_, known)| *known == root).unwrap_or_else(|| {
+            self.roots.push((name.into(), root));
+            self.roots.len() - 1
+        });
+        slot(self.links.len() + at)
+    }
+}
+
+fn slot(at: usize) -> Slot {
+    Slot(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+impl Names for PlanNames<'_> {
+    fn slot(&mut self, name: &str) -> Option<Slot> {
+        if let Some(at) = self.links.iter().position(|known| &**known == name) {
+            return Some(slot(at));
+        }
+        if let Some(local) = self.locals.iter().find(|known| &***known == name).cloned() {
+            return Some(self.add(name, Root::Local(local)));
+        }
+        match name {
+            "error" if self.error => Some(self.add(name, Root::Error)),
+            "error" => None,
+            _ => match &mut self.outer {
+                Some(outer) => {
+                    let outside = outer.slot(name)?;
+                    Some(self.add(name, Root::Outer(outside)))
+                }
+                None => match name {
+                    "input" => Some(self.add(name, Root::Input)),
+                    "run" => Some(self.add(name, Root::Run)),
+                    "secrets" => Some(self.add(name, Root::Secrets)),
+                    _ => None,
+                },
+            },
+        }
+    }
+
+    fn known(&self) -> Vec<Str> {
+        let mut known: Vec<Str> = self.links.iter().chain(&self.locals).cloned().collect();
+        match &self.outer {
+            Some(outer) => known.extend(outer.known()),
+            None => known.extend(["input", "run", "secrets"].map(Str::from)),
+        }
+        if self.error {
+            known.push("error".into());
+        }
+        known
+    }
+}
+
+/// A fixed list of names, each its own slot: what a scope or an `until` may read.
+pub(crate) struct ListNames(pub(crate) &'static [&'static str]);
+
+impl Names for ListNames {
+    fn slot(&mut self, name: &str) -> Option<Slot> {
+        self.0.iter().position(|known| *known == name).map(slot)
+    }
+
+    fn known(&self) -> Vec<Str> {
+        self.0.iter().map(|name| Str::from(*name)).collect()
+    }
+}

@@ -1,0 +1,470 @@
+//! One run through a plan: what is ready, what is skipped, which edge is taken, what decided it. Pure bookkeeping;
+//! the engine calls links in between. The labels of conditions follow what they decide.
+
+use super::{Edge, On, Plan, Root, graph::How};
+use crate::expr::{Budget, EvalError, Expr, Roots, Slot};
+use crate::failure::{Failure, FailureKind};
+use crate::gate::{Entered, Released};
+use crate::label::{Label, Labeled};
+use crate::refusal::Refusal;
+use crate::run::Run;
+use crate::template::{Scope, Template};
+use crate::trail::Why;
+use crate::value::{Str, Value};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// The state of one pass through a plan.
+#[derive(Debug)]
+pub struct Walk {
+    plan: Arc<Plan>,
+    run: Arc<Mutex<Run>>,
+    values: Vec<Option<Labeled>>,
+    state: Vec<State>,
+    waits: Vec<usize>,
+    /// What decided whether each link runs, its edges included.
+    control: Vec<Label>,
+    /// The labels of the edge conditions judged at each link.
+    judged: Vec<Label>,
+    /// For each link, the edge it took.
+    took: Vec<Option<usize>>,
+    /// For each target, the failure that led to it.
+    errors: Vec<Option<Labeled>>,
+    ready: VecDeque<usize>,
+    pc: Label,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Skipped,
+    /// Failed or refused, and an edge took care of it.
+    Handled,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Next {
+    Call(Ready),
+    Skipped(usize, Why),
+    /// The link cannot even be asked; settle it as failed.
+    Failed(usize, Failure),
+}
+
+/// A link whose arguments are known.
+#[derive(Debug)]
+pub struct Ready {
+    pub link: usize,
+    pub args: Labeled,
+    /// What decided that it runs.
+    pub decision: Label,
+}
+
+/// How a link ended.
+#[derive(Debug)]
+pub enum Outcome {
+    Done(Released),
+    /// A failure, with the label of what it may tell.
+    Failed(Failure, Label),
+    /// A refusal, with the label of what it was decided on.
+    Refused(Box<Refusal>, Label),
+}
+
+/// Why a run ends without an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    Failed { link: Str, failure: Failure },
+    Refused(Box<Refusal>),
+}
+
+/// What is the same for every chain of a run: the values behind `run` and `secrets`.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    pub run: Labeled,
+    pub secrets: Labeled,
+}
+
+impl Walk {
+    /// Starts a pass through a chain that was entered; there is no other way in.
+    pub fn begin(entered: Entered, run: Arc<Mutex<Run>>, around: &Around) -> Walk {
+        let (plan, input, pc) = entered.into_parts();
+        let roots = plan
+            .roots
+            .iter()
+            .map(|root| match root {
+                Root::Input => input.clone(),
+                Root::Run => around.run.clone(),
+                Root::Secrets => around.secrets.clone(),
+                Root::Error | Root::Local(_) | Root::Outer(_) => Labeled::default(),
+            })
+            .collect();
+        Walk::new(plan, run, roots, pc)
+    }
+
+    fn new(plan: Arc<Plan>, run: Arc<Mutex<Run>>, roots: Vec<Labeled>, pc: Label) -> Walk {
+        let links = plan.links.len();
+        let mut values: Vec<Option<Labeled>> = vec![None; links];
+        values.extend(roots.into_iter().map(Some));
+        let waits = plan.graph.waits.clone();
+        let ready = waits.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
+        Walk {
+            run,
+            values,
+            state: vec![State::Waiting; links],
+            control: vec![pc; links],
+            judged: vec![Label::BOTTOM; links],
+            took: vec![None; links],
+            errors: vec![None; links],
+            waits,
+            ready,
+            pc,
+            plan,
+        }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The next thing to do, or nothing until a running link is settled.
+    pub fn step(&mut self) -> Option<Next> {
+        let at = self.ready.pop_front()?;
+        let plan = self.plan.clone();
+        let link = plan.link(at)?;
+        let decision = self.decision(at);
+        self.set_control(at, decision);
+        if let Some(why) = self.why_not(at) {
+            return Some(self.skip(at, why));
+        }
+        if let Some(when) = &link.when {
+            let view = View { walk: self, link: at };
+            let holds = when.holds(&view, &mut Budget::default());
+            let decision = decision.join(when.label(&view));
+            self.set_control(at, decision);
+            match holds {
+                Ok(true) => {}
+                Ok(false) => return Some(self.skip(at, Why::When)),
+                Err(error) => return Some(self.fail(at, "when", error)),
+            }
+        }
+        let decision = self.control.get(at).copied().unwrap_or_default();
+        let args = link.with.fill(&View { walk: self, link: at }, &mut Budget::default());
+        match args {
+            Ok(args) => {
+                self.set_state(at, State::Running);
+                Some(Next::Call(Ready { link: at, args, decision }))
+            }
+            Err(error) => Some(self.fail(at, "with", error)),
+        }
+    }
+
+    /// What decided that a link is asked at all, before its own `when`.
+    fn decision(&self, at: usize) -> Label {
+        let of = |list: &[Label], from: usize| list.get(from).copied().unwrap_or_default();
+        let needs = self.plan.graph.needs.get(at).into_iter().flatten().map(|(from, _)| *from);
+        let edges = self.plan.graph.edges_in.get(at).into_iter().flatten().copied();
+        needs
+            .chain(edges)
+            .fold(self.pc, |label, from| label.join(of(&self.control, from)).join(of(&self.judged, from)))
+    }
+
+    fn why_not(&self, at: usize) -> Option<Why> {
+        if self.plan.graph.is_target(at) && !self.is_taken(at) {
+            return Some(Why::NotTaken);
+        }
+        for (from, how) in self.plan.graph.needs.get(at).into_iter().flatten() {
+            if *how == How::Maybe {
+                continue;
+            }
+            let handled_here = self.leads_to(*from, at);
+            match self.state.get(*from) {
+                Some(State::Done) if !self.diverted(*from, at) => {}
+                Some(State::Done) => return Some(Why::Diverted),
+                // A handler may come `after` the link it handles.
+                Some(State::Handled) if *how == How::After && handled_here => {}
+                _ => return Some(Why::Missing),
+            }
+        }
+        None
+    }
+
+    fn is_taken(&self, at: usize) -> bool {
+        self.plan.graph.edges_in.get(at).into_iter().flatten().any(|from| self.leads_to(*from, at))
+    }
+
+    fn leads_to(&self, from: usize, to: usize) -> bool {
+        self.took.get(from).copied().flatten() == Some(to)
+    }
+
+    /// Whether `from` took an edge that leads away from `at`.
+    fn diverted(&self, from: usize, at: usize) -> bool {
+        match self.took.get(from).copied().flatten() {
+            Some(target) => {
+                !self.plan.graph.follows.get(&target).is_some_and(|follows| follows.contains(&at))
+            }
+            None => false,
+        }
+    }
+
+    fn skip(&mut self, at: usize, why: Why) -> Next {
+        self.set_state(at, State::Skipped);
+        // A handler that cannot run leaves the failure unhandled; `finish` finds it.
+        self.release_followers(at);
+        Next::Skipped(at, why)
+    }
+
+    fn fail(&mut self, at: usize, place: &str, error: EvalError) -> Next {
+        self.set_state(at, State::Running);
+        let (line, column) = self.plan.source.line_column(error.span.start);
+        let message = format!("`{place}` at {line}:{column}: {}", error.message);
+        Next::Failed(at, Failure::new(FailureKind::Expression, message))
+    }
+
+    fn set_state(&mut self, at: usize, state: State) {
+        if let Some(slot) = self.state.get_mut(at) {
+            *slot = state;
+        }
+    }
+
+    fn set_control(&mut self, at: usize, label: Label) {
+        if let Some(slot) = self.control.get_mut(at) {
+            *slot = label;
+        }
+    }
+
+    fn release_followers(&mut self, at: usize) {
+        for follower in self.plan.graph.followers.get(at).into_iter().flatten() {
+            if let Some(count) = self.waits.get_mut(*follower) {
+                *count -= 1;
+                if *count == 0 {
+                    self.ready.push_back(*follower);
+                }
+            }
+        }
+    }
+
+    /// Takes in how a link ended; names the target of the edge taken. An end that no edge takes care of stops the run.
+    pub fn settle(&mut self, at: usize, outcome: Outcome) -> Result<Option<usize>, Stop> {
+        let plan = self.plan.clone();
+        let Some(link) = plan.link(at) else { return Ok(None) };
+        let on = match &outcome {
+            Outcome::Done(_) => On::Success,
+            Outcome::Failed(..) => On::Error,
+            Outcome::Refused(..) => On::Refused,
+        };
+        let error = match &outcome {
+            Outcome::Done(released) => {
+                self.values.get_mut(at).into_iter().for_each(|slot| *slot = Some(released.labeled().clone()));
+                None
+            }
+            Outcome::Failed(failure, label) => Some(Labeled::new(failure.to_value(&link.full), *label)),
+            Outcome::Refused(refusal, label) => Some(Labeled::new(refused_value(refusal), *label)),
+        };
+        self.errors.get_mut(at).into_iter().for_each(|slot| slot.clone_from(&error));
+        let taken = self.pick(at, &link.edges, on)?;
+        // A failure's own label decides what an error edge leads to.
+        if let Some(error) = &error {
+            self.judge(at, error.labels.all());
+        }
+        match (taken, outcome) {
+            (Some(target), _) => {
+                self.took.get_mut(at).into_iter().for_each(|slot| *slot = Some(target));
+                self.errors.get_mut(target).into_iter().for_each(|slot| slot.clone_from(&error));
+                self.set_state(at, if on == On::Success { State::Done } else { State::Handled });
+            }
+            (None, Outcome::Done(_)) => self.set_state(at, State::Done),
+            (None, Outcome::Failed(failure, _)) => {
+                return Err(Stop::Failed { link: link.full.clone(), failure });
+            }
+            (None, Outcome::Refused(refusal, _)) => return Err(Stop::Refused(refusal)),
+        }
+        self.release_followers(at);
+        Ok(taken)
+    }
+
+    fn judge(&mut self, at: usize, label: Label) {
+        if let Some(slot) = self.judged.get_mut(at) {
+            *slot = slot.join(label);
+        }
+    }
+
+    fn pick(&mut self, at: usize, edges: &[Edge], on: On) -> Result<Option<usize>, Stop> {
+        for edge in edges.iter().filter(|edge| edge.on == on) {
+            let Some(when) = &edge.when else { return Ok(Some(edge.to)) };
+            let view = View { walk: self, link: at };
+            let (holds, label) = (when.holds(&view, &mut Budget::default()), when.label(&view));
+            self.judge(at, label);
+            match holds {
+                Ok(true) => return Ok(Some(edge.to)),
+                Ok(false) => {}
+                Err(error) => {
+                    let link = self.plan.link(at).map_or_else(|| "".into(), |link| link.full.clone());
+                    let failure =
+                        Failure::new(FailureKind::Expression, format!("an edge's `if`: {}", error.message));
+                    return Err(Stop::Failed { link, failure });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The output, once nothing is left to run. A failure whose handler did not run is still a failure.
+    pub fn finish(&self) -> Result<Labeled, Stop> {
+        for (at, state) in self.state.iter().enumerate() {
+            let target = self.took.get(at).copied().flatten();
+            let ran = target
+                .and_then(|target| self.state.get(target))
+                .is_some_and(|state| *state != State::Skipped);
+            if *state == State::Handled && !ran {
+                let name = |at: usize| self.plan.link(at).map_or("".into(), |link| link.full.clone());
+                let handler = target.map_or("".into(), name);
+                let message = format!("its handler `{handler}` did not run");
+                return Err(Stop::Failed {
+                    link: name(at),
+                    failure: Failure::new(FailureKind::Native, message),
+                });
+            }
+        }
+        let view = View { walk: self, link: usize::MAX };
+        match self.plan.output.fill(&view, &mut Budget::default()) {
+            Ok(output) => Ok(Labeled { value: output.value, labels: output.labels.joined(self.pc) }),
+            Err(error) => {
+                let failure = Failure::new(FailureKind::Expression, format!("`output`: {}", error.message));
+                Err(Stop::Failed { link: self.plan.name.clone(), failure })
+            }
+        }
+    }
+
+    /// What a link sees, kept for as long as it runs.
+    pub fn frame(&self, at: usize) -> Frame {
+        let view = View { walk: self, link: at };
+        let refs = self.plan.link(at).map_or(Vec::new(), super::Link::refs);
+        let mut slots: Vec<Slot> = refs.into_iter().map(|reference| reference.slot).collect();
+        slots.dedup();
+        let seen =
+            slots.into_iter().map(|slot| (slot, view.root(slot).cloned(), view.control(slot))).collect();
+        Frame { run: self.run.clone(), seen }
+    }
+}
+
+/// What one link sees, apart from the walk: for bodies, fallbacks and keys, which are worked out while it runs.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    run: Arc<Mutex<Run>>,
+    seen: Vec<(Slot, Option<Labeled>, Label)>,
+}
+
+impl Frame {
+    pub fn fill(&self, template: &Template) -> Result<Labeled, Failure> {
+        template.fill(self, &mut Budget::default()).map_err(expression_failure)
+    }
+
+    pub fn eval(&self, expr: &Expr) -> Result<Labeled, Failure> {
+        expr.eval(self, &mut Budget::default()).map_err(expression_failure)
+    }
+
+    /// Whether a condition holds, and the label of what it read.
+    pub fn holds(&self, expr: &Expr) -> Result<(bool, Label), Failure> {
+        let holds = expr.holds(self, &mut Budget::default()).map_err(expression_failure)?;
+        Ok((holds, expr.label(self)))
+    }
+
+    /// Starts a pass through a body of the link; `locals` are the body's variables.
+    pub fn inside(&self, body: &Arc<Plan>, locals: &[(&str, Labeled)], decision: Label) -> Walk {
+        let local =
+            |name: &str| locals.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let roots = body.roots.iter().map(|root| match root {
+            Root::Outer(slot) => self.root(*slot).cloned().unwrap_or_default(),
+            Root::Local(name) => local(name).unwrap_or_default(),
+            _ => Labeled::default(),
+        });
+        Walk::new(body.clone(), self.run.clone(), roots.collect(), decision)
+    }
+
+    /// Judges a condition on the variables of a body, such as `until`.
+    pub fn judge(&self, expr: &Expr, locals: &[(&str, Labeled)]) -> Result<(bool, Label), Failure> {
+        let view = Locals(locals);
+        let holds = expr.holds(&view, &mut Budget::default()).map_err(expression_failure)?;
+        Ok((holds, expr.label(&view)))
+    }
+}
+
+fn expression_failure(error: EvalError) -> Failure {
+    Failure::new(FailureKind::Expression, error.message)
+}
+
+impl Roots for Frame {
+    fn root(&self, slot: Slot) -> Option<&Labeled> {
+        self.seen.iter().find(|(known, _, _)| *known == slot)?.1.as_ref()
+    }
+
+    fn control(&self, slot: Slot) -> Label {
+        self.seen.iter().find(|(known, _, _)| *known == slot).map_or(Label::BOTTOM, |(_, _, label)| *label)
+    }
+}
+
+impl Scope for Frame {
+    fn wrap(&self, part: Labeled) -> Str {
+        self.run.lock().map_or_else(|_| "".into(), |mut run| run.wrap(part))
+    }
+
+    fn open(&self, handle: &str) -> Option<Labeled> {
+        self.run.lock().ok()?.open(handle)
+    }
+}
+
+/// The variables of a body, by position.
+struct Locals<'l>(&'l [(&'l str, Labeled)]);
+
+impl Roots for Locals<'_> {
+    fn root(&self, slot: Slot) -> Option<&Labeled> {
+        self.0.get(slot.0 as usize).map(|(_, value)| value)
+    }
+
+    fn control(&self, _: Slot) -> Label {
+        Label::BOTTOM
+    }
+}
+
+/// A refusal as `error` shows it: no more than a caller may know.
+fn refused_value(refusal: &Refusal) -> Value {
+    Value::map([
+        ("link", Value::Str(refusal.link.clone())),
+        ("kind", Value::from("refused")),
+        ("rule", Value::from(refusal.rule.id())),
+        ("message", Value::from(refusal.rule.doc())),
+    ])
+}
+
+/// What the expressions of one link see.
+struct View<'w> {
+    walk: &'w Walk,
+    link: usize,
+}
+
+impl Roots for View<'_> {
+    fn root(&self, slot: Slot) -> Option<&Labeled> {
+        if self.walk.plan.root(slot) == Some(&Root::Error) {
+            return self.walk.errors.get(self.link)?.as_ref();
+        }
+        self.walk.values.get(slot.0 as usize)?.as_ref()
+    }
+
+    fn control(&self, slot: Slot) -> Label {
+        let at = slot.0 as usize;
+        let of = |list: &[Label]| list.get(at).copied().unwrap_or_default();
+        of(&self.walk.control).join(of(&self.walk.judged))
+    }
+}
+
+impl Scope for View<'_> {
+    fn wrap(&self, part: Labeled) -> Str {
+        self.walk.run.lock().map_or_else(|_| "".into(), |mut run| run.wrap(part))
+    }
+
+    fn open(&self, handle: &str) -> Option<Labeled> {
+        self.walk.run.lock().ok()?.open(handle)
+    }
+}

@@ -1,0 +1,78 @@
+//! Failures: why a call that was allowed did not bring a result. Kinds are what retries and edges select by; the
+//! message is for the trail and the operator, the public text for the caller.
+
+use crate::value::{Str, Value};
+use std::fmt;
+
+macro_rules! kinds {
+    ($($variant:ident $id:literal $public:literal,)*) => {
+        /// What went wrong, in a closed list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum FailureKind {
+            $(#[doc = $public] $variant,)*
+        }
+
+        impl FailureKind {
+            pub const ALL: &[FailureKind] = &[$(FailureKind::$variant,)*];
+            /// The ids, for `retry.on` and the reference.
+            pub const IDS: &[&str] = &[$($id,)*];
+
+            pub fn id(self) -> &'static str {
+                match self { $(FailureKind::$variant => $id,)* }
+            }
+
+            /// What a caller may hear.
+            pub fn public(self) -> &'static str {
+                match self { $(FailureKind::$variant => $public,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Timeout "timeout" "it took too long",
+    Unavailable "unavailable" "the other side cannot be reached or is overloaded",
+    Status "status" "the other side answered with an error",
+    Invalid "invalid" "the data does not fit its schema",
+    Expression "expression" "an expression has no value",
+    Range "range" "the value lies outside its closed range",
+    NoCase "no-case" "no case matched",
+    Rounds "rounds" "it did not come to an end in the rounds it has",
+    Guard "guard" "a guard stopped it",
+    TooLarge "too-large" "the data is larger than allowed",
+    NotFound "not-found" "it does not exist",
+    File "file" "the file operation failed",
+    Native "native" "the step failed",
+    Panicked "panicked" "the step broke",
+    Conflict "conflict" "the idempotency key was used for something else",
+    Cancelled "cancelled" "the run was cancelled",
+}
+
+/// One failure of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// The cause, for operators.
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
+        Failure { kind, message: message.into() }
+    }
+
+    /// What `error` holds in an error edge.
+    pub fn to_value(&self, link: &Str) -> Value {
+        Value::map([
+            ("link", Value::Str(link.clone())),
+            ("kind", Value::from(self.kind.id())),
+            ("message", Value::from(self.message.as_str())),
+        ])
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.id(), self.message)
+    }
+}

@@ -1,0 +1,530 @@
+//! The gate before a call. Takes the resolved arguments with their labels and what decided the call; gives the
+//! evidence the link needs, and what the gate after it will measure the output by.
+
+use super::judge::{Sink, flow_fault, tenant_fault};
+use super::permit::{FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net};
+use super::refuse::Refuser;
+use super::{Authority, Moment};
+use crate::address::Target;
+use crate::chain::walk::Ready;
+use crate::chain::{Act, Detail, Link, Plan};
+use crate::expr::{Budget, Roots, Slot};
+use crate::grant::{Access, Effective};
+use crate::kind::{Need, Role};
+use crate::label::{Label, Labeled, Labels, Tags};
+use crate::policy::{Action, Facts, Resource};
+use crate::refusal::{Refusal, Rule};
+use crate::run::Run;
+use crate::trail::Stage;
+use crate::value::{Str, Value};
+use std::sync::Arc;
+
+/// Evidence that a call passed every layer. Owns the exact arguments that were judged. Cannot be copied, made
+/// elsewhere or read from data.
+#[derive(Debug)]
+pub struct Admitted {
+    plan: Arc<Plan>,
+    link: usize,
+    args: Labeled,
+    decision: Label,
+    permits: Vec<Permit>,
+    sinks: Vec<String>,
+    consequential: bool,
+    act: Option<ActRecord>,
+    base: Label,
+}
+
+/// What the output of an admitted call will be measured by.
+#[derive(Debug)]
+pub struct Due {
+    pub(super) plan: Arc<Plan>,
+    pub(super) link: usize,
+    pub(super) args: Labeled,
+    /// What every output of the call carries.
+    pub(super) base: Label,
+    /// What decided that the call happens.
+    pub(super) decision: Label,
+    /// Whether the principal's endorsement or declassification holds.
+    pub(super) acted: bool,
+}
+
+/// An endorsement or declassification as it is recorded and signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActRecord {
+    pub action: &'static str,
+    pub principal: Str,
+    pub link: Str,
+    pub reason: Str,
+    pub expires_ms: Option<u64>,
+    pub drop: Vec<Str>,
+    /// SHA-256 of the value in its canonical form.
+    pub value_digest: String,
+}
+
+impl Admitted {
+    pub fn link(&self) -> &Link {
+        // INVARIANT: `admit` found this link in this plan, and a plan never changes.
+        #[allow(clippy::indexing_slicing, reason = "the position was looked up when the evidence was made")]
+        &self.plan.links[self.link]
+    }
+
+    pub fn args(&self) -> &Value {
+        &self.args.value
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.args.labels
+    }
+
+    pub fn decision(&self) -> Label {
+        self.decision
+    }
+
+    /// The label anything that comes out of this call has at least.
+    pub fn output_label(&self) -> Label {
+        self.base
+    }
+
+    pub fn permits(&self) -> &[Permit] {
+        &self.permits
+    }
+
+    /// Hands the permits over to the clients that use them up.
+    pub fn take_permits(&mut self) -> Vec<Permit> {
+        std::mem::take(&mut self.permits)
+    }
+
+    /// What the call would reach; empty for a call without effects.
+    pub fn sinks(&self) -> &[String] {
+        &self.sinks
+    }
+
+    /// Whether the intent must be durable before the call runs.
+    pub fn has_effect(&self) -> bool {
+        !self.sinks.is_empty() || self.act.is_some()
+    }
+
+    pub fn is_consequential(&self) -> bool {
+        self.consequential
+    }
+
+    pub fn act(&self) -> Option<&ActRecord> {
+        self.act.as_ref()
+    }
+}
+
+/// Judges one call by every layer and records the answer.
+pub fn admit(
+    plan: &Arc<Plan>,
+    ready: Ready,
+    attempt: u32,
+    run: &mut Run,
+    authority: &Arc<Authority>,
+    moment: Moment,
+) -> Result<(Admitted, Due), Box<Refusal>> {
+    let unknown = || Box::new(Refusal::new(Rule::NoGrant, &plan.name, "the plan has no such link"));
+    let link = plan.link(ready.link).ok_or_else(unknown)?;
+    let mut case = Case {
+        plan,
+        link,
+        ready,
+        run,
+        authority,
+        moment,
+        permits: Vec::new(),
+        sinks: Vec::new(),
+        consequential: false,
+    };
+    match case.judge() {
+        Ok((base, act)) => {
+            let Case { ready, permits, sinks, consequential, run, .. } = case;
+            run.steps += 1;
+            run.record(moment.at_us, &link.full, Stage::Admitted { attempt });
+            let acted = act.is_some();
+            let due = Due {
+                plan: plan.clone(),
+                link: ready.link,
+                args: ready.args.clone(),
+                base,
+                decision: ready.decision,
+                acted,
+            };
+            let admitted = Admitted {
+                plan: plan.clone(),
+                link: ready.link,
+                args: ready.args,
+                decision: ready.decision,
+                permits,
+                sinks,
+                consequential,
+                act,
+                base,
+            };
+            Ok((admitted, due))
+        }
+        Err(refusal) => {
+            run.record(moment.at_us, &link.full, Stage::Refused(refusal.clone()));
+            Err(refusal)
+        }
+    }
+}
+
+/// One call on its way through the layers.
+struct Case<'c> {
+    plan: &'c Arc<Plan>,
+    link: &'c Link,
+    ready: Ready,
+    run: &'c mut Run,
+    authority: &'c Arc<Authority>,
+    moment: Moment,
+    permits: Vec<Permit>,
+    sinks: Vec<String>,
+    consequential: bool,
+}
+
+type Judged<T> = Result<T, Box<Refusal>>;
+
+impl Case<'_> {
+    /// The layers in their order; what is left is the label every output will carry, and the act, if there is one.
+    fn judge(&mut self) -> Judged<(Label, Option<ActRecord>)> {
+        self.budget()?;
+        self.tenant()?;
+        let needs = (self.link.kind.needs)(self.link, &self.ready.args.value)
+            .map_err(|message| self.refuser("").bad_address(message))?;
+        let mut base = self.ready.args.labels.all().join(self.ready.decision);
+        if !needs.is_empty() {
+            let effective = self.authority.grants.effective(&self.link.full);
+            for need in needs {
+                base.tags = base.tags.with(self.need(need, &effective)?);
+            }
+            self.policy(Action::Call)?;
+        }
+        let act = match (&self.link.detail, self.link.kind.role) {
+            (Detail::Act(act), Role::Endorse) => self.act(act, Action::Endorse)?,
+            (Detail::Act(act), _) => self.act(act, Action::Declassify)?,
+            _ => None,
+        };
+        self.extract()?;
+        if self.link.kind.source {
+            base.tags = base.tags.without(self.injected());
+            base.untrusted = true;
+            base.origins = base.origins.with(self.run.origins.intern(&self.link.full));
+        }
+        Ok((base, act))
+    }
+
+    fn refuser(&self, sink: impl Into<String>) -> Refuser<'_> {
+        Refuser { link: &self.link.full, sink: sink.into(), spot: self.plan.spot(self.link.span) }
+    }
+
+    fn budget(&self) -> Judged<()> {
+        let limits = self.run.limits;
+        let refuse = |rule, message| {
+            let refusal = Refusal::new(rule, &self.link.full, message).at(self.plan.spot(self.link.span));
+            Err(Box::new(refusal.change("raise the limit under `limits`, if this much is meant")))
+        };
+        if self.run.steps >= limits.steps_max {
+            return refuse(
+                Rule::StepBudget,
+                format!("the run has made {} steps, which is its limit", limits.steps_max),
+            );
+        }
+        if self.moment.at_us / 1000 >= limits.time_ms_max {
+            return refuse(
+                Rule::TimeBudget,
+                format!("the run has lasted {} ms, which is its limit", limits.time_ms_max),
+            );
+        }
+        Ok(())
+    }
+
+    fn tenant(&self) -> Judged<()> {
+        match tenant_fault(&self.ready.args.labels, self.ready.decision, self.run.tenant()) {
+            Some(fault) => Err(self.flow_refusal("", &fault)),
+            None => Ok(()),
+        }
+    }
+
+    fn flow_refusal(&self, sink: &str, fault: &super::judge::Fault) -> Box<Refusal> {
+        let origins = self.run.origins.names(fault.label.origins);
+        let tags = self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
+        let span = if fault.path.is_empty() { self.link.span } else { self.link.with.span_at(&fault.path) };
+        let refuser = Refuser { link: &self.link.full, sink: sink.to_string(), spot: self.plan.spot(span) };
+        let mut refusal = refuser.flow(fault, origins, &tags);
+        let declined = self.run.trail().iter().rev().find(|event| matches!(event.stage, Stage::Declined));
+        if let Some(declined) = declined.filter(|_| fault.rule == Rule::UntrustedArgument) {
+            let change = format!("run as a principal whom policy permits to endorse at `{}`", declined.link);
+            refusal.changes.insert(0, change);
+        }
+        Box::new(refusal)
+    }
+
+    /// Judges one need; gives the tags that what comes back will carry.
+    fn need(&mut self, need: Need, effective: &Arc<Effective>) -> Judged<Tags> {
+        match need {
+            Need::Net { method, url } => self.net(&method, &url, effective),
+            Need::Fs { mount, path, access } => self.fs(&mount, &path, access, effective),
+            Need::Log => {
+                let fit = effective.log(self.moment.now_ms).map_err(|lacking| {
+                    let grant =
+                        format!("[[grant]]\nto = \"{}\"\nreason = \"...\"\nlog = {{}}", self.link.full);
+                    Box::new(self.refuser("log").lacking(lacking, &grant))
+                })?;
+                let sink = Sink { flow: fit.rule, also: Tags::NONE, consequential: false, steering: &[] };
+                self.flow(&sink, "log".into())?;
+                self.permits.push(Permit::Log);
+                Ok(Tags::NONE)
+            }
+            Need::Effect { name } => {
+                let fit = effective.effect(&name, self.moment.now_ms).map_err(|lacking| {
+                    let grant = format!(
+                        "[[grant]]\nto = \"{}\"\nreason = \"...\"\neffect = [{{ name = \"{name}\" }}]",
+                        self.link.full
+                    );
+                    Box::new(self.refuser(format!("effect:{name}")).lacking(lacking, &grant))
+                })?;
+                let sink =
+                    Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential: true, steering: &[] };
+                self.flow(&sink, format!("effect:{name}"))?;
+                self.consequential = true;
+                self.permits.push(Permit::Effect);
+                Ok(Tags::NONE)
+            }
+        }
+    }
+
+    fn flow(&mut self, sink: &Sink<'_>, name: String) -> Judged<()> {
+        match flow_fault(sink, &self.ready.args.labels, self.ready.decision, self.run.tenant()) {
+            Some(fault) => Err(self.flow_refusal(&name, &fault)),
+            None => {
+                self.sinks.push(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn net(&mut self, method: &Str, url: &str, effective: &Arc<Effective>) -> Judged<Tags> {
+        let target = Target::parse(url).map_err(|message| self.refuser("").bad_address(message))?;
+        let labels = &self.ready.args.labels;
+        let (decision, tenant, now_ms) = (self.ready.decision, self.run.tenant(), self.moment.now_ms);
+        let rule =
+            match judge_net(effective, self.authority, &target, method, labels, decision, tenant, now_ms) {
+                Ok(fit) => fit.rule.clone(),
+                Err(NetFault::Flow(fault)) => return Err(self.flow_refusal(&target.origin(), &fault)),
+                Err(NetFault::Lacking(lacking)) => {
+                    let grant = net_grant(&self.link.full, &target, method);
+                    return Err(Box::new(self.refuser(target.origin()).lacking(lacking, &grant)));
+                }
+            };
+        self.consequential |= rule.is_consequential(method);
+        self.sinks.push(target.origin());
+        let label = rule.label;
+        let named =
+            labels.paths().into_iter().map(|(_, label)| (label, self.run.origins.names(label.origins)));
+        self.permits.push(Permit::Net(Box::new(NetPermit {
+            link: self.link.full.clone(),
+            target,
+            method: method.clone(),
+            rule,
+            effective: effective.clone(),
+            authority: self.authority.clone(),
+            labels: labels.clone(),
+            decision,
+            tenant,
+            now_ms,
+            origin_names: named.collect(),
+        })));
+        Ok(label)
+    }
+
+    fn fs(&mut self, mount: &Str, path: &Str, access: Access, effective: &Arc<Effective>) -> Judged<Tags> {
+        let name = format!("mount:{mount}");
+        crate::checks::path(path)
+            .map_err(|why| self.refuser(name.clone()).bad_address(format!("the path {why}")))?;
+        let fit = effective.fs(mount, path, access, self.moment.now_ms).map_err(|lacking| {
+            let access = if access == Access::Read { "read" } else { "write" };
+            let grant = format!(
+                "[[grant]]\nto = \"{}\"\nreason = \"...\"\nfs = [{{ mount = \"{mount}\", access = \"{access}\" }}]",
+                self.link.full
+            );
+            Box::new(self.refuser(name.clone()).lacking(lacking, &grant))
+        })?;
+        let consequential = access == Access::Write;
+        let sink = Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential, steering: FS_STEERING };
+        let rule = fit.rule.clone();
+        self.flow(&sink, name)?;
+        self.consequential |= consequential;
+        let label = rule.label;
+        self.permits.push(Permit::Fs(FsPermit { mount: mount.clone(), path: path.clone(), access, rule }));
+        Ok(label)
+    }
+
+    fn policy(&mut self, action: Action) -> Judged<()> {
+        let verdict = self.verdict(action);
+        if verdict.allowed {
+            return Ok(());
+        }
+        let spot = verdict.policies.first().and_then(|id| self.authority.policies.spot(id));
+        let sink = self.sinks.first().cloned().unwrap_or_default();
+        Err(Box::new(self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot)))
+    }
+
+    fn verdict(&self, action: Action) -> crate::policy::Verdict {
+        let resource =
+            Resource { chain: self.plan.chain(), link: Some((&self.link.full, self.link.kind.name)) };
+        let Ok(tags) = self.authority.tags.read() else {
+            return crate::policy::Verdict {
+                allowed: false,
+                policies: Vec::new(),
+                failed: vec!["tags".into()],
+            };
+        };
+        let facts = Facts {
+            args: &self.ready.args,
+            decision: self.ready.decision,
+            sinks: &self.sinks,
+            consequential: self.consequential,
+            run: self.run,
+            elapsed_ms: self.moment.at_us / 1000,
+            tags: &tags,
+        };
+        self.authority.policies.decide(&self.run.principal, action, resource, &facts)
+    }
+
+    /// An endorsement or declassification holds if it has not expired, the value lies in its scope, untrusted data
+    /// does not choose what is declassified, and policy lets the principal act.
+    fn act(&mut self, act: &Act, action: Action) -> Judged<Option<ActRecord>> {
+        let value = self.ready.args.at(&crate::value::parse_path("value")).unwrap_or_default();
+        let refuse = |rule: Rule, message: String| {
+            Box::new(Refusal::new(rule, &self.link.full, message).at(self.plan.spot(self.link.span)))
+        };
+        if act.expires_ms.is_some_and(|end| self.moment.now_ms >= end) {
+            return Err(refuse(Rule::ActExpired, format!("the right to {} here has expired", action.name()))
+                .map_change("review it and move `expires` on"));
+        }
+        let chosen = value.labels.all().join(self.ready.decision);
+        if action == Action::Declassify && chosen.untrusted {
+            let origins = self.run.origins.names(chosen.origins);
+            let mut refusal =
+                refuse(Rule::UntrustedDeclassify, "untrusted data chooses what would be declassified".into())
+                    .map_change("endorse the value first, or declassify what untrusted data cannot reach");
+            refusal.origins = origins;
+            return Err(refusal);
+        }
+        if let Some(scope) = &act.scope {
+            let holds = scope.holds(&ScopeValue(&value), &mut Budget::default());
+            if holds != Ok(true) {
+                let why = holds.err().map_or(String::new(), |error| format!(": {}", error.message));
+                return Err(refuse(Rule::OutOfScope, format!("the value is not within `scope`{why}"))
+                    .map_change("a value within the scope passes; the scope is the chain's to widen"));
+            }
+        }
+        let allowed = self.verdict(action).allowed;
+        if !allowed && !act.required {
+            self.run.record(self.moment.at_us, &self.link.full, Stage::Declined);
+            return Ok(None);
+        }
+        self.policy(action)?;
+        let drop = self.authority.tags.read().map(|tags| tags.names(act.drop)).unwrap_or_default();
+        Ok(Some(ActRecord {
+            action: action.name(),
+            principal: self.run.principal.subject.clone(),
+            link: self.link.full.clone(),
+            reason: act.reason.clone(),
+            expires_ms: act.expires_ms,
+            drop,
+            value_digest: digest(&value.value),
+        }))
+    }
+
+    /// The list that ids are looked up in must itself be trusted.
+    fn extract(&self) -> Judged<()> {
+        let Detail::Extract(..) = &self.link.detail else { return Ok(()) };
+        let path = crate::value::parse_path("among");
+        let among = self.ready.args.labels.at(&path).all();
+        if !among.untrusted || self.ready.args.value.at(&path).is_none() {
+            return Ok(());
+        }
+        let fault = super::judge::Fault { rule: Rule::UntrustedArgument, path, label: among };
+        Err(self.flow_refusal("", &fault))
+    }
+
+    /// Tags of secrets that are in the arguments only as placeholders: the answer does not derive from their values.
+    fn injected(&self) -> Tags {
+        let tagged = self.ready.args.labels.all().tags;
+        let mut only = Tags::NONE;
+        for secret in self.authority.secrets.iter().filter(|secret| !secret.tag.both(tagged).is_empty()) {
+            let stands_in = |path: &[crate::value::Seg]| {
+                self.ready.args.value.at(path).is_none_or(|value| leaves_hold(value, &secret.placeholder))
+            };
+            let carriers = self.ready.args.labels.paths();
+            let innermost = carriers.iter().filter(|(path, label)| {
+                !secret.tag.both(label.tags).is_empty()
+                    && !carriers.iter().any(|(other, inner)| {
+                        other.len() > path.len()
+                            && other.starts_with(path)
+                            && !secret.tag.both(inner.tags).is_empty()
+                    })
+            });
+            if innermost.map(|(path, _)| path).all(|path| stands_in(path)) {
+                only = only.with(secret.tag);
+            }
+        }
+        only
+    }
+}
+
+/// Whether every text in a value contains the placeholder.
+fn leaves_hold(value: &Value, placeholder: &str) -> bool {
+    match value {
+        Value::Str(text) => text.contains(placeholder),
+        Value::List(list) => list.iter().all(|item| leaves_hold(item, placeholder)),
+        Value::Map(map) => map.iter().all(|(_, item)| leaves_hold(item, placeholder)),
+        _ => false,
+    }
+}
+
+struct ScopeValue<'v>(&'v Labeled);
+
+impl Roots for ScopeValue<'_> {
+    fn root(&self, slot: Slot) -> Option<&Labeled> {
+        (slot == Slot(0)).then_some(self.0)
+    }
+
+    fn control(&self, _: Slot) -> Label {
+        Label::BOTTOM
+    }
+}
+
+trait MapChange {
+    fn map_change(self, change: &str) -> Self;
+}
+
+impl MapChange for Box<Refusal> {
+    fn map_change(mut self, change: &str) -> Self {
+        self.changes.push(change.to_string());
+        self
+    }
+}
+
+impl Refuser<'_> {
+    fn bad_address(&self, message: String) -> Box<Refusal> {
+        let refusal = Refusal::new(Rule::BadAddress, self.link, message).at(self.spot.clone());
+        Box::new(if self.sink.is_empty() { refusal } else { refusal.towards(self.sink.clone()) })
+    }
+}
+
+/// The grant that would allow a request, ready to paste.
+pub(super) fn net_grant(link: &str, target: &Target, method: &str) -> String {
+    format!(
+        "[[grant]]\nto = \"{link}\"\nreason = \"...\"\nnet = [{{ address = \"{}\", methods = [\"{method}\"] }}]",
+        target.origin()
+    )
+}
+
+/// SHA-256 of a value's canonical form.
+pub(super) fn digest(value: &Value) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(crate::json::to_canonical(value).as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,214 @@
+//! Permits: the power an admitted call was given, and nothing wider. Clients take permits, not URLs or paths, so
+//! what was judged is what is done; a redirect or a resolved address is judged again through the permit.
+
+use super::Authority;
+use super::judge::{Sink, flow_fault};
+use super::refuse::Refuser;
+use crate::address::Target;
+use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule};
+use crate::label::{Label, Labels, Tags, Tenant};
+use crate::refusal::{Refusal, Rule};
+use crate::value::Str;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Arguments that choose where a request goes and what it does.
+pub(super) const NET_STEERING: &[&str] = &["url", "method", "headers"];
+pub(super) const FS_STEERING: &[&str] = &["path", "op"];
+
+#[derive(Debug)]
+pub enum Permit {
+    Net(Box<NetPermit>),
+    Fs(FsPermit),
+    Log,
+    Effect,
+}
+
+/// Leave to make one request.
+#[derive(Debug)]
+pub struct NetPermit {
+    pub(super) link: Str,
+    pub(super) target: Target,
+    pub(super) method: Str,
+    pub(super) rule: NetRule,
+    pub(super) effective: Arc<Effective>,
+    pub(super) authority: Arc<Authority>,
+    pub(super) labels: Labels,
+    pub(super) decision: Label,
+    pub(super) tenant: Tenant,
+    pub(super) now_ms: u64,
+    pub(super) origin_names: Arc<[(Label, Vec<Str>)]>,
+}
+
+impl NetPermit {
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub fn response_bytes_max(&self) -> u64 {
+        self.rule.response_bytes_max
+    }
+
+    /// The secrets that may be put into this request.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRule> {
+        self.authority.secrets.iter().filter(|secret| secret.is_bound_to(&self.target))
+    }
+
+    /// What connections may be shared by: a link never uses one that another link opened.
+    pub fn pool(&self) -> String {
+        format!("{} {}", self.link, self.target.origin())
+    }
+
+    pub fn link(&self) -> &Str {
+        &self.link
+    }
+
+    /// Every placeholder there is, so that one meant for another host is found before it leaves.
+    pub fn placeholders(&self) -> impl Iterator<Item = &Str> {
+        self.authority.secrets.iter().map(|secret| &secret.placeholder)
+    }
+
+    /// Judges an address the host's name leads to; only the result can be connected to.
+    pub fn address(&self, ip: IpAddr) -> Result<Checked, Box<Refusal>> {
+        match self.rule.takes_ip(ip) {
+            Ok(()) => Ok(Checked(SocketAddr::new(ip, self.target.port()))),
+            Err(why) => {
+                let message = format!("`{}` leads to a {why} address", self.target.origin());
+                let refusal =
+                    Refusal::new(Rule::SpecialAddress, &self.link, message).towards(self.target.origin());
+                let change = format!("name the address in the grant: resolves_to = [\"{ip}\"]");
+                Err(Box::new(refusal.change(change)))
+            }
+        }
+    }
+
+    /// Judges where a redirect leads. The method may change as HTTP says; what is sent is judged for the new host.
+    pub fn follow(&self, location: &str, method: &str) -> Result<NetPermit, Box<Refusal>> {
+        let bad = |message: String| {
+            Refusal::new(Rule::BadAddress, &self.link, message).towards(self.target.origin())
+        };
+        let target = self.target.follow(location).map_err(bad)?;
+        let refuser = Refuser { link: &self.link, sink: target.origin(), spot: None };
+        let rule = match judge_net(
+            &self.effective,
+            &self.authority,
+            &target,
+            method,
+            &self.labels,
+            self.decision,
+            self.tenant,
+            self.now_ms,
+        ) {
+            Ok(fit) => fit.rule.clone(),
+            Err(NetFault::Lacking(lacking)) => {
+                return Err(Box::new(
+                    refuser.lacking(lacking, &super::admit::net_grant(&self.link, &target, method)),
+                ));
+            }
+            Err(NetFault::Flow(fault)) => {
+                let names = self
+                    .origin_names
+                    .iter()
+                    .find(|(label, _)| *label == fault.label)
+                    .map(|(_, names)| names.clone());
+                let tags =
+                    self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
+                return Err(Box::new(refuser.flow(&fault, names.unwrap_or_default(), &tags)));
+            }
+        };
+        Ok(NetPermit {
+            link: self.link.clone(),
+            target,
+            method: method.into(),
+            rule,
+            effective: self.effective.clone(),
+            authority: self.authority.clone(),
+            labels: self.labels.clone(),
+            decision: self.decision,
+            tenant: self.tenant,
+            now_ms: self.now_ms,
+            origin_names: self.origin_names.clone(),
+        })
+    }
+}
+
+/// An address that was judged; the only kind a connection is made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked(SocketAddr);
+
+impl Checked {
+    pub fn socket(self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// Leave to touch one file.
+#[derive(Debug)]
+pub struct FsPermit {
+    pub(super) mount: Str,
+    pub(super) path: Str,
+    pub(super) access: Access,
+    pub(super) rule: FsRule,
+}
+
+impl FsPermit {
+    pub fn mount(&self) -> &str {
+        &self.mount
+    }
+
+    /// The path below the mount, free of `..` and of anything absolute.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    pub fn file_bytes_max(&self) -> u64 {
+        self.rule.file_bytes_max
+    }
+}
+
+pub(super) enum NetFault {
+    Lacking(crate::grant::Lacking),
+    Flow(super::judge::Fault),
+}
+
+/// The first granted rule whose flow allows the request; the fault of the first rule if none does.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one judgement needs target, data, decision and moment; a struct would only rename them"
+)]
+pub(super) fn judge_net<'e>(
+    effective: &'e Effective,
+    authority: &Authority,
+    target: &Target,
+    method: &str,
+    labels: &Labels,
+    decision: Label,
+    tenant: Tenant,
+    now_ms: u64,
+) -> Result<Fit<'e, NetRule>, NetFault> {
+    let fits = effective.net(target, method, now_ms).map_err(NetFault::Lacking)?;
+    let bound = authority.secrets.iter().filter(|secret| secret.is_bound_to(target));
+    let also = bound.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
+    let mut first = None;
+    for fit in fits {
+        let sink = Sink {
+            flow: &fit.rule.flow,
+            also,
+            consequential: fit.rule.is_consequential(method),
+            steering: NET_STEERING,
+        };
+        match flow_fault(&sink, labels, decision, tenant) {
+            None => return Ok(fit),
+            Some(fault) => first = first.or(Some(fault)),
+        }
+    }
+    Err(first.map_or(NetFault::Lacking(crate::grant::Lacking::Nothing), NetFault::Flow))
+}

@@ -1,0 +1,198 @@
+//! The gate after a call. What a link returns is unchecked until it is measured here: size, schema, label. Labels
+//! shrink in this file alone, by the rule of an extract, endorse or declassify link.
+
+use super::admit::Due;
+use super::enter::Left;
+use super::{Blocked, Moment, invalid};
+use crate::chain::{Detail, Link, Plan};
+use crate::failure::{Failure, FailureKind};
+use crate::kind::Role;
+use crate::label::{Label, Labeled, Labels, Tags};
+use crate::refusal::{Refusal, Rule};
+use crate::run::Run;
+use crate::trail::Stage;
+use crate::value::{List, Value, parse_path};
+use std::sync::Arc;
+
+/// Largest output of one link.
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
+/// Deepest output of one link.
+const OUTPUT_DEPTH_MAX: usize = 128;
+
+/// What a link returned, before the gate has seen it.
+#[derive(Debug)]
+pub struct Unchecked(Output);
+
+#[derive(Debug)]
+enum Output {
+    /// New data; the label is the gate's to decide, tags the link saw only add to it.
+    New(Value, Tags),
+    /// An argument, handed on with its labels apart.
+    Same,
+    /// What came out of chains and bodies, each part with its own labels.
+    One(Labeled),
+    Many(Vec<Labeled>),
+}
+
+impl Unchecked {
+    pub fn new(value: Value) -> Unchecked {
+        Unchecked(Output::New(value, Tags::NONE))
+    }
+
+    /// New data in which the link itself found something restricted.
+    pub fn tagged(value: Value, tags: Tags) -> Unchecked {
+        Unchecked(Output::New(value, tags))
+    }
+
+    /// The data, where it is new: what a cache may keep. Its label is worked out anew each time.
+    pub fn as_new(&self) -> Option<(&Value, Tags)> {
+        match &self.0 {
+            Output::New(value, tags) => Some((value, *tags)),
+            _ => None,
+        }
+    }
+
+    /// The argument that the kind passes on.
+    pub fn same() -> Unchecked {
+        Unchecked(Output::Same)
+    }
+
+    pub fn one(left: Left) -> Unchecked {
+        Unchecked(Output::One(left.into_labeled()))
+    }
+
+    pub fn many(left: Vec<Left>) -> Unchecked {
+        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect()))
+    }
+}
+
+/// Evidence that an output passed the gate; the only thing a walk takes in.
+#[derive(Debug)]
+pub struct Released(Labeled);
+
+impl Released {
+    pub fn labeled(&self) -> &Labeled {
+        &self.0
+    }
+}
+
+/// Measures and labels one output and records the answer.
+pub fn release(due: Due, unchecked: Unchecked, run: &mut Run, moment: Moment) -> Result<Released, Blocked> {
+    let plan = due.plan.clone();
+    let Some(link) = plan.link(due.link) else {
+        return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
+    };
+    let released = measure(&due, link, unchecked, run)?;
+    run.read = run.read.with(released.labels.all().tags);
+    let stage = match (&link.detail, link.kind.role) {
+        (Detail::Extract(..), _) => Stage::Extracted,
+        (Detail::Act(_), Role::Endorse) if due.acted => Stage::Endorsed,
+        (Detail::Act(_), Role::Declassify) => Stage::Declassified,
+        _ => Stage::Released,
+    };
+    run.record(moment.at_us, &link.full, stage);
+    Ok(Released(released))
+}
+
+/// Lets the fallback of a failed call stand in for its output; that it does is decided by what failed.
+pub fn fall_back(
+    plan: &Arc<Plan>,
+    at: usize,
+    fallback: Labeled,
+    failed: Label,
+    run: &mut Run,
+    moment: Moment,
+) -> Result<Released, Blocked> {
+    let Some(link) = plan.link(at) else {
+        return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
+    };
+    let output = Labeled { labels: fallback.labels.joined(failed), value: fallback.value };
+    weigh(&output, plan, link, run)?;
+    let output = fit(link, output)?;
+    run.read = run.read.with(output.labels.all().tags);
+    run.record(moment.at_us, &link.full, Stage::FellBack);
+    Ok(Released(output))
+}
+
+fn measure(due: &Due, link: &Link, unchecked: Unchecked, run: &mut Run) -> Result<Labeled, Blocked> {
+    let output = label(due, link, unchecked);
+    weigh(&output, &due.plan, link, run)?;
+    fit(link, lower(due, link, output)?)
+}
+
+fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<(), Blocked> {
+    if output.value.bytes() > OUTPUT_BYTES_MAX || output.value.depth() > OUTPUT_DEPTH_MAX {
+        let message = format!(
+            "the output is larger than {OUTPUT_BYTES_MAX} bytes or deeper than {OUTPUT_DEPTH_MAX} levels"
+        );
+        return Err(Failure::new(FailureKind::TooLarge, message).into());
+    }
+    run.bytes = run.bytes.saturating_add(u64::try_from(output.value.bytes()).unwrap_or(u64::MAX));
+    if run.bytes > run.limits.bytes_max {
+        let message = format!("the run holds more than {} bytes, which is its limit", run.limits.bytes_max);
+        let refusal = Refusal::new(Rule::ByteBudget, &link.full, message).at(plan.spot(link.span));
+        return Err(refusal.change("raise `limits.bytes`, if this much is meant").into());
+    }
+    Ok(())
+}
+
+fn fit(link: &Link, output: Labeled) -> Result<Labeled, Blocked> {
+    let Some(returns) = &link.returns else { return Ok(output) };
+    returns.check(&output.value).map_err(|mismatches| invalid("the output", &mismatches))?;
+    let labels = returns.label(&output.value, &output.labels);
+    Ok(Labeled { value: output.value, labels })
+}
+
+/// The output with the labels it has before any rule lowers them.
+fn label(due: &Due, link: &Link, unchecked: Unchecked) -> Labeled {
+    match unchecked.0 {
+        Output::New(value, tags) => Labeled::new(value, Label { tags: due.base.tags.with(tags), ..due.base }),
+        Output::Same => {
+            let passed = link.kind.passes.and_then(|name| due.args.at(&parse_path(name))).unwrap_or_default();
+            // The other arguments decided whether it passes, so their labels join to the whole.
+            let others = without(&due.args, link.kind.passes).join(due.decision);
+            Labeled { labels: passed.labels.joined(others), value: passed.value }
+        }
+        Output::One(inner) => Labeled { labels: inner.labels.joined(due.base), value: inner.value },
+        Output::Many(parts) => {
+            let (values, labels): (Vec<_>, Vec<_>) =
+                parts.into_iter().map(|part| (part.value, part.labels)).unzip();
+            Labeled { value: Value::List(List::new(values)), labels: Labels::items(due.base, labels) }
+        }
+    }
+}
+
+/// The labels of all arguments but one.
+fn without(args: &Labeled, name: Option<&str>) -> Label {
+    let Value::Map(map) = &args.value else { return args.labels.all() };
+    map.iter()
+        .filter(|(key, _)| Some(&***key) != name)
+        .fold(args.labels.own(), |label, (key, _)| label.join(args.labels.at(&parse_path(key)).all()))
+}
+
+/// The three rules that make a label smaller.
+fn lower(due: &Due, link: &Link, output: Labeled) -> Result<Labeled, Blocked> {
+    let Labeled { value, labels } = output;
+    match (&link.detail, link.kind.role) {
+        (Detail::Extract(range, drop), _) => {
+            let among = due.args.value.get("among");
+            if !range.holds(&value, among) {
+                let message = format!("the value is not {}", range.words());
+                return Err(Failure::new(FailureKind::Range, message).into());
+            }
+            // What decided that the link runs stays: only the data is bounded by the range.
+            let from =
+                labels.map(&|label| Label { untrusted: false, tags: label.tags.without(*drop), ..label });
+            Ok(Labeled { value, labels: from.joined(due.decision) })
+        }
+        (Detail::Act(_), Role::Endorse) if due.acted => {
+            let endorsed = labels.map(&|label| Label { untrusted: false, ..label });
+            Ok(Labeled { value, labels: endorsed.joined(due.decision) })
+        }
+        (Detail::Act(act), Role::Declassify) if due.acted => Ok(Labeled {
+            value,
+            labels: labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label }),
+        }),
+        _ => Ok(Labeled { value, labels }),
+    }
+}

@@ -1,0 +1,492 @@
+//! Grants: what an operator lets a link reach, and what may flow there. The default is nothing. A grant names its
+//! link or chain, its reason, and for each sink a clearance and the arguments that must be trusted there.
+
+use crate::address::{Host, HostPattern, Pattern, Range, Target};
+use crate::doc::Spot;
+use crate::doc::form::{Form, Key};
+use crate::label::Tags;
+use crate::value::{Seg, Str};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
+
+/// Keys of `[[grant]]` in `ringmail.toml`.
+pub const GRANT_KEYS: &[Key] = &[
+    Key::required("to", Form::Text, "the chain or `chain.link` that gets the power"),
+    Key::required("reason", Form::Text, "why; shown wherever the grant is"),
+    Key::new("approved_by", Form::Text, "who approved it"),
+    Key::new("expires", Form::Date, "from when on it no longer holds"),
+    Key::new("net", Form::List(&Form::Table(NET_KEYS)), "addresses it may call"),
+    Key::new("fs", Form::List(&Form::Table(FS_KEYS)), "mounts it may read or write"),
+    Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
+    Key::new("effect", Form::List(&Form::Table(EFFECT_KEYS)), "effects of native links it may have"),
+    Key::new("respond", Form::Table(RESPOND_KEYS), "what the chain's output may carry to its caller"),
+];
+
+const CLEARANCE: Key =
+    Key::new("clearance", Form::List(&Form::Text), "restriction tags that may flow there; default none");
+const TRUSTED: Key = Key::new(
+    "trusted",
+    Form::List(&Form::Text),
+    "argument paths that must be trusted for a consequential call; default all of them",
+);
+
+pub const NET_KEYS: &[Key] = &[
+    Key::required(
+        "address",
+        Form::Text,
+        "`https://host[:port]`; the host may be `*.name`, an address or a range",
+    ),
+    Key::new("methods", Form::List(&Form::OneOf(METHODS)), "HTTP methods; default `GET` and `HEAD`"),
+    CLEARANCE,
+    TRUSTED,
+    Key::new(
+        "consequential",
+        Form::Bool,
+        "whether a call changes something there; default: any method but GET, HEAD and OPTIONS",
+    ),
+    Key::new("label", Form::List(&Form::Text), "tags put on everything that comes back"),
+    Key::new("resolves_to", Form::List(&Form::Text), "special addresses or ranges the name may lead to"),
+    Key::new("response_max", Form::Size, "largest answer; default 8MiB"),
+];
+pub const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
+pub const FS_KEYS: &[Key] = &[
+    Key::required("mount", Form::Name, "a mount of `[mount.NAME]`"),
+    Key::required("access", Form::OneOf(&["read", "write"]), "`write` includes reading"),
+    CLEARANCE,
+    TRUSTED,
+    Key::new("label", Form::List(&Form::Text), "tags put on everything read there"),
+    Key::new(
+        "extensions",
+        Form::List(&Form::Text),
+        "file name endings it may touch, such as `txt`; default all",
+    ),
+    Key::new("file_max", Form::Size, "largest file read or written; default 8MiB"),
+];
+
+pub const LOG_KEYS: &[Key] = &[CLEARANCE];
+pub const EFFECT_KEYS: &[Key] =
+    &[Key::required("name", Form::Text, "the effect, as the native link declares it"), CLEARANCE, TRUSTED];
+pub const RESPOND_KEYS: &[Key] = &[CLEARANCE];
+
+/// Largest answer or file unless a grant says otherwise.
+pub const BODY_BYTES_MAX: u64 = 8 << 20;
+
+/// Which arguments of a consequential call must be trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trusted {
+    #[default]
+    All,
+    Paths(Vec<Vec<Seg>>),
+}
+
+/// What may flow into a sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    pub clearance: Tags,
+    pub trusted: Trusted,
+}
+
+#[derive(Clone, Debug)]
+pub struct NetRule {
+    pub address: Pattern,
+    pub methods: Vec<Str>,
+    pub flow: Flow,
+    pub consequential: Option<bool>,
+    /// Tags of what comes back.
+    pub label: Tags,
+    pub resolves_to: Vec<Range>,
+    pub response_bytes_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+#[derive(Clone, Debug)]
+pub struct FsRule {
+    pub mount: Str,
+    pub access: Access,
+    pub flow: Flow,
+    pub label: Tags,
+    /// Nothing means any.
+    pub extensions: Option<Vec<Str>>,
+    pub file_bytes_max: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct EffectRule {
+    pub name: Str,
+    pub flow: Flow,
+}
+
+/// One operator's decision.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// `chain` or `chain.link`.
+    pub to: Str,
+    pub reason: Str,
+    pub approved_by: Option<Str>,
+    /// Milliseconds since 1970.
+    pub expires_ms: Option<u64>,
+    pub net: Vec<NetRule>,
+    pub fs: Vec<FsRule>,
+    pub log: Option<Flow>,
+    pub effects: Vec<EffectRule>,
+    pub respond: Option<Flow>,
+    pub spot: Option<Spot>,
+}
+
+/// What this host allows at most, whatever is granted. Nothing means no ceiling.
+#[derive(Clone, Debug, Default)]
+pub struct Ceiling {
+    pub net: Option<Vec<Pattern>>,
+    pub mounts: Option<Vec<Str>>,
+}
+
+/// All grants of a host, by whom they are for.
+#[derive(Debug, Default)]
+pub struct Grants {
+    all: Vec<Arc<Grant>>,
+    ceiling: Ceiling,
+    by_link: RwLock<HashMap<Str, Arc<Effective>>>,
+}
+
+impl Grants {
+    pub fn new(all: Vec<Grant>, ceiling: Ceiling) -> Grants {
+        Grants { all: all.into_iter().map(Arc::new).collect(), ceiling, by_link: RwLock::default() }
+    }
+
+    pub fn all(&self) -> &[Arc<Grant>] {
+        &self.all
+    }
+
+    /// What the link may do: the grants for it, for the chains around it, cut at the ceiling.
+    pub fn effective(&self, link: &Str) -> Arc<Effective> {
+        if let Ok(known) = self.by_link.read()
+            && let Some(effective) = known.get(link)
+        {
+            return effective.clone();
+        }
+        let covers = |grant: &&Arc<Grant>| {
+            link.strip_prefix(&*grant.to).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let effective = Arc::new(Effective::new(self.all.iter().filter(covers), &self.ceiling));
+        if let Ok(mut known) = self.by_link.write() {
+            known.insert(link.clone(), effective.clone());
+        }
+        effective
+    }
+}
+
+/// The powers of one link.
+#[derive(Debug, Default)]
+pub struct Effective {
+    net: Vec<(Arc<Grant>, usize)>,
+    /// Positions in `net` by exact host, by parent of a wildcard, and for the rest.
+    exact: HashMap<String, Vec<usize>>,
+    below: HashMap<String, Vec<usize>>,
+    other: Vec<usize>,
+    grants: Vec<Arc<Grant>>,
+    ceiling: Ceiling,
+}
+
+/// Why a power is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    Nothing,
+    Expired(Option<Spot>),
+    Ceiling,
+    /// A grant fits but for this.
+    But(String, Option<Spot>),
+}
+
+/// A rule that fits, with the grant it stands in.
+#[derive(Clone, Debug)]
+pub struct Fit<'e, R> {
+    pub rule: &'e R,
+    pub grant: &'e Arc<Grant>,
+}
+
+impl Effective {
+    fn new<'g>(grants: impl Iterator<Item = &'g Arc<Grant>>, ceiling: &Ceiling) -> Effective {
+        let mut out = Effective { ceiling: ceiling.clone(), ..Effective::default() };
+        for grant in grants {
+            out.grants.push(grant.clone());
+            for (at, rule) in grant.net.iter().enumerate() {
+                let place = out.net.len();
+                out.net.push((grant.clone(), at));
+                match &rule.address.host {
+                    HostPattern::Exact(name) => out.exact.entry(name.clone()).or_default().push(place),
+                    HostPattern::Below(parent) => out.below.entry(parent.clone()).or_default().push(place),
+                    HostPattern::Any | HostPattern::Range(_) => out.other.push(place),
+                }
+            }
+        }
+        out
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    pub fn grants(&self) -> &[Arc<Grant>] {
+        &self.grants
+    }
+
+    fn net_rule(&self, place: usize) -> Option<Fit<'_, NetRule>> {
+        let (grant, at) = self.net.get(place)?;
+        Some(Fit { rule: grant.net.get(*at)?, grant })
+    }
+
+    /// Every network rule, for links that could reach any of them.
+    pub fn net_rules(&self) -> impl Iterator<Item = Fit<'_, NetRule>> {
+        (0..self.net.len()).filter_map(|place| self.net_rule(place))
+    }
+
+    /// The rules that let a request go to `target`; empty says why not.
+    pub fn net(&self, target: &Target, method: &str, now_ms: u64) -> Result<Vec<Fit<'_, NetRule>>, Lacking> {
+        let mut why = Lacking::Nothing;
+        let mut fits = Vec::new();
+        for place in self.places(target.host()) {
+            let Some(fit) = self.net_rule(place).filter(|fit| fit.rule.address.takes(target)) else {
+                continue;
+            };
+            if expired(fit.grant, now_ms) {
+                why = Lacking::Expired(fit.grant.spot.clone());
+            } else if !fit.rule.methods.iter().any(|known| &**known == method) {
+                why = Lacking::But(format!("it does not list the method `{method}`"), fit.grant.spot.clone());
+            } else {
+                fits.push(fit);
+            }
+        }
+        let ceiling = self.ceiling.net.as_ref();
+        if !fits.is_empty()
+            && ceiling.is_some_and(|patterns| !patterns.iter().any(|pattern| pattern.takes(target)))
+        {
+            return Err(Lacking::Ceiling);
+        }
+        if fits.is_empty() { Err(why) } else { Ok(fits) }
+    }
+
+    fn places(&self, host: &Host) -> Vec<usize> {
+        let mut places = Vec::new();
+        if let Host::Name(name) = host {
+            places.extend(self.exact.get(name).into_iter().flatten().copied());
+            let mut rest = name.as_str();
+            while let Some((_, parent)) = rest.split_once('.') {
+                places.extend(self.below.get(parent).into_iter().flatten().copied());
+                rest = parent;
+            }
+        }
+        places.extend(self.other.iter().copied());
+        places
+    }
+
+    /// The rule that lets a file be touched.
+    pub fn fs(
+        &self,
+        mount: &str,
+        path: &str,
+        access: Access,
+        now_ms: u64,
+    ) -> Result<Fit<'_, FsRule>, Lacking> {
+        let mut why = Lacking::Nothing;
+        for grant in &self.grants {
+            for rule in grant.fs.iter().filter(|rule| &*rule.mount == mount) {
+                let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+                let named =
+                    rule.extensions.as_ref().is_none_or(|known| known.iter().any(|known| &**known == ending));
+                if expired(grant, now_ms) {
+                    why = Lacking::Expired(grant.spot.clone());
+                } else if rule.access < access {
+                    why = Lacking::But("it allows reading only".into(), grant.spot.clone());
+                } else if !named {
+                    why = Lacking::But(
+                        format!("it does not list files ending in `{ending}`"),
+                        grant.spot.clone(),
+                    );
+                } else if self
+                    .ceiling
+                    .mounts
+                    .as_ref()
+                    .is_some_and(|mounts| !mounts.iter().any(|known| &**known == mount))
+                {
+                    why = Lacking::Ceiling;
+                } else {
+                    return Ok(Fit { rule, grant });
+                }
+            }
+        }
+        Err(why)
+    }
+
+    pub fn log(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {
+        self.first(now_ms, |grant| grant.log.as_ref())
+    }
+
+    pub fn respond(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {
+        self.first(now_ms, |grant| grant.respond.as_ref())
+    }
+
+    pub fn effect(&self, name: &str, now_ms: u64) -> Result<Fit<'_, EffectRule>, Lacking> {
+        self.first(now_ms, |grant| grant.effects.iter().find(|rule| &*rule.name == name))
+    }
+
+    fn first<'e, R>(
+        &'e self,
+        now_ms: u64,
+        rule: impl Fn(&'e Arc<Grant>) -> Option<&'e R>,
+    ) -> Result<Fit<'e, R>, Lacking> {
+        let mut why = Lacking::Nothing;
+        for grant in &self.grants {
+            match rule(grant) {
+                Some(_) if expired(grant, now_ms) => why = Lacking::Expired(grant.spot.clone()),
+                Some(rule) => return Ok(Fit { rule, grant }),
+                None => {}
+            }
+        }
+        Err(why)
+    }
+}
+
+fn expired(grant: &Grant, now_ms: u64) -> bool {
+    grant.expires_ms.is_some_and(|end| now_ms >= end)
+}
+
+impl NetRule {
+    /// Whether the method changes something behind this address.
+    pub fn is_consequential(&self, method: &str) -> bool {
+        self.consequential.unwrap_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"))
+    }
+
+    /// Whether a name under this rule may lead to `ip`: any public address, and special ones by name only.
+    pub fn takes_ip(&self, ip: IpAddr) -> Result<(), &'static str> {
+        match crate::address::special(ip) {
+            Some(why)
+                if !self.address.names_ip(ip) && !self.resolves_to.iter().any(|range| range.contains(ip)) =>
+            {
+                Err(why)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A secret as the gates know it: never its value.
+#[derive(Clone, Debug)]
+pub struct SecretRule {
+    pub name: Str,
+    pub tag: Tags,
+    /// What stands in its place inside links; cannot be guessed.
+    pub placeholder: Str,
+    /// The only addresses it may be sent to.
+    pub bound_to: Vec<Pattern>,
+}
+
+impl SecretRule {
+    pub fn is_bound_to(&self, target: &Target) -> bool {
+        self.bound_to.iter().any(|pattern| pattern.takes(target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(address: &str) -> NetRule {
+        NetRule {
+            address: Pattern::parse(address).unwrap(),
+            methods: vec!["GET".into()],
+            flow: Flow::default(),
+            consequential: None,
+            label: Tags::NONE,
+            resolves_to: Vec::new(),
+            response_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+
+    fn grant(to: &str, address: &str) -> Grant {
+        Grant { to: to.into(), net: vec![net(address)], ..Grant::default() }
+    }
+
+    #[test]
+    fn a_grant_covers_its_link_its_chain_and_nothing_that_only_starts_alike() {
+        let grants = Grants::new(
+            vec![grant("pay.send", "https://a.test"), grant("pay", "https://b.test")],
+            Ceiling::default(),
+        );
+        let may = |link: &str, url: &str| {
+            grants.effective(&link.into()).net(&Target::parse(url).unwrap(), "GET", 0).is_ok()
+        };
+        assert!(may("pay.send", "https://a.test/"));
+        assert!(may("pay.send", "https://b.test/"));
+        assert!(may("pay.send.inner", "https://a.test/"));
+        assert!(!may("pay.sender", "https://a.test/"));
+        assert!(may("pay.other", "https://b.test/"));
+        assert!(!may("payroll.x", "https://b.test/"));
+    }
+
+    #[test]
+    fn expiry_method_and_ceiling_each_end_a_grant() {
+        let mut expiring = grant("c", "https://a.test");
+        expiring.expires_ms = Some(1000);
+        let ceiling =
+            Ceiling { net: Some(vec![Pattern::parse("https://a.test").unwrap()]), mounts: Some(vec![]) };
+        let mut files = grant("c", "https://b.test");
+        files.fs = vec![FsRule {
+            mount: "inbox".into(),
+            access: Access::Write,
+            flow: Flow::default(),
+            label: Tags::NONE,
+            extensions: None,
+            file_bytes_max: 1,
+        }];
+        let grants = Grants::new(vec![expiring, files], ceiling);
+        let effective = grants.effective(&"c.x".into());
+        let a = Target::parse("https://a.test/").unwrap();
+        assert!(effective.net(&a, "GET", 999).is_ok());
+        assert_eq!(effective.net(&a, "GET", 1000).unwrap_err(), Lacking::Expired(None));
+        assert!(matches!(effective.net(&a, "POST", 0).unwrap_err(), Lacking::But(..)));
+        let b = Target::parse("https://b.test/").unwrap();
+        assert_eq!(effective.net(&b, "GET", 0).unwrap_err(), Lacking::Ceiling);
+        assert_eq!(effective.fs("inbox", "a", Access::Read, 0).unwrap_err(), Lacking::Ceiling);
+        assert_eq!(effective.log(0).unwrap_err(), Lacking::Nothing);
+    }
+
+    #[test]
+    fn attack_05_special_addresses_need_to_be_named() {
+        let mut rule = net("https://a.test");
+        assert!(rule.takes_ip("93.184.216.34".parse().unwrap()).is_ok());
+        assert_eq!(rule.takes_ip("10.0.0.5".parse().unwrap()), Err("private"));
+        assert_eq!(rule.takes_ip("::ffff:127.0.0.1".parse().unwrap()), Err("loopback"));
+        rule.resolves_to = vec![Range::parse("10.0.0.0/24").unwrap()];
+        assert!(rule.takes_ip("10.0.0.5".parse().unwrap()).is_ok());
+        assert!(rule.takes_ip("10.0.1.5".parse().unwrap()).is_err());
+        assert!(net("http://127.0.0.1:80").takes_ip("127.0.0.1".parse().unwrap()).is_ok());
+        assert!(net("http://127.0.0.1:80").takes_ip("127.0.0.2".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn extensions_and_access_bound_files() {
+        let mut files = Grant { to: "c".into(), ..Grant::default() };
+        files.fs = vec![FsRule {
+            mount: "inbox".into(),
+            access: Access::Read,
+            flow: Flow::default(),
+            label: Tags::NONE,
+            extensions: Some(vec!["txt".into()]),
+            file_bytes_max: 1,
+        }];
+        let grants = Grants::new(vec![files], Ceiling::default());
+        let effective = grants.effective(&"c".into());
+        assert!(effective.fs("inbox", "a.txt", Access::Read, 0).is_ok());
+        assert!(effective.fs("inbox", "a.txt.exe", Access::Read, 0).is_err());
+        assert!(effective.fs("inbox", "txt", Access::Read, 0).is_err());
+        assert!(effective.fs("inbox", "a.txt", Access::Write, 0).is_err());
+        assert!(effective.fs("outbox", "a.txt", Access::Read, 0).is_err());
+    }
+}

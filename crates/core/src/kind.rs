@@ -1,0 +1,75 @@
+//! Link kinds as loading, checking and the gate know them: what settings and arguments a kind takes, what powers a
+//! call needs. What a kind does stands in the engine, one file each.
+
+use crate::chain::Link;
+use crate::doc::form::Key;
+use crate::grant::Access;
+use crate::value::{Str, Value};
+
+/// A link kind.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    pub doc: &'static str,
+    /// Keys beside the common ones.
+    pub settings: &'static [Key],
+    pub with: With,
+    pub role: Role,
+    /// Whether what it returns comes from outside: untrusted, with the link as its origin.
+    pub source: bool,
+    /// Whether it takes as long as its own work does: no timeout unless one is written.
+    pub patient: bool,
+    /// The argument whose value, labels kept apart, is the result.
+    pub passes: Option<&'static str>,
+    /// What a call with these arguments would reach.
+    pub needs: fn(&Link, &Value) -> Result<Vec<Need>, String>,
+    /// What is known of that before the arguments are.
+    pub reach: Reach,
+}
+
+/// The arguments a kind takes.
+#[derive(Debug)]
+pub enum With {
+    Nothing,
+    Anything,
+    Fields(&'static [Key]),
+}
+
+/// Kinds whose meaning lies in the chain or in the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Step,
+    Native,
+    Chain,
+    Each,
+    Repeat,
+    Choice,
+    Extract,
+    Endorse,
+    Declassify,
+    Validate,
+}
+
+/// One power a call needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    Net { method: Str, url: Str },
+    Fs { mount: Str, path: Str, access: Access },
+    Log,
+    Effect { name: Str },
+}
+
+/// Which power a kind can need, and which arguments say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Nothing,
+    Net { method: &'static str, url: &'static str },
+    Fs { path: &'static str, op: &'static str },
+    Log,
+    Effect,
+}
+
+/// For kinds without a way out.
+pub fn no_needs(_: &Link, _: &Value) -> Result<Vec<Need>, String> {
+    Ok(Vec::new())
+}

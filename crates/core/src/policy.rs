@@ -1,0 +1,581 @@
+//! The third layer: Cedar policies over principal, action, resource and facts. Nothing matched means deny, an
+//! explicit forbid wins, and a policy that fails to evaluate denies. Policies are indexed by what their scope can
+//! match, so a decision looks only at those that can matter, and equal questions are answered once.
+
+use crate::doc::{Problems, Source, Span, Spot};
+use crate::label::{Label, Labeled, TagTable, Tags};
+use crate::run::Run;
+use crate::value::{Str, Value, path_text};
+use cedar_policy::{
+    ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    Policy, PolicyId, PolicySet, PrincipalConstraint, Request, ResourceConstraint, RestrictedExpression,
+    Schema, ValidationMode, Validator,
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, RwLock};
+
+/// The published schema.
+pub const SCHEMA: &str = include_str!("ringmail.cedarschema");
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Principal {
+    pub subject: Str,
+    pub roles: Vec<Str>,
+    pub tenant: Option<Str>,
+    /// How it proved who it is.
+    pub authenticated: Str,
+}
+
+impl Principal {
+    /// The program that embeds the engine.
+    pub fn host() -> Principal {
+        Principal { subject: "host".into(), roles: Vec::new(), tenant: None, authenticated: "host".into() }
+    }
+}
+
+/// What a principal may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    Run,
+    Vouch,
+    Call,
+    Endorse,
+    Declassify,
+}
+
+impl Action {
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Run => "run",
+            Action::Vouch => "vouch",
+            Action::Call => "call",
+            Action::Endorse => "endorse",
+            Action::Declassify => "declassify",
+        }
+    }
+}
+
+/// What is acted on: a chain, or a link of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Resource<'a> {
+    pub chain: &'a str,
+    /// Full name and kind.
+    pub link: Option<(&'a Str, &'a str)>,
+}
+
+/// The facts of one call, looked up only as far as policies read them.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub args: &'a Labeled,
+    pub decision: Label,
+    pub sinks: &'a [String],
+    pub consequential: bool,
+    pub run: &'a Run,
+    pub elapsed_ms: u64,
+    pub tags: &'a TagTable,
+}
+
+/// The answer of the policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub allowed: bool,
+    /// The policies that decided, by id.
+    pub policies: Vec<Str>,
+    /// Policies that could not be evaluated.
+    pub failed: Vec<Str>,
+}
+
+/// A loaded, validated policy set.
+pub struct Policies {
+    policies: Vec<Known>,
+    authorizer: Authorizer,
+    slices: RwLock<Slices>,
+}
+
+type Slices = HashMap<Principal, HashMap<(Action, Str), Arc<Slice>>>;
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.policies.iter().map(|known| known.policy.id())).finish()
+    }
+}
+
+struct Known {
+    policy: Policy,
+    spot: Spot,
+    reads: Reads,
+}
+
+/// Policies of the embedded default: the host program runs chains; effects still need grants and policies.
+pub const EMBEDDED: &str = r#"@id("host-runs-chains")
+permit (principal == Ringmail::Principal::"host", action == Ringmail::Action::"run", resource);
+"#;
+
+impl Policies {
+    /// Loads policy files, reporting every problem with its place.
+    pub fn load(files: &[Arc<Source>]) -> Result<Policies, Problems> {
+        let mut problems = Problems::default();
+        let mut policies: Vec<Known> = Vec::new();
+        for file in files {
+            load_file(file, &mut policies, &mut problems);
+        }
+        validate(&policies, &mut problems);
+        problems.or(Policies { policies, authorizer: Authorizer::new(), slices: RwLock::default() })
+    }
+
+    /// The policies for a program that embeds the engine and says nothing else.
+    pub fn embedded() -> Policies {
+        Policies::load(&[Source::new("embedded.cedar", EMBEDDED)]).unwrap_or_else(|_| Policies {
+            policies: Vec::new(),
+            authorizer: Authorizer::new(),
+            slices: RwLock::default(),
+        })
+    }
+
+    /// Where a policy stands.
+    pub fn spot(&self, id: &str) -> Option<Spot> {
+        self.policies.iter().find(|known| known.policy.id().to_string() == id).map(|known| known.spot.clone())
+    }
+
+    pub fn ids(&self) -> Vec<Str> {
+        self.policies.iter().map(|known| known.policy.id().to_string().into()).collect()
+    }
+
+    pub fn decide(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        facts: &Facts<'_>,
+    ) -> Verdict {
+        self.slice(principal, action, resource).decide(&self.authorizer, facts)
+    }
+
+    /// Whether any permit could match some principal for this action and resource.
+    pub fn could_permit(&self, action: Action, resource: Resource<'_>) -> bool {
+        let Some(names) = Names::new(&Principal::host(), action, resource) else { return false };
+        self.policies.iter().any(|known| {
+            known.policy.effect() == cedar_policy::Effect::Permit
+                && names.action_fits(&known.policy)
+                && names.resource_fits(&known.policy)
+        })
+    }
+
+    fn slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Arc<Slice> {
+        const PRINCIPALS_MAX: usize = 10_000;
+        let name: Str = match resource.link {
+            Some((link, _)) => link.clone(),
+            None => resource.chain.into(),
+        };
+        let key = (action, name);
+        if let Ok(slices) = self.slices.read()
+            && let Some(slice) = slices.get(principal).and_then(|of| of.get(&key))
+        {
+            return slice.clone();
+        }
+        let slice = Arc::new(self.build_slice(principal, action, resource));
+        if let Ok(mut slices) = self.slices.write() {
+            if slices.len() >= PRINCIPALS_MAX {
+                slices.clear();
+            }
+            slices.entry(principal.clone()).or_default().insert(key, slice.clone());
+        }
+        slice
+    }
+
+    fn build_slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Slice {
+        let Some(names) = Names::new(principal, action, resource) else { return Slice::empty() };
+        let fitting: Vec<&Known> = self
+            .policies
+            .iter()
+            .filter(|known| {
+                names.principal_fits(&known.policy)
+                    && names.action_fits(&known.policy)
+                    && names.resource_fits(&known.policy)
+            })
+            .collect();
+        let mut reads = Reads::default();
+        fitting.iter().for_each(|known| reads.add(&known.reads));
+        let Ok(set) = PolicySet::from_policies(fitting.iter().map(|known| known.policy.clone())) else {
+            return Slice::empty();
+        };
+        let permits = fitting.iter().any(|known| known.policy.effect() == cedar_policy::Effect::Permit);
+        Slice { set, permits, reads, names: Some(names), answers: Mutex::default() }
+    }
+}
+
+fn load_file(file: &Arc<Source>, policies: &mut Vec<Known>, problems: &mut Problems) {
+    let set = match PolicySet::from_str(&file.text) {
+        Ok(set) => set,
+        Err(errors) => {
+            for error in errors.iter() {
+                let label = miette_span(error).unwrap_or_default();
+                problems.add(file, label, format!("not valid Cedar: {error}"));
+            }
+            return;
+        }
+    };
+    for template in set.templates() {
+        problems.add(
+            file,
+            Span::default(),
+            format!("`{}` is a template; write policies without slots", template.id()),
+        );
+    }
+    let mut found: Vec<&Policy> = set.policies().collect();
+    found.sort_by_key(|policy| {
+        policy.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
+    });
+    let mut from = 0;
+    for (position, policy) in found.into_iter().enumerate() {
+        let text = policy.to_cedar().unwrap_or_default();
+        let start = file.text.get(from..).and_then(|rest| rest.find(&text)).map_or(from, |at| from + at);
+        let span = Span { start, end: start + text.len() };
+        from = span.end.min(file.text.len());
+        let stem = file.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".cedar");
+        let id = policy.annotation("id").map_or_else(|| format!("{stem}-{}", position + 1), String::from);
+        if policies.iter().any(|known| known.policy.id().to_string() == id) {
+            problems.add(file, span, format!("two policies are called `{id}`"));
+        }
+        let json = policy.to_json().unwrap_or_default();
+        let mut reads = Reads::default();
+        reads.collect(&json);
+        let spot = Spot { source: file.clone(), span };
+        policies.push(Known { policy: policy.new_id(PolicyId::new(id)), spot, reads });
+    }
+}
+
+fn validate(policies: &[Known], problems: &mut Problems) {
+    let schema = match Schema::from_cedarschema_str(SCHEMA) {
+        Ok((schema, _)) => schema,
+        Err(error) => return problems.add_bare(format!("the built-in policy schema does not load: {error}")),
+    };
+    let Ok(set) = PolicySet::from_policies(policies.iter().map(|known| known.policy.clone())) else { return };
+    for error in Validator::new(schema).validate(&set, ValidationMode::Strict).validation_errors() {
+        let known = policies.iter().find(|known| known.policy.id() == error.policy_id());
+        let message = error.to_string();
+        let message = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
+        match known {
+            Some(known) => problems.add(&known.spot.source, known.spot.span, message),
+            None => problems.add_bare(message),
+        }
+    }
+}
+
+fn miette_span(error: &impl miette::Diagnostic) -> Option<Span> {
+    let label = error.labels()?.next()?;
+    Some(Span { start: label.offset(), end: label.offset() + label.len() })
+}
+
+/// Which facts a policy reads.
+#[derive(Clone, Debug, Default)]
+struct Reads {
+    facts: BTreeSet<String>,
+    /// The context is used as a whole, so all facts are needed.
+    all: bool,
+}
+
+impl Reads {
+    fn add(&mut self, other: &Reads) {
+        self.facts.extend(other.facts.iter().cloned());
+        self.all |= other.all;
+    }
+
+    fn has(&self, fact: &str) -> bool {
+        self.all || self.facts.contains(fact)
+    }
+
+    /// Walks a policy in its JSON form; `context` outside of a member access means all facts.
+    fn collect(&mut self, json: &serde_json::Value) {
+        match json {
+            serde_json::Value::Object(members) => {
+                for (key, inner) in members {
+                    let context = inner
+                        .get("left")
+                        .is_some_and(|left| left.get("Var").is_some_and(|var| var == "context"));
+                    match inner.get("attr").and_then(serde_json::Value::as_str) {
+                        Some(fact) if context && matches!(key.as_str(), "." | "has") => {
+                            self.facts.insert(fact.to_string());
+                        }
+                        _ if key == "Var" && inner == "context" => self.all = true,
+                        _ => self.collect(inner),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            _ => {}
+        }
+    }
+}
+
+/// The Cedar names of one question.
+struct Names {
+    principal: EntityUid,
+    /// The principal itself, its roles and its tenant.
+    principals: HashSet<EntityUid>,
+    action: EntityUid,
+    resource: EntityUid,
+    /// The resource and the chains around it.
+    resources: HashSet<EntityUid>,
+    entities: Vec<Entity>,
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    let kind = EntityTypeName::from_str(&format!("Ringmail::{kind}")).ok()?;
+    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_string())
+}
+
+impl Names {
+    fn new(principal: &Principal, action: Action, resource: Resource<'_>) -> Option<Names> {
+        let who = uid("Principal", &principal.subject)?;
+        let mut parents: HashSet<EntityUid> =
+            principal.roles.iter().filter_map(|role| uid("Role", role)).collect();
+        parents.extend(principal.tenant.as_ref().and_then(|tenant| uid("Tenant", tenant)));
+        let chain = uid("Chain", resource.chain)?;
+        let mut entities: Vec<Entity> =
+            parents.iter().map(|parent| Entity::new_no_attrs(parent.clone(), HashSet::new())).collect();
+        let attributes = HashMap::from([
+            ("name".to_string(), text(&principal.subject)),
+            ("authenticated".to_string(), text(&principal.authenticated)),
+        ]);
+        entities.push(Entity::new(who.clone(), attributes, parents.clone()).ok()?);
+        let attributes = HashMap::from([("name".to_string(), text(resource.chain))]);
+        entities.push(Entity::new(chain.clone(), attributes, HashSet::new()).ok()?);
+        let mut resources = HashSet::from([chain.clone()]);
+        let mut what = chain.clone();
+        if let Some((link, kind)) = resource.link {
+            what = uid("Link", link)?;
+            let attributes =
+                HashMap::from([("name".to_string(), text(link)), ("kind".to_string(), text(kind))]);
+            entities.push(Entity::new(what.clone(), attributes, HashSet::from([chain])).ok()?);
+            resources.insert(what.clone());
+        }
+        let mut principals = parents;
+        principals.insert(who.clone());
+        Some(Names {
+            principal: who,
+            principals,
+            action: uid("Action", action.name())?,
+            resource: what,
+            resources,
+            entities,
+        })
+    }
+
+    fn principal_fits(&self, policy: &Policy) -> bool {
+        match policy.principal_constraint() {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Eq(uid) => uid == self.principal,
+            PrincipalConstraint::In(uid) => self.principals.contains(&uid),
+            PrincipalConstraint::Is(kind) => kind == *self.principal.type_name(),
+            PrincipalConstraint::IsIn(kind, uid) => {
+                kind == *self.principal.type_name() && self.principals.contains(&uid)
+            }
+        }
+    }
+
+    fn action_fits(&self, policy: &Policy) -> bool {
+        match policy.action_constraint() {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => uid == self.action,
+            ActionConstraint::In(uids) => uids.contains(&self.action),
+        }
+    }
+
+    fn resource_fits(&self, policy: &Policy) -> bool {
+        match policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(uid) => uid == self.resource,
+            ResourceConstraint::In(uid) => self.resources.contains(&uid),
+            ResourceConstraint::Is(kind) => kind == *self.resource.type_name(),
+            ResourceConstraint::IsIn(kind, uid) => {
+                kind == *self.resource.type_name() && self.resources.contains(&uid)
+            }
+        }
+    }
+}
+
+/// The policies that can matter for one principal, action and resource.
+struct Slice {
+    set: PolicySet,
+    permits: bool,
+    reads: Reads,
+    names: Option<Names>,
+    answers: Mutex<HashMap<Seen, Verdict>>,
+}
+
+/// The facts an answer may be remembered by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Seen {
+    untrusted: bool,
+    untrusted_decision: bool,
+    consequential: bool,
+    tags: Tags,
+    read: Tags,
+}
+
+/// Facts that [`Seen`] holds; a slice that reads any other is asked each time.
+const REMEMBERED: &[&str] = &["untrusted", "untrusted_decision", "consequential", "tags", "read"];
+
+impl Slice {
+    fn empty() -> Slice {
+        Slice {
+            set: PolicySet::new(),
+            permits: false,
+            reads: Reads::default(),
+            names: None,
+            answers: Mutex::default(),
+        }
+    }
+
+    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Verdict {
+        const ANSWERS_MAX: usize = 1_024;
+        let silent = Verdict { allowed: false, policies: Vec::new(), failed: Vec::new() };
+        let Some(names) = self.names.as_ref().filter(|_| self.permits) else { return silent };
+        if self.reads.all || self.reads.facts.iter().any(|fact| !REMEMBERED.contains(&fact.as_str())) {
+            return self.ask(authorizer, names, facts);
+        }
+        let all = facts.args.labels.all();
+        let read = |fact: &str| self.reads.has(fact);
+        let seen = Seen {
+            untrusted: all.untrusted && read("untrusted"),
+            untrusted_decision: facts.decision.untrusted && read("untrusted_decision"),
+            consequential: facts.consequential && read("consequential"),
+            tags: if read("tags") { all.tags } else { Tags::NONE },
+            read: if read("read") { facts.run.read } else { Tags::NONE },
+        };
+        if let Ok(answers) = self.answers.lock()
+            && let Some(verdict) = answers.get(&seen)
+        {
+            return verdict.clone();
+        }
+        let verdict = self.ask(authorizer, names, facts);
+        if let Ok(mut answers) = self.answers.lock() {
+            if answers.len() >= ANSWERS_MAX {
+                answers.clear();
+            }
+            answers.insert(seen, verdict.clone());
+        }
+        verdict
+    }
+
+    fn ask(&self, authorizer: &Authorizer, names: &Names, facts: &Facts<'_>) -> Verdict {
+        let failed = |why: &str| Verdict { allowed: false, policies: Vec::new(), failed: vec![why.into()] };
+        let mut entities = names.entities.clone();
+        let Some(pairs) = self.pairs(facts, &mut entities) else { return failed("the facts") };
+        let Ok(context) = Context::from_pairs(pairs) else { return failed("the facts") };
+        let Ok(entities) = Entities::from_entities(entities, None) else { return failed("the facts") };
+        let request = Request::new(
+            names.principal.clone(),
+            names.action.clone(),
+            names.resource.clone(),
+            context,
+            None,
+        );
+        let Ok(request) = request else { return failed("the facts") };
+        let response = authorizer.is_authorized(&request, &self.set, &entities);
+        let ids = |ids: &mut dyn Iterator<Item = &PolicyId>| {
+            let mut ids: Vec<Str> = ids.map(|id| id.to_string().into()).collect();
+            ids.sort();
+            ids
+        };
+        let failed = ids(&mut response.diagnostics().errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        }));
+        // Cedar skips a policy that fails, which would let a failing forbid pass.
+        let allowed = response.decision() == Decision::Allow && failed.is_empty();
+        Verdict { allowed, policies: ids(&mut response.diagnostics().reason()), failed }
+    }
+
+    fn pairs(
+        &self,
+        facts: &Facts<'_>,
+        entities: &mut Vec<Entity>,
+    ) -> Option<Vec<(String, RestrictedExpression)>> {
+        let all = facts.args.labels.all();
+        let read = |fact: &str| self.reads.has(fact);
+        let set = |names: Vec<Str>| RestrictedExpression::new_set(names.iter().map(|name| text(name)));
+        let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut pairs: Vec<(String, RestrictedExpression)> = Vec::new();
+        let mut put = |fact: &str, value: &dyn Fn() -> RestrictedExpression| {
+            if read(fact) {
+                pairs.push((fact.to_string(), value()));
+            }
+        };
+        put("untrusted", &|| RestrictedExpression::new_bool(all.untrusted));
+        put("untrusted_decision", &|| RestrictedExpression::new_bool(facts.decision.untrusted));
+        put("consequential", &|| RestrictedExpression::new_bool(facts.consequential));
+        put("tags", &|| set(facts.tags.names(all.tags)));
+        put("origins", &|| set(facts.run.origins.names(all.origins.with(facts.decision.origins))));
+        put("read", &|| set(facts.tags.names(facts.run.read)));
+        put("called", &|| set(facts.run.counts().into_keys().collect()));
+        put("sinks", &|| RestrictedExpression::new_set(facts.sinks.iter().map(|sink| text(sink))));
+        put("steps", &|| long(facts.run.steps()));
+        put("elapsed_ms", &|| long(facts.elapsed_ms));
+        put("untrusted_args", &|| {
+            let paths = facts
+                .args
+                .labels
+                .paths()
+                .into_iter()
+                .filter(|(path, label)| label.untrusted && !path.is_empty());
+            RestrictedExpression::new_set(paths.map(|(path, _)| text(&path_text(&path))))
+        });
+        if read("args") || read("numbers") {
+            let (texts, numbers) = leaves(&facts.args.value);
+            pairs.push(("args".to_string(), tagged("Texts", "args", texts, entities)?));
+            pairs.push(("numbers".to_string(), tagged("Numbers", "numbers", numbers, entities)?));
+        }
+        if read("counts") {
+            let counts = facts.run.counts().into_iter().map(|(link, count)| (link.to_string(), long(count)));
+            pairs.push(("counts".to_string(), tagged("Numbers", "counts", counts.collect(), entities)?));
+        }
+        Some(pairs)
+    }
+}
+
+/// An entity that carries values by path as Cedar tags.
+fn tagged(
+    kind: &str,
+    id: &str,
+    tags: Vec<(String, RestrictedExpression)>,
+    entities: &mut Vec<Entity>,
+) -> Option<RestrictedExpression> {
+    let uid = uid(kind, id)?;
+    entities.push(Entity::new_with_tags(uid.clone(), [], [], tags).ok()?);
+    Some(RestrictedExpression::new_entity_uid(uid))
+}
+
+type Leaves = Vec<(String, RestrictedExpression)>;
+
+/// Arguments by path: texts and bools as texts, whole numbers as numbers. Bounded, so a large list cannot stall a decision.
+fn leaves(value: &Value) -> (Leaves, Leaves) {
+    const LEAVES_MAX: usize = 1_000;
+    fn visit(value: &Value, path: &str, texts: &mut Leaves, numbers: &mut Leaves) {
+        if texts.len() + numbers.len() >= LEAVES_MAX {
+            return;
+        }
+        let below = |step: &str| if path.is_empty() { step.to_string() } else { format!("{path}.{step}") };
+        match value {
+            Value::Map(map) => map.iter().for_each(|(key, inner)| visit(inner, &below(key), texts, numbers)),
+            Value::List(list) => {
+                list.iter()
+                    .enumerate()
+                    .for_each(|(at, inner)| visit(inner, &below(&at.to_string()), texts, numbers));
+            }
+            Value::Str(leaf) => texts.push((path.to_string(), text(leaf))),
+            Value::Bool(truth) => texts.push((path.to_string(), text(if *truth { "true" } else { "false" }))),
+            Value::Int(int) => numbers.push((path.to_string(), RestrictedExpression::new_long(*int))),
+            Value::Float(_) | Value::Null => {}
+        }
+    }
+    let (mut texts, mut numbers) = (Vec::new(), Vec::new());
+    visit(value, "", &mut texts, &mut numbers);
+    (texts, numbers)
+}

@@ -1,0 +1,479 @@
+//! A project: what `ringmail.toml` says. Decoded whole, all problems at once; nothing is read from disk here, so
+//! paths stay as they were written.
+
+use crate::address::{Pattern, Range};
+use crate::chain::keys::LIMIT_KEYS;
+use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
+use crate::doc::{Data, Node, Problems, Source, Span, Spot};
+use crate::grant::{
+    Access, BODY_BYTES_MAX, Ceiling, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule, Trusted,
+};
+use crate::label::{TagTable, Tags, secret_tag};
+use crate::policy::Principal;
+use crate::run::Limits;
+use crate::schema::is_tag_name;
+use crate::value::{Str, parse_path};
+use std::sync::Arc;
+
+pub const PROJECT_KEYS: &[Key] = &[
+    Key::new("project", Form::Table(FOLDER_KEYS), "where things are"),
+    Key::new("run", Form::Table(RUN_KEYS), "defaults of the command line"),
+    Key::new("limits", Form::Table(LIMIT_KEYS), "what any run on this host may use at most"),
+    Key::new("principal", Form::List(&Form::Table(PRINCIPAL_KEYS)), "who the command line may run chains as"),
+    Key::new(
+        "secret",
+        Form::Names(&Form::Table(SECRET_KEYS)),
+        "secrets by name; `${secrets.NAME}` stands for one in a chain",
+    ),
+    Key::new(
+        "mount",
+        Form::Names(&Form::Table(MOUNT_KEYS)),
+        "folders by name; `NAME:path` names a file in one",
+    ),
+    Key::new("grant", Form::List(&Form::Table(GRANT_KEYS)), "what links may reach"),
+    Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
+    Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
+];
+
+pub const FOLDER_KEYS: &[Key] = &[
+    Key::new("name", Form::Text, "the project's name"),
+    Key::new("chains", Form::Text, "folder of chain files; default `chains`"),
+    Key::new("policies", Form::Text, "folder of Cedar policies; default `policies`"),
+    Key::new("data", Form::Text, "folder for records and keys; default `.ringmail`"),
+];
+
+pub const RUN_KEYS: &[Key] =
+    &[Key::new("as", Form::Text, "the principal of `ringmail run` unless `--as` names another")];
+
+pub const PRINCIPAL_KEYS: &[Key] = &[
+    Key::required("name", Form::Text, "the subject policies see"),
+    Key::new("roles", Form::List(&Form::Text), "its roles"),
+    Key::new("tenant", Form::Text, "whose data it may see"),
+];
+
+pub const SECRET_KEYS: &[Key] = &[
+    Key::required("from", Form::Text, "`env:NAME` or `file:PATH`"),
+    Key::required("bound_to", Form::List(&Form::Text), "the only addresses it may be sent to"),
+];
+
+pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, from the project's own")];
+
+pub const CEILING_KEYS: &[Key] = &[
+    Key::new("net", Form::List(&Form::Text), "addresses any grant may name"),
+    Key::new("mounts", Form::List(&Form::Text), "mounts any grant may name"),
+];
+
+pub const NET_KEYS: &[Key] = &[Key::new(
+    "extra_roots",
+    Form::List(&Form::Text),
+    "PEM files of certificate authorities trusted besides the public ones",
+)];
+
+/// A decoded project.
+#[derive(Debug)]
+pub struct Project {
+    pub name: String,
+    pub chains: String,
+    pub policies: String,
+    pub data: String,
+    pub limits: Limits,
+    pub principals: Vec<Principal>,
+    /// The default principal of the command line.
+    pub run_as: Option<Str>,
+    pub secrets: Vec<SecretSetting>,
+    /// Mounts by name, with the folder as written.
+    pub mounts: Vec<(Str, String)>,
+    pub grants: Vec<Grant>,
+    pub ceiling: Ceiling,
+    pub extra_roots: Vec<String>,
+}
+
+/// Where a secret is kept and where it may go.
+#[derive(Debug)]
+pub struct SecretSetting {
+    pub name: Str,
+    pub tag: Tags,
+    pub from: SecretSource,
+    pub bound_to: Vec<Pattern>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    Env(String),
+    File(String),
+}
+
+impl Project {
+    pub fn load(node: &Node, source: &Arc<Source>, tags: &mut TagTable) -> Result<Project, Problems> {
+        let mut problems = Problems::default();
+        conform(node, &Form::Table(PROJECT_KEYS), "the project", source, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut loader = Loader { source, problems: &mut problems, tags };
+        let folder = |key: &str, standard: &str| {
+            let written = node.get("project").and_then(|project| project.get(key)).and_then(Node::text);
+            written.unwrap_or(standard).to_string()
+        };
+        let project = Project {
+            name: folder("name", "ringmail"),
+            chains: folder("chains", "chains"),
+            policies: folder("policies", "policies"),
+            data: folder("data", ".ringmail"),
+            limits: limits(node.get("limits")),
+            principals: loader.principals(node),
+            run_as: node.get("run").and_then(|run| run.get("as")).and_then(Node::text).map(Str::from),
+            secrets: loader.secrets(node),
+            mounts: mounts(node),
+            grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
+            ceiling: loader.ceiling(node),
+            extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
+        };
+        loader.cross_check(&project, node);
+        problems.or(project)
+    }
+
+    /// The project of a file that has none: nothing granted.
+    pub fn empty() -> Project {
+        Project {
+            name: "ringmail".into(),
+            chains: "chains".into(),
+            policies: "policies".into(),
+            data: ".ringmail".into(),
+            limits: Limits::default(),
+            principals: Vec::new(),
+            run_as: None,
+            secrets: Vec::new(),
+            mounts: Vec::new(),
+            grants: Vec::new(),
+            ceiling: Ceiling::default(),
+            extra_roots: Vec::new(),
+        }
+    }
+}
+
+fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    node.get(key).map_or(&[], Node::items)
+}
+
+fn texts<'n>(node: Option<&'n Node>, key: &str) -> impl Iterator<Item = (&'n str, Span)> {
+    let list = node.and_then(|node| node.get(key)).map_or(&[][..], Node::items);
+    list.iter().filter_map(|item| Some((item.text()?, item.span)))
+}
+
+fn limits(node: Option<&Node>) -> Limits {
+    let standard = Limits::default();
+    let Some(node) = node else { return standard };
+    let int = |key: &str| match node.get(key).map(|node| &node.data) {
+        Some(Data::Int(int)) => u64::try_from(*int).ok(),
+        _ => None,
+    };
+    let text = |key: &str| node.get(key).and_then(Node::text);
+    Limits {
+        steps_max: int("steps").unwrap_or(standard.steps_max),
+        time_ms_max: text("time").and_then(|text| duration_ms(text).ok()).unwrap_or(standard.time_ms_max),
+        depth_max: int("depth").unwrap_or(standard.depth_max),
+        bytes_max: text("bytes").and_then(|text| size_bytes(text).ok()).unwrap_or(standard.bytes_max),
+    }
+}
+
+fn mounts(node: &Node) -> Vec<(Str, String)> {
+    let mounts = node.get("mount").map_or(&[][..], Node::entries);
+    mounts
+        .iter()
+        .filter_map(|(key, mount)| {
+            Some((Str::from(key.name.as_str()), mount.get("path")?.text()?.to_string()))
+        })
+        .collect()
+}
+
+struct Loader<'l> {
+    source: &'l Arc<Source>,
+    problems: &'l mut Problems,
+    tags: &'l mut TagTable,
+}
+
+impl Loader<'_> {
+    fn wrong(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.add(self.source, span, message);
+    }
+
+    fn principals(&mut self, node: &Node) -> Vec<Principal> {
+        let mut out: Vec<Principal> = Vec::new();
+        for item in items(node, "principal") {
+            let subject: Str = item.get("name").and_then(Node::text).unwrap_or_default().into();
+            if out.iter().any(|known| known.subject == subject) {
+                self.wrong(item.span, format!("two principals are called `{subject}`"));
+            }
+            out.push(Principal {
+                subject,
+                roles: texts(Some(item), "roles").map(|(role, _)| role.into()).collect(),
+                tenant: item.get("tenant").and_then(Node::text).map(Str::from),
+                authenticated: "local".into(),
+            });
+        }
+        out
+    }
+
+    fn secrets(&mut self, node: &Node) -> Vec<SecretSetting> {
+        let mut out = Vec::new();
+        for (key, item) in node.get("secret").map_or(&[][..], Node::entries) {
+            let from = item.get("from").and_then(Node::text).unwrap_or_default();
+            let from = match from.split_once(':') {
+                Some(("env", name)) if !name.is_empty() => SecretSource::Env(name.into()),
+                Some(("file", path)) if !path.is_empty() => SecretSource::File(path.into()),
+                _ => {
+                    self.wrong(
+                        item.get("from").map_or(item.span, |from| from.span),
+                        "a secret comes from `env:NAME` or `file:PATH`",
+                    );
+                    continue;
+                }
+            };
+            let bound_to: Vec<Pattern> =
+                texts(Some(item), "bound_to").filter_map(|(text, span)| self.pattern(text, span)).collect();
+            if bound_to.is_empty() {
+                self.wrong(item.span, "a secret is bound to at least one address");
+            }
+            match self.tags.intern(&secret_tag(&key.name)) {
+                Some(tag) => out.push(SecretSetting { name: key.name.as_str().into(), tag, from, bound_to }),
+                None => self.wrong(key.span, "too many different tags"),
+            }
+        }
+        out
+    }
+
+    fn pattern(&mut self, text: &str, span: Span) -> Option<Pattern> {
+        match Pattern::parse(text) {
+            Ok(pattern) => Some(pattern),
+            Err(message) => {
+                self.wrong(span, message);
+                None
+            }
+        }
+    }
+
+    fn ceiling(&mut self, node: &Node) -> Ceiling {
+        let Some(ceiling) = node.get("ceiling") else { return Ceiling::default() };
+        let net = ceiling.get("net").map(|_| {
+            texts(Some(ceiling), "net").filter_map(|(text, span)| self.pattern(text, span)).collect()
+        });
+        let mounts = ceiling
+            .get("mounts")
+            .map(|_| texts(Some(ceiling), "mounts").map(|(text, _)| text.into()).collect());
+        Ceiling { net, mounts }
+    }
+
+    fn tag_list(&mut self, node: &Node, key: &str) -> Tags {
+        let mut out = Tags::NONE;
+        for (name, span) in texts(Some(node), key) {
+            match is_tag_name(name).then(|| self.tags.intern(name)).flatten() {
+                Some(tag) => out = out.with(tag),
+                None => self.wrong(span, format!("`{}` is not a tag", crate::json::shorten(name))),
+            }
+        }
+        out
+    }
+
+    fn flow(&mut self, node: &Node) -> Flow {
+        let trusted = match node.get("trusted") {
+            None => Trusted::All,
+            Some(_) => {
+                Trusted::Paths(texts(Some(node), "trusted").map(|(path, _)| parse_path(path)).collect())
+            }
+        };
+        Flow { clearance: self.tag_list(node, "clearance"), trusted }
+    }
+
+    fn grant(&mut self, node: &Node) -> Grant {
+        let text = |key: &str| node.get(key).and_then(Node::text);
+        let effects = items(node, "effect").iter().map(|item| EffectRule {
+            name: item.get("name").and_then(Node::text).unwrap_or_default().into(),
+            flow: self.flow(item),
+        });
+        let effects = effects.collect();
+        Grant {
+            to: text("to").unwrap_or_default().into(),
+            reason: text("reason").unwrap_or_default().into(),
+            approved_by: text("approved_by").map(Str::from),
+            expires_ms: text("expires").and_then(|text| date_ms(text).ok()),
+            net: items(node, "net").iter().filter_map(|item| self.net(item)).collect(),
+            fs: items(node, "fs").iter().map(|item| self.fs(item)).collect(),
+            log: node.get("log").map(|log| self.flow(log)),
+            effects,
+            respond: node.get("respond").map(|respond| self.flow(respond)),
+            spot: Some(Spot { source: self.source.clone(), span: node.span }),
+        }
+    }
+
+    fn net(&mut self, node: &Node) -> Option<NetRule> {
+        let address = node.get("address")?;
+        let pattern = self.pattern(address.text().unwrap_or_default(), address.span);
+        let methods: Vec<Str> = match node.get("methods") {
+            Some(_) => texts(Some(node), "methods").map(|(method, _)| method.into()).collect(),
+            None => vec!["GET".into(), "HEAD".into()],
+        };
+        let mut resolves_to = Vec::new();
+        for (text, span) in texts(Some(node), "resolves_to") {
+            match Range::parse(text) {
+                Some(range) => resolves_to.push(range),
+                None => self.wrong(
+                    span,
+                    format!(
+                        "`{}` is not an address or a range such as `10.0.0.0/8`",
+                        crate::json::shorten(text)
+                    ),
+                ),
+            }
+        }
+        let response_max = node.get("response_max").and_then(Node::text);
+        let consequential = match node.get("consequential").map(|node| &node.data) {
+            Some(Data::Bool(truth)) => Some(*truth),
+            _ => None,
+        };
+        let (flow, label) = (self.flow(node), self.tag_list(node, "label"));
+        Some(NetRule {
+            address: pattern?,
+            methods,
+            flow,
+            consequential,
+            label,
+            resolves_to,
+            response_bytes_max: response_max.and_then(|text| size_bytes(text).ok()).unwrap_or(BODY_BYTES_MAX),
+        })
+    }
+
+    fn fs(&mut self, node: &Node) -> FsRule {
+        let file_max = node.get("file_max").and_then(Node::text);
+        FsRule {
+            mount: node.get("mount").and_then(Node::text).unwrap_or_default().into(),
+            access: if node.get("access").and_then(Node::text) == Some("write") {
+                Access::Write
+            } else {
+                Access::Read
+            },
+            flow: self.flow(node),
+            label: self.tag_list(node, "label"),
+            extensions: node.get("extensions").map(|_| {
+                texts(Some(node), "extensions").map(|(text, _)| text.trim_start_matches('.').into()).collect()
+            }),
+            file_bytes_max: file_max.and_then(|text| size_bytes(text).ok()).unwrap_or(BODY_BYTES_MAX),
+        }
+    }
+
+    /// Names that lead nowhere.
+    fn cross_check(&mut self, project: &Project, node: &Node) {
+        if let Some(name) = &project.run_as
+            && !project.principals.iter().any(|principal| principal.subject == *name)
+        {
+            let span = node.get("run").and_then(|run| run.get("as")).map_or(node.span, |as_| as_.span);
+            self.wrong(span, format!("there is no principal `{name}`"));
+        }
+        let known = |mount: &str| project.mounts.iter().any(|(name, _)| &**name == mount);
+        for grant in items(node, "grant") {
+            for rule in items(grant, "fs") {
+                if let Some(mount) =
+                    rule.get("mount").filter(|mount| !known(mount.text().unwrap_or_default()))
+                {
+                    let name = mount.text().unwrap_or_default().to_string();
+                    let help = format!("add:\n[mount.{name}]\npath = \"...\"");
+                    self.problems.add_help(
+                        self.source,
+                        mount.span,
+                        format!("there is no mount `{name}`"),
+                        help,
+                    );
+                }
+            }
+        }
+        for (name, span) in texts(node.get("ceiling"), "mounts").filter(|(name, _)| !known(name)) {
+            self.wrong(span, format!("there is no mount `{name}`"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::toml;
+
+    fn load(text: &str) -> Result<Project, String> {
+        let source = Source::new("ringmail.toml", text);
+        let node = toml::parse(&source).map_err(|problems| problems.to_string())?;
+        Project::load(&node, &source, &mut TagTable::default()).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn decodes_a_whole_project() {
+        let project = load(
+            r#"
+[project]
+name = "desk"
+[limits]
+steps = 100
+time = "5s"
+[run]
+as = "alice"
+[[principal]]
+name = "alice"
+roles = ["finance"]
+tenant = "acme"
+[secret.bank]
+from = "env:BANK"
+bound_to = ["https://bank.test"]
+[mount.inbox]
+path = "data/in"
+[[grant]]
+to = "pay.send"
+reason = "pays"
+expires = 2030-01-01
+net = [{ address = "https://bank.test", methods = ["POST"], clearance = ["pii"], trusted = ["body.iban"], resolves_to = ["10.0.0.0/8"], response_max = "1MiB" }]
+fs = [{ mount = "inbox", access = "read", extensions = [".txt"] }]
+log = { clearance = ["pii"] }
+[ceiling]
+net = ["https://*.test"]
+"#,
+        )
+        .unwrap();
+        assert_eq!(project.limits.steps_max, 100);
+        assert_eq!(project.limits.depth_max, Limits::default().depth_max);
+        assert_eq!(project.principals[0].tenant.as_deref(), Some("acme"));
+        assert_eq!(project.secrets[0].from, SecretSource::Env("BANK".into()));
+        let grant = &project.grants[0];
+        assert_eq!(grant.net[0].response_bytes_max, 1 << 20);
+        assert_eq!(grant.net[0].flow.trusted, Trusted::Paths(vec![parse_path("body.iban")]));
+        assert_eq!(grant.fs[0].extensions, Some(vec!["txt".into()]));
+        assert!(grant.expires_ms.is_some());
+        assert!(project.ceiling.net.is_some() && project.ceiling.mounts.is_none());
+    }
+
+    #[test]
+    fn attack_29_every_problem_is_named_at_once() {
+        let problems = load("[limits]\nsteps = -1\ntime = 5\n[projekt]\n[[grant]]\nto = \"x\"\nnet = [{ adress = \"https://a\" }]\n").unwrap_err();
+        for expected in [
+            "2:9: `steps` must lie between 1 and 10000000",
+            "3:8: `time` must be a duration such as `5s`, not a whole number",
+            "4:2: unknown key `projekt` in the project (did you mean `project`?)",
+            "`grant` lacks `reason`",
+            "unknown key `adress` in `net` (did you mean `address`?)",
+            "`net` lacks `address`",
+        ] {
+            assert!(problems.contains(expected), "{expected} in {problems}");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_nowhere_are_problems() {
+        let text = "[run]\nas = \"bob\"\n[[grant]]\nto = \"x\"\nreason = \"r\"\nfs = [{ mount = \"inbx\", access = \"read\" }]\nnet = [{ address = \"example.com\", clearance = [\"No Tag\"] }]\n[secret.s]\nfrom = \"vault\"\nbound_to = []\n";
+        let problems = load(text).unwrap_err();
+        for expected in [
+            "no principal `bob`",
+            "no mount `inbx`",
+            "`example.com` is not an address",
+            "`No Tag` is not a tag",
+            "a secret comes from",
+        ] {
+            assert!(problems.contains(expected), "{expected} in {problems}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Refusals: a gate's "no" as a value. It names the layer and rule that decided, the place, what tainted the value
+//! and the smallest change that would allow it. A refusal is not an error and never holds the refused data.
+
+use crate::doc::Spot;
+use crate::value::Str;
+use std::fmt;
+
+/// Which layer said no; each can only narrow what the one before left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    Budget,
+    Grant,
+    Flow,
+    Policy,
+}
+
+impl Layer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Budget => "budget",
+            Layer::Grant => "grant",
+            Layer::Flow => "flow",
+            Layer::Policy => "policy",
+        }
+    }
+}
+
+macro_rules! rules {
+    ($($variant:ident $id:literal $layer:ident $doc:literal,)*) => {
+        /// Every reason a gate can give. The kebab id is what output, records and documentation use.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Rule {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Rule {
+            pub const ALL: &[Rule] = &[$(Rule::$variant,)*];
+
+            pub fn id(self) -> &'static str {
+                match self { $(Rule::$variant => $id,)* }
+            }
+
+            pub fn layer(self) -> Layer {
+                match self { $(Rule::$variant => Layer::$layer,)* }
+            }
+
+            pub fn doc(self) -> &'static str {
+                match self { $(Rule::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    StepBudget "step-budget" Budget "the run has made as many steps as it may",
+    TimeBudget "time-budget" Budget "the run has lasted as long as it may",
+    DepthBudget "depth-budget" Budget "chains are nested as deep as they may be",
+    ByteBudget "byte-budget" Budget "the run holds as much data as it may",
+    NoGrant "no-grant" Grant "nothing grants this link the power it needs",
+    GrantExpired "grant-expired" Grant "the grant that would allow this has expired",
+    AboveCeiling "above-ceiling" Grant "a grant allows this, and this host's ceiling does not",
+    SpecialAddress "special-address" Grant "the address is private, loopback or otherwise special, and no grant names it",
+    BadAddress "bad-address" Grant "the URL or path is malformed or could be read in two ways",
+    NoRecorder "no-recorder" Grant "effects need a recorder, and there is none",
+    RecordFailed "record-failed" Grant "the intent could not be recorded, so the effect may not happen",
+    Clearance "clearance" Flow "the value carries a restriction tag that the sink may not see",
+    UntrustedArgument "untrusted-argument" Flow "untrusted data chooses an argument that must be trusted",
+    UntrustedDecision "untrusted-decision" Flow "untrusted data decides whether an effect happens",
+    ForeignTenant "foreign-tenant" Flow "the value belongs to another tenant, or to more than one",
+    UntrustedDeclassify "untrusted-declassify" Flow "untrusted data chooses what would be declassified",
+    OutOfScope "out-of-scope" Flow "the value lies outside the scope of the endorsement or declassification",
+    ActExpired "act-expired" Flow "the endorsement or declassification has expired",
+    PolicyForbids "policy-forbids" Policy "a forbid policy matched",
+    PolicySilent "policy-silent" Policy "no permit policy matched, and nothing matched means deny",
+    PolicyFailed "policy-failed" Policy "a policy could not be evaluated, so the answer is no",
+}
+
+/// A gate's "no".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: Rule,
+    /// The link that was refused, or the chain at its entry.
+    pub link: Str,
+    /// What the call wanted to reach: an address, a mount, the log.
+    pub sink: Option<String>,
+    /// The argument that decided, as a path.
+    pub path: Option<String>,
+    /// Where the tainting data came from.
+    pub origins: Vec<Str>,
+    /// One sentence without data from the run.
+    pub message: String,
+    /// The smallest changes that would allow it, best first.
+    pub changes: Vec<String>,
+    /// The policies that decided.
+    pub policies: Vec<Str>,
+    /// Where to look: in the chain, the grant or the policy.
+    pub spot: Option<Spot>,
+}
+
+impl Refusal {
+    pub fn new(rule: Rule, link: &Str, message: impl Into<String>) -> Refusal {
+        Refusal {
+            rule,
+            link: link.clone(),
+            sink: None,
+            path: None,
+            origins: Vec::new(),
+            message: message.into(),
+            changes: Vec::new(),
+            policies: Vec::new(),
+            spot: None,
+        }
+    }
+
+    #[must_use]
+    pub fn change(mut self, change: impl Into<String>) -> Refusal {
+        self.changes.push(change.into());
+        self
+    }
+
+    #[must_use]
+    pub fn at(mut self, spot: Option<Spot>) -> Refusal {
+        self.spot = spot;
+        self
+    }
+
+    #[must_use]
+    pub fn towards(mut self, sink: impl Into<String>) -> Refusal {
+        self.sink = Some(sink.into());
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` refused by {} ({}): {}",
+            self.link,
+            self.rule.layer().name(),
+            self.rule.id(),
+            self.message
+        )
+    }
+}

@@ -1,0 +1,165 @@
+//! One run's facts: who it is for, what it has done, spent and seen. The gate reads and extends them; the engine
+//! keeps one behind a lock for all chains of the run. Holds no data of the run but the values behind handles.
+
+use crate::label::{Labeled, OriginTable, Tags, Tenant};
+use crate::policy::Principal;
+use crate::refusal::{Refusal, Rule};
+use crate::trail::{Event, Stage};
+use crate::value::Str;
+use std::collections::BTreeMap;
+
+/// How much one run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub steps_max: u64,
+    pub time_ms_max: u64,
+    pub depth_max: u64,
+    pub bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { steps_max: 5_000, time_ms_max: 60_000, depth_max: 16, bytes_max: 256 << 20 }
+    }
+}
+
+impl Limits {
+    /// The narrower of both, limit by limit.
+    #[must_use]
+    pub fn within(self, other: Limits) -> Limits {
+        Limits {
+            steps_max: self.steps_max.min(other.steps_max),
+            time_ms_max: self.time_ms_max.min(other.time_ms_max),
+            depth_max: self.depth_max.min(other.depth_max),
+            bytes_max: self.bytes_max.min(other.bytes_max),
+        }
+    }
+}
+
+/// The facts of one run.
+#[derive(Debug)]
+pub struct Run {
+    pub id: Str,
+    pub principal: Principal,
+    pub limits: Limits,
+    pub origins: OriginTable,
+    /// What the session called before this run.
+    pub session: BTreeMap<Str, u64>,
+    /// Tags of everything released so far, in the session and in this run.
+    pub read: Tags,
+    trail: Vec<Event>,
+    handles: Handles,
+    pub(crate) steps: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Run {
+    /// `nonce` makes handles of this run unguessable.
+    pub fn new(id: Str, principal: Principal, limits: Limits, nonce: u64) -> Run {
+        Run {
+            id,
+            principal,
+            limits,
+            origins: OriginTable::default(),
+            session: BTreeMap::new(),
+            read: Tags::NONE,
+            trail: Vec::new(),
+            handles: Handles { nonce, values: Vec::new() },
+            steps: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The tenant whose data this run may read; other tenants never get a number in it.
+    pub fn tenant(&self) -> Tenant {
+        match self.principal.tenant {
+            Some(_) => Tenant::number(1).unwrap_or(Tenant::MIXED),
+            None => Tenant::NONE,
+        }
+    }
+
+    pub fn trail(&self) -> &[Event] {
+        &self.trail
+    }
+
+    pub fn record(&mut self, at_us: u64, link: &Str, stage: Stage) {
+        self.trail.push(Event { at_us, link: link.clone(), stage });
+    }
+
+    /// How often each link was called, in the session and in this run.
+    pub fn counts(&self) -> BTreeMap<Str, u64> {
+        let mut counts = self.session.clone();
+        for event in self.trail.iter().filter(|event| matches!(event.stage, Stage::Admitted { .. })) {
+            *counts.entry(event.link.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Counts one round or item of a link against the step budget.
+    pub fn spend_step(&mut self, link: &Str) -> Result<(), Box<Refusal>> {
+        if self.steps >= self.limits.steps_max {
+            let message = format!("the run has made {} steps, which is its limit", self.limits.steps_max);
+            return Err(Box::new(Refusal::new(Rule::StepBudget, link, message)));
+        }
+        self.steps += 1;
+        Ok(())
+    }
+
+    pub fn wrap(&mut self, part: Labeled) -> Str {
+        self.handles.wrap(part)
+    }
+
+    pub fn open(&self, handle: &str) -> Option<Labeled> {
+        self.handles.open(handle)
+    }
+}
+
+/// Values behind opaque handles.
+#[derive(Debug)]
+struct Handles {
+    nonce: u64,
+    values: Vec<Labeled>,
+}
+
+impl Handles {
+    fn wrap(&mut self, part: Labeled) -> Str {
+        self.values.push(part);
+        format!("handle:{:016x}:{}", self.nonce, self.values.len() - 1).into()
+    }
+
+    fn open(&self, handle: &str) -> Option<Labeled> {
+        let (nonce, at) = handle.strip_prefix("handle:")?.split_once(':')?;
+        let ours = u64::from_str_radix(nonce, 16).ok()? == self.nonce;
+        self.values.get(at.parse::<usize>().ok().filter(|_| ours)?).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::Label;
+    use crate::value::Value;
+
+    #[test]
+    fn a_handle_opens_only_in_its_own_run() {
+        let run = |nonce| Run::new("r".into(), Principal::host(), Limits::default(), nonce);
+        let (mut one, two) = (run(1), run(2));
+        let handle = one.wrap(Labeled::new(Value::Int(5), Label::BOTTOM));
+        assert_eq!(one.open(&handle).unwrap().value, Value::Int(5));
+        assert!(two.open(&handle).is_none());
+        assert!(one.open("handle:0000000000000001:1").is_none());
+        assert!(one.open("handle:zz:0").is_none());
+    }
+
+    #[test]
+    fn limits_only_narrow() {
+        let wide = Limits::default();
+        let narrow = Limits { steps_max: 3, ..wide };
+        assert_eq!(wide.within(narrow), narrow);
+        assert_eq!(narrow.within(wide), narrow);
+    }
+}

@@ -1,0 +1,205 @@
+//! A chain that can be run: loaded, checked, bound to its engine, frozen.
+
+use crate::bound::Bound;
+use crate::builder::ChainBuilder;
+use crate::engine::Engine;
+use crate::run::{self, RunError};
+use crate::watch::Watch;
+use ringmail_core::chain::Plan;
+use ringmail_core::chain::walk::Stop;
+use ringmail_core::gate::Answer;
+use ringmail_core::json::{IntoValue, into_serde};
+use ringmail_core::label::{Label, Labels, Tags};
+use ringmail_core::policy::Principal;
+use ringmail_core::trail::Event;
+use ringmail_core::value::{Str, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A chain ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Chain {
+    pub(crate) engine: Engine,
+    pub(crate) bound: Arc<Bound>,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Chain({})", self.plan().name)
+    }
+}
+
+impl Chain {
+    /// Starts a chain built in Rust.
+    pub fn builder(name: &str) -> ChainBuilder {
+        ChainBuilder::new(name)
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.bound.plan
+    }
+
+    pub fn name(&self) -> &str {
+        &self.plan().name
+    }
+
+    /// Runs the chain for the embedding program and waits for its output.
+    pub async fn run(&self, input: impl IntoValue) -> Result<Output, RunError> {
+        self.request(input)?.run().await.output()
+    }
+
+    /// A run with everything about it settable.
+    pub fn request(&self, input: impl IntoValue) -> Result<Request, RunError> {
+        let input = input.into_value().map_err(RunError::Input)?;
+        Ok(Request {
+            chain: self.clone(),
+            input,
+            principal: Principal::host(),
+            session: Session::default(),
+            watch: None,
+            pieces: None,
+            cancel: CancellationToken::new(),
+        })
+    }
+}
+
+/// What a caller did before this run, for policies about sequences.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) counts: BTreeMap<Str, u64>,
+    pub(crate) read: Tags,
+}
+
+/// A run about to start.
+pub struct Request {
+    pub(crate) chain: Chain,
+    pub(crate) input: Value,
+    pub(crate) principal: Principal,
+    pub(crate) session: Session,
+    pub(crate) watch: Option<Arc<dyn Watch>>,
+    pub(crate) pieces: Option<mpsc::Sender<Value>>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({} for {})", self.chain.name(), self.principal.subject)
+    }
+}
+
+impl Request {
+    /// Who is calling; the embedding program unless said otherwise.
+    #[must_use]
+    pub fn principal(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    /// Continues a session: what the earlier report of the same caller did counts as history.
+    #[must_use]
+    pub fn after(mut self, earlier: &Report) -> Self {
+        self.session = earlier.session.clone();
+        self
+    }
+
+    /// Looks on while the run happens.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Receives the pieces of the link the chain streams, as they come. A slow receiver slows the link down.
+    #[must_use]
+    pub fn pieces(mut self, pieces: mpsc::Sender<Value>) -> Self {
+        self.pieces = Some(pieces);
+        self
+    }
+
+    /// Ends the run from outside, every link of it.
+    #[must_use]
+    pub fn cancel(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Runs to the end. Dropping the future cancels the run.
+    pub async fn run(self) -> Report {
+        run::run(self).await
+    }
+}
+
+/// How a run ended, with its trail.
+#[derive(Debug)]
+pub struct Report {
+    pub run: Str,
+    pub result: Result<Answer, RunError>,
+    pub trail: Vec<Event>,
+    pub(crate) session: Session,
+    pub(crate) names: Names,
+}
+
+/// The names behind the labels of one run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) tags: ringmail_core::label::TagTable,
+    pub(crate) origins: ringmail_core::label::OriginTable,
+}
+
+impl Report {
+    pub fn output(self) -> Result<Output, RunError> {
+        self.result.map(|answer| Output(answer.value().clone()))
+    }
+
+    /// The labels of the output by path, in words.
+    pub fn labels(&self) -> Vec<(String, String)> {
+        let Ok(answer) = &self.result else { return Vec::new() };
+        self.label_words(&answer.labeled().labels)
+    }
+
+    fn label_words(&self, labels: &Labels) -> Vec<(String, String)> {
+        let paths = labels.paths().into_iter();
+        paths.map(|(path, label)| (ringmail_core::value::path_text(&path), self.words(label))).collect()
+    }
+
+    fn words(&self, label: Label) -> String {
+        let mut words = vec![if label.untrusted { "untrusted".to_string() } else { "trusted".to_string() }];
+        words.extend(self.names.tags.names(label.tags).iter().map(|tag| tag.to_string()));
+        let origins = self.names.origins.names(label.origins);
+        if !origins.is_empty() {
+            words.push(format!("from {}", origins.join(", ")));
+        }
+        words.join(" · ")
+    }
+}
+
+/// What a chain answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output(pub(crate) Value);
+
+impl Output {
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The output as a Rust type.
+    pub fn get<T: serde::de::DeserializeOwned>(&self) -> Result<T, RunError> {
+        into_serde(&self.0).map_err(|message| {
+            RunError::Input(ringmail_core::failure::Failure::new(
+                ringmail_core::failure::FailureKind::Invalid,
+                message,
+            ))
+        })
+    }
+}
+
+impl From<Stop> for RunError {
+    fn from(stop: Stop) -> RunError {
+        match stop {
+            Stop::Refused(refusal) => RunError::Refused(refusal),
+            Stop::Failed { link, failure } => RunError::Failed { link, failure },
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a native link is handed: its arguments and nothing else of the run.
+
+use crate::run::Pieces;
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::json::{IntoValue, into_serde};
+
+use ringmail_core::value::{Str, Value, parse_path};
+use tokio_util::sync::CancellationToken;
+
+/// The arguments of one call of a native link.
+#[derive(Debug)]
+pub struct Ctx {
+    pub(crate) args: Value,
+    pub(crate) link: Str,
+    pub(crate) run: Str,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) pieces: Pieces,
+}
+
+impl Ctx {
+    /// The arguments as a Rust type; what does not fit is an `invalid` failure.
+    pub fn args<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+        into_serde(&self.args).map_err(|message| Failure::new(FailureKind::Invalid, message))
+    }
+
+    /// The arguments as they are, shared.
+    pub fn value(&self) -> &Value {
+        &self.args
+    }
+
+    /// One argument by path, such as `order.lines.0`.
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        self.args.at(&parse_path(path))
+    }
+
+    /// The full name of the link, `chain.link`.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    pub fn run_id(&self) -> &str {
+        &self.run
+    }
+
+    /// Whether the run was cancelled or the call timed out. Blocking links ask now and then.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    pub async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// Passes a piece of output on to the caller as it comes, if the chain streams this link and the caller may see
+    /// it. Waits while the caller is slow.
+    pub async fn emit(&self, piece: impl IntoValue) -> Result<(), Failure> {
+        self.pieces.send(piece.into_value()?).await
+    }
+}

@@ -1,0 +1,242 @@
+//! Answers: read piece by piece, unpacked piece by piece, cut off at their limit before more is taken in.
+
+use super::{Injected, Received};
+use crate::run::Pieces;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use http::Response;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, NetPermit};
+use ringmail_core::label::Tags;
+use ringmail_core::value::Value;
+use std::io::Write;
+
+/// Compressed bytes unpacked at a time: bounds how far one step can overshoot.
+const STEP_BYTES: usize = 1 << 10;
+
+/// Lines of the body, passed on as they come.
+pub(crate) struct Lines {
+    pieces: Pieces,
+    open: Vec<u8>,
+    done: Vec<Value>,
+}
+
+impl Lines {
+    pub(crate) fn new(pieces: Pieces) -> Lines {
+        Lines { pieces, open: Vec::new(), done: Vec::new() }
+    }
+
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.open.extend_from_slice(bytes);
+        while let Some(end) = self.open.iter().position(|byte| *byte == b'\n') {
+            let rest = self.open.split_off(end + 1);
+            let line = std::mem::replace(&mut self.open, rest);
+            self.line(line.get(..end).unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn line(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| Failure::new(FailureKind::Invalid, "the answer is not UTF-8 text"))?;
+        let line = Value::from(text);
+        self.pieces.send(line.clone()).await?;
+        self.done.push(line);
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<Vec<Value>, Failure> {
+        if !self.open.is_empty() {
+            let last = std::mem::take(&mut self.open);
+            self.line(&last).await?;
+        }
+        Ok(self.done)
+    }
+}
+
+/// Reads an answer to its end.
+pub(super) async fn receive(
+    response: Response<Incoming>,
+    permit: &NetPermit,
+    injected: &[Injected],
+    lines: Option<Lines>,
+) -> Result<Received, Blocked> {
+    let most = usize::try_from(permit.response_bytes_max()).unwrap_or(usize::MAX);
+    let status = response.status().as_u16();
+    let headers: Vec<(String, String)> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let encoding = headers
+        .iter()
+        .filter(|(name, _)| name == "content-encoding")
+        .map(|(_, value)| value.trim().to_ascii_lowercase());
+    let mut unpack = Unpack::new(&encoding.collect::<Vec<_>>().join(","), most)?;
+    let mut lines = lines;
+    let mut passed = 0;
+    let mut wire = 0;
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Failure::new(FailureKind::Unavailable, format!("the answer broke off: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        wire += data.len();
+        if wire > most {
+            return Err(too_large(most).into());
+        }
+        unpack.take(&data)?;
+        if let Some(lines) = &mut lines {
+            let new = unpack.so_far();
+            lines.take(new.get(passed..).unwrap_or_default()).await?;
+            passed = new.len();
+        }
+    }
+    let body = unpack.end()?;
+    let done = match lines {
+        Some(mut lines) => {
+            lines.take(body.get(passed..).unwrap_or_default()).await?;
+            Some(lines.end().await?)
+        }
+        None => None,
+    };
+    let echoed = echoes(&headers, &body, injected);
+    Ok(Received { status, headers, body: body.into(), lines: done, echoed })
+}
+
+fn too_large(most: usize) -> Failure {
+    Failure::new(FailureKind::TooLarge, format!("the answer is larger than {most} bytes"))
+}
+
+/// Bytes unpacked so far, never more than the limit.
+struct Limited {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "too large"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Unpack {
+    Plain(Limited),
+    Gzip(Box<flate2::write::MultiGzDecoder<Limited>>),
+    Brotli(Box<brotli_decompressor::DecompressorWriter<Limited>>),
+}
+
+impl Unpack {
+    fn new(encoding: &str, most: usize) -> Result<Unpack, Failure> {
+        let limited = Limited { bytes: Vec::new(), most };
+        match encoding {
+            "" | "identity" => Ok(Unpack::Plain(limited)),
+            "gzip" | "x-gzip" => Ok(Unpack::Gzip(Box::new(flate2::write::MultiGzDecoder::new(limited)))),
+            "br" => Ok(Unpack::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(
+                limited, STEP_BYTES,
+            )))),
+            other => {
+                let shown: String = other.chars().take(20).collect();
+                Err(Failure::new(
+                    FailureKind::Status,
+                    format!("the answer is packed as `{shown}`, which was not asked for"),
+                ))
+            }
+        }
+    }
+
+    fn most(&self) -> usize {
+        match self {
+            Unpack::Plain(limited) => limited.most,
+            Unpack::Gzip(decoder) => decoder.get_ref().most,
+            Unpack::Brotli(decoder) => decoder.get_ref().most,
+        }
+    }
+
+    fn so_far(&self) -> &[u8] {
+        match self {
+            Unpack::Plain(limited) => &limited.bytes,
+            Unpack::Gzip(decoder) => &decoder.get_ref().bytes,
+            Unpack::Brotli(decoder) => &decoder.get_ref().bytes,
+        }
+    }
+
+    fn take(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let most = self.most();
+        for step in data.chunks(STEP_BYTES) {
+            let written = match self {
+                Unpack::Plain(limited) => limited.write_all(step),
+                Unpack::Gzip(decoder) => decoder.write_all(step),
+                Unpack::Brotli(decoder) => decoder.write_all(step),
+            };
+            written.map_err(|error| unpack_failure(&error, most))?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Vec<u8>, Failure> {
+        let most = self.most();
+        match self {
+            Unpack::Plain(limited) => Ok(limited.bytes),
+            Unpack::Gzip(decoder) => {
+                decoder.finish().map(|limited| limited.bytes).map_err(|error| unpack_failure(&error, most))
+            }
+            Unpack::Brotli(mut decoder) => {
+                decoder.close().map_err(|error| unpack_failure(&error, most))?;
+                Ok(std::mem::take(&mut decoder.get_mut().bytes))
+            }
+        }
+    }
+}
+
+fn unpack_failure(error: &std::io::Error, most: usize) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => too_large(most),
+        _ => Failure::new(FailureKind::Invalid, "the answer cannot be unpacked"),
+    }
+}
+
+/// Tags of injected secrets that come back in the answer: plainly, as base64, or percent-encoded.
+fn echoes(headers: &[(String, String)], body: &[u8], injected: &[Injected]) -> Tags {
+    let mut found = Tags::NONE;
+    for (tag, secret) in injected {
+        let percent: String = secret
+            .bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect();
+        let json = json_spelling(secret);
+        for spelling in [secret.clone(), STANDARD_NO_PAD.encode(secret), percent, json] {
+            let needle = spelling.as_bytes();
+            let in_body = !needle.is_empty() && body.windows(needle.len()).any(|window| window == needle);
+            if in_body || headers.iter().any(|(_, value)| value.contains(&spelling)) {
+                found = found.with(*tag);
+            }
+        }
+    }
+    found
+}
+
+fn json_spelling(text: &str) -> String {
+    let quoted = ringmail_core::json::to_string(&Value::from(text));
+    quoted.trim_matches('"').to_string()
+}

@@ -1,0 +1,209 @@
+//! The one way out for requests. Takes permits, not URLs: resolves once, connects to the address that was judged,
+//! judges every redirect anew, fills secrets in at the last moment and only towards their host, and bounds what
+//! comes back in size, on the wire and unpacked. Time is bounded by the caller.
+
+mod body;
+mod connect;
+mod inject;
+pub(crate) mod resolve;
+
+pub(crate) use body::Lines;
+
+use crate::engine::BuildError;
+use crate::secrets::Secrets;
+use bytes::Bytes;
+use connect::Connections;
+use http::{HeaderName, HeaderValue, Method, Request};
+use http_body_util::Full;
+use resolve::Resolve;
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, NetPermit};
+use ringmail_core::label::Tags;
+use ringmail_core::refusal::{Refusal, Rule};
+use ringmail_core::value::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Redirects followed for one request.
+const REDIRECTS_MAX: usize = 5;
+/// Bytes of all header names and values of one request.
+const HEADER_BYTES_MAX: usize = 64 << 10;
+
+/// Headers that belong to the connection, or that would let a caller speak for someone else.
+const OWN_HEADERS: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
+    "accept-encoding",
+    "idempotency-key",
+];
+/// Headers that may follow a redirect to another origin.
+const PLAIN_HEADERS: &[&str] = &["accept", "accept-language", "user-agent"];
+
+pub(crate) struct Egress {
+    connections: Connections,
+}
+
+/// What a link wants to send.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outgoing {
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    /// The body line by line, where it was asked for.
+    pub(crate) lines: Option<Vec<Value>>,
+    /// Tags of secrets that stand in the answer.
+    pub(crate) echoed: Tags,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Egress {
+    pub(crate) fn new(
+        resolver: Arc<dyn Resolve>,
+        extra_roots: &[String],
+        folder: &Path,
+    ) -> Result<Egress, BuildError> {
+        Ok(Egress { connections: Connections::new(resolver, extra_roots, folder)? })
+    }
+
+    /// Sends one request and follows its redirects.
+    pub(crate) async fn send(
+        &self,
+        permit: NetPermit,
+        outgoing: Outgoing,
+        secrets: &Secrets,
+        lines: Option<Lines>,
+    ) -> Result<Received, Blocked> {
+        check_headers(&permit, &outgoing)?;
+        let mut permit = permit;
+        let mut outgoing = outgoing;
+        let mut injected = Vec::new();
+        for _ in 0..=REDIRECTS_MAX {
+            let (request, used) = prepare(&permit, &outgoing, secrets)?;
+            injected.extend(used);
+            let connection = self.connections.take(&permit).await?;
+            let response = connection.send(request).await?;
+            let status = response.status().as_u16();
+            let location =
+                response.headers().get("location").and_then(|value| value.to_str().ok()).map(String::from);
+            match (status, location) {
+                (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                    (permit, outgoing) = redirect(&permit, outgoing, status, &location)?;
+                }
+                _ => return body::receive(response, &permit, &injected, lines).await,
+            }
+        }
+        Err(Failure::new(FailureKind::Status, format!("more than {REDIRECTS_MAX} redirects")).into())
+    }
+}
+
+fn check_headers(permit: &NetPermit, outgoing: &Outgoing) -> Result<(), Blocked> {
+    let refuse = |message: String| {
+        let refusal =
+            Refusal::new(Rule::BadAddress, permit.link(), message).towards(permit.target().origin());
+        Err(Blocked::from(refusal))
+    };
+    let mut bytes = 0;
+    for (name, value) in &outgoing.headers {
+        bytes += name.len() + value.len();
+        let own = OWN_HEADERS.contains(&name.as_str()) && name != "idempotency-key";
+        if own || HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return refuse(format!("the header `{}` is not the link's to set", name.escape_debug()));
+        }
+        if value.chars().any(|c| c.is_control() && c != '\t') {
+            return refuse(format!("the header `{name}` has a control character"));
+        }
+    }
+    if bytes > HEADER_BYTES_MAX {
+        return refuse(format!("the headers are larger than {HEADER_BYTES_MAX} bytes"));
+    }
+    Ok(())
+}
+
+/// A secret that was put into a request: its tag and value, to look for in the answer.
+type Injected = (Tags, String);
+
+fn prepare(
+    permit: &NetPermit,
+    outgoing: &Outgoing,
+    secrets: &Secrets,
+) -> Result<(Request<Full<Bytes>>, Vec<Injected>), Blocked> {
+    let target = permit.target();
+    let mut used = Vec::new();
+    inject::refuse_in_url(permit)?;
+    let mut request =
+        Request::builder().method(Method::from_bytes(permit.method().as_bytes()).unwrap_or(Method::GET));
+    let path = target.as_str().splitn(4, '/').nth(3).unwrap_or_default();
+    request = request.uri(format!("/{path}"));
+    let host = match (target.is_tls(), target.port()) {
+        (true, 443) | (false, 80) => target.host().to_string(),
+        (_, port) => format!("{}:{port}", target.host()),
+    };
+    request = request.header("host", host).header("accept-encoding", "gzip, br");
+    if !outgoing.headers.iter().any(|(name, _)| name == "user-agent") {
+        request = request.header("user-agent", concat!("ringmail/", env!("CARGO_PKG_VERSION")));
+    }
+    for (name, value) in &outgoing.headers {
+        let filled = inject::fill(permit, secrets, value, &mut used)?;
+        let mut value = HeaderValue::from_bytes(filled.as_bytes())
+            .map_err(|_| Failure::new(FailureKind::Invalid, format!("the header `{name}` cannot be sent")))?;
+        value.set_sensitive(true);
+        request = request.header(name, value);
+    }
+    let body = match &outgoing.body {
+        Some(body) => Bytes::from(inject::fill(permit, secrets, body, &mut used)?.into_owned()),
+        None => Bytes::new(),
+    };
+    let request = request
+        .body(Full::new(body))
+        .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))?;
+    Ok((request, used))
+}
+
+/// The next request of a redirect. Neither body nor credentials cross to another origin.
+fn redirect(
+    permit: &NetPermit,
+    outgoing: Outgoing,
+    status: u16,
+    location: &str,
+) -> Result<(NetPermit, Outgoing), Blocked> {
+    let keeps = matches!(status, 307 | 308) || matches!(permit.method(), "GET" | "HEAD");
+    let method = if keeps { permit.method().to_string() } else { "GET".to_string() };
+    let next = permit.follow(location, &method).map_err(Blocked::Refused)?;
+    let mut outgoing = outgoing;
+    if !keeps {
+        outgoing.body = None;
+        outgoing.headers.retain(|(name, _)| name != "content-type");
+    }
+    if next.target().origin() != permit.target().origin() {
+        if outgoing.body.is_some() {
+            let message = format!("a redirect would send the body on to `{}`", next.target().origin());
+            let refusal =
+                Refusal::new(Rule::BadAddress, permit.link(), message).towards(next.target().origin());
+            return Err(refusal.change("call the new address directly, if it may have the data").into());
+        }
+        outgoing.headers.retain(|(name, _)| PLAIN_HEADERS.contains(&name.as_str()));
+    }
+    Ok((next, outgoing))
+}

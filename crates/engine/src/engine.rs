@@ -1,0 +1,540 @@
+//! The engine: everything chains share. Built once from settings, then frozen; chains are loaded into it.
+
+use crate::bound::{Bound, NativeRun};
+use crate::chain::Chain;
+use crate::clock::{Clock, SystemClock};
+use crate::egress::Egress;
+use crate::egress::resolve::{Resolve, SystemResolver};
+use crate::files::Mounts;
+use crate::kinds::KINDS;
+use crate::log::{LogLine, LogSink};
+use crate::middleware::{self, Middleware};
+use crate::natives;
+use crate::recorder::Recorder;
+use crate::secrets::{SecretError, Secrets, read_secret};
+use crate::sign::HostKey;
+use ringmail_core::chain::flow::{self, Foreseen, Verdict};
+use ringmail_core::chain::{Detail, Plan, Surroundings, load};
+use ringmail_core::doc::{Problems, Source, toml, yaml};
+use ringmail_core::gate::Authority;
+use ringmail_core::grant::{Grants, SecretRule};
+use ringmail_core::label::{Label, Labeled, Labels, TagTable};
+use ringmail_core::policy::{Policies, Principal};
+use ringmail_core::project::Project;
+use ringmail_core::run::Limits;
+use ringmail_core::value::{Str, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use thiserror::Error;
+
+/// Why an engine cannot be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("{0}")]
+    Problems(Problems),
+    #[error("secret `{name}`: {cause}")]
+    Secret { name: String, cause: SecretError },
+    #[error("mount `{name}`: cannot open `{path}`: {cause}")]
+    Mount { name: String, path: String, cause: std::io::Error },
+    #[error("cannot use the certificate authorities in `{path}`: {cause}")]
+    Roots { path: String, cause: String },
+    #[error("the operating system gives no randomness")]
+    NoRandomness,
+}
+
+impl From<Problems> for BuildError {
+    fn from(problems: Problems) -> BuildError {
+        BuildError::Problems(problems)
+    }
+}
+
+/// Everything chains share. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
+    pub(crate) middleware: BTreeMap<Str, Arc<dyn Middleware>>,
+    pub(crate) secrets: Secrets,
+    /// What `secrets` means in expressions: placeholders under their tags.
+    pub(crate) placeholders: Labeled,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    pub(crate) log: Arc<dyn LogSink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) egress: Egress,
+    pub(crate) mounts: Mounts,
+    pub(crate) limits: Limits,
+    pub(crate) key: HostKey,
+    pub(crate) figures: Arc<middleware::Figures>,
+    pub(crate) principals: Vec<Principal>,
+    chains: RwLock<BTreeMap<Str, Chain>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("natives", &self.0.natives.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What can be said of chains before they run.
+#[derive(Debug, Default)]
+pub struct Checked {
+    pub plans: Vec<Arc<Plan>>,
+    pub problems: Problems,
+    /// The flow verdict of every sink.
+    pub verdicts: Vec<(Arc<Plan>, Verdict)>,
+}
+
+impl Engine {
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Loads chain files that may call each other. All or none.
+    pub fn load(&self, sources: &[Arc<Source>]) -> Result<Vec<Chain>, Problems> {
+        let checked = self.check(sources);
+        checked.problems.or(())?;
+        let chains: Vec<Chain> =
+            checked.plans.into_iter().map(|plan| self.bind(plan, &Extras::default())).collect();
+        let mut known = self.0.chains.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for chain in &chains {
+            known.insert(chain.plan().name.clone(), chain.clone());
+        }
+        Ok(chains)
+    }
+
+    /// Everything that can be known of chain files before running them.
+    pub fn check(&self, sources: &[Arc<Source>]) -> Checked {
+        self.check_with(sources, &Extras::default())
+    }
+
+    pub(crate) fn check_with(&self, sources: &[Arc<Source>], extras: &Extras) -> Checked {
+        let mut out = Checked::default();
+        let natives = self.native_effects(extras);
+        let middleware = self.middleware_names(extras);
+        let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
+        for source in sources {
+            let tags = &mut *self.0.authority.tags.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut around = Surroundings {
+                kinds: KINDS,
+                natives: &natives,
+                middleware: &middleware,
+                secrets: &secrets,
+                tags,
+                limits: self.0.limits,
+            };
+            match yaml::parse(source).and_then(|node| load(&node, source, &mut around)) {
+                Ok(plan) => out.plans.push(Arc::new(plan)),
+                Err(problems) => out.problems.0.extend(problems.0),
+            }
+        }
+        self.check_names(&mut out);
+        if out.problems.is_empty() {
+            self.check_flows(&mut out);
+        }
+        out
+    }
+
+    /// A chain that was loaded, by name.
+    pub fn chain(&self, name: &str) -> Option<Chain> {
+        self.0.chains.read().ok()?.get(name).cloned()
+    }
+
+    pub fn chains(&self) -> Vec<Chain> {
+        self.0.chains.read().map(|chains| chains.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// A principal of the project, by name.
+    pub fn principal(&self, name: &str) -> Option<&Principal> {
+        self.0.principals.iter().find(|principal| &*principal.subject == name)
+    }
+
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.0.authority
+    }
+
+    /// The key that acts are signed with, for those who verify them.
+    pub fn public_key(&self) -> String {
+        self.0.key.public_hex()
+    }
+
+    /// What the `timing` and `metrics` middleware have counted.
+    pub fn figures(&self) -> &middleware::Figures {
+        &self.0.figures
+    }
+
+    pub(crate) fn bind(&self, plan: Arc<Plan>, extras: &Extras) -> Chain {
+        let bound = Bound::new(&plan, self, extras);
+        Chain { engine: self.clone(), bound: Arc::new(bound) }
+    }
+
+    pub(crate) fn register(&self, chain: &Chain) {
+        let mut known = self.0.chains.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert(chain.plan().name.clone(), chain.clone());
+    }
+
+    fn native_effects(&self, extras: &Extras) -> BTreeMap<Str, Option<Str>> {
+        let own = extras.natives.iter().map(|(name, (effect, _))| (name.clone(), effect.clone()));
+        self.0.natives.iter().map(|(name, (effect, _))| (name.clone(), effect.clone())).chain(own).collect()
+    }
+
+    fn middleware_names(&self, extras: &Extras) -> Vec<Str> {
+        self.0.middleware.keys().chain(extras.middleware.keys()).cloned().collect()
+    }
+
+    fn check_names(&self, out: &mut Checked) {
+        let mut seen: BTreeMap<Str, Arc<Plan>> = BTreeMap::new();
+        let plans = out.plans.clone();
+        for plan in &plans {
+            if let Some(first) = seen.insert(plan.name.clone(), plan.clone()) {
+                let message = format!("the chain `{}` is also in `{}`", plan.name, first.source.name);
+                out.problems.add(&plan.source, ringmail_core::doc::Span::default(), message);
+            }
+        }
+        for plan in &plans {
+            for (name, span) in plan.calls() {
+                if !seen.contains_key(&name) && self.chain(&name).is_none() {
+                    let known = seen.keys().cloned().collect::<Vec<_>>();
+                    let near = ringmail_core::doc::suggest(&name, known.iter().map(|name| &**name));
+                    let message = format!("there is no chain `{name}`");
+                    match near {
+                        Some(near) => out.problems.add_help(
+                            &plan.source,
+                            span,
+                            message,
+                            format!("did you mean `{near}`?"),
+                        ),
+                        None => out.problems.add(&plan.source, span, message),
+                    }
+                }
+            }
+            check_recursion(plan, &seen, &mut out.problems);
+        }
+    }
+
+    fn check_flows(&self, out: &mut Checked) {
+        let plans = out.plans.clone();
+        let find = |name: &str| {
+            plans
+                .iter()
+                .find(|plan| &*plan.name == name)
+                .cloned()
+                .or_else(|| self.chain(name).map(|chain| chain.plan().clone()))
+        };
+        for plan in &plans {
+            for (span, message) in flow::type_problems(plan, &find) {
+                out.problems.add(&plan.source, span, message);
+            }
+            for verdict in flow::foresee(plan, &self.0.authority, &find) {
+                if let Foreseen::Never { rule, message, .. } = &verdict.answer {
+                    let help = format!("{} ({}); see `ringmail explain`", rule.doc(), rule.id());
+                    out.problems.add_help(&plan.source, verdict.span, message.clone(), help);
+                }
+                out.verdicts.push((plan.clone(), verdict));
+            }
+        }
+    }
+
+    /// Grants for links and chains that do not exist.
+    pub fn check_grants(&self, plans: &[Arc<Plan>], problems: &mut Problems) {
+        let mut names: BTreeSet<Str> = BTreeSet::new();
+        for plan in plans {
+            collect_names(plan, &mut names);
+        }
+        for grant in self.0.authority.grants.all() {
+            if names.contains(&grant.to) {
+                continue;
+            }
+            let Some(spot) = &grant.spot else { continue };
+            let message = format!("a grant is for `{}`, and there is no such chain or link", grant.to);
+            match ringmail_core::doc::suggest(&grant.to, names.iter().map(|name| &**name)) {
+                Some(near) => {
+                    problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
+                }
+                None => problems.add(&spot.source, spot.span, message),
+            }
+        }
+    }
+}
+
+fn collect_names(plan: &Plan, names: &mut BTreeSet<Str>) {
+    names.insert(plan.name.clone());
+    names.extend(plan.links.iter().map(|link| link.full.clone()));
+    plan.bodies().iter().for_each(|(_, body)| collect_names(body, names));
+}
+
+/// A chain that leads back to itself needs a bound on one of its steps.
+fn check_recursion(plan: &Arc<Plan>, all: &BTreeMap<Str, Arc<Plan>>, problems: &mut Problems) {
+    let mut open: Vec<(Arc<Plan>, Vec<Str>)> = vec![(plan.clone(), vec![plan.name.clone()])];
+    let mut seen = BTreeSet::new();
+    while let Some((at, path)) = open.pop() {
+        for (chain, depth_max, span) in unbounded_calls(&at) {
+            if chain == plan.name && depth_max <= 1 {
+                let circle = path.iter().chain([&chain]).map(|name| &**name).collect::<Vec<_>>().join(" -> ");
+                let message = format!("chains call each other in a circle: {circle}");
+                problems.add_help(&at.source, span, message, "bound it: `depth: N` on the link that calls");
+            } else if depth_max <= 1
+                && seen.insert(chain.clone())
+                && let Some(next) = all.get(&chain)
+            {
+                let mut path = path.clone();
+                path.push(chain);
+                open.push((next.clone(), path));
+            }
+        }
+    }
+}
+
+fn unbounded_calls(plan: &Plan) -> Vec<(Str, u64, ringmail_core::doc::Span)> {
+    let mut out: Vec<_> = plan
+        .links
+        .iter()
+        .filter_map(|link| match &link.detail {
+            Detail::Chain { chain, depth_max } => Some((chain.clone(), *depth_max, link.span)),
+            _ => None,
+        })
+        .collect();
+    plan.bodies().iter().for_each(|(_, body)| out.extend(unbounded_calls(body)));
+    out
+}
+
+/// What a chain built in Rust brings along.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
+    pub(crate) middleware: BTreeMap<Str, Arc<dyn Middleware>>,
+}
+
+/// Settings of an engine. Without any, chains of pure links run and nothing else may happen.
+#[derive(Default)]
+pub struct EngineBuilder {
+    project: Option<(Arc<Source>, PathBuf)>,
+    policies: Option<Vec<Arc<Source>>>,
+    natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
+    middleware: BTreeMap<Str, Arc<dyn Middleware>>,
+    secrets: BTreeMap<Str, String>,
+    recorder: Option<Arc<dyn Recorder>>,
+    log: Option<Arc<dyn LogSink>>,
+    clock: Option<Arc<dyn Clock>>,
+    resolver: Option<Arc<dyn Resolve>>,
+    key: Option<HostKey>,
+    unread_secrets: bool,
+}
+
+impl std::fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("project", &self.project.as_ref().map(|(source, _)| &source.name))
+            .finish_non_exhaustive()
+    }
+}
+
+impl EngineBuilder {
+    /// Grants, secrets, mounts, principals and limits in the form of `ringmail.toml`; paths are taken from `folder`.
+    #[must_use]
+    pub fn project(mut self, source: Arc<Source>, folder: &Path) -> Self {
+        self.project = Some((source, folder.to_path_buf()));
+        self
+    }
+
+    /// Cedar policies. Without any, the embedding program may run chains, and no effect is permitted.
+    #[must_use]
+    pub fn policies(mut self, files: Vec<Arc<Source>>) -> Self {
+        self.policies = Some(files);
+        self
+    }
+
+    /// A function that chains in files can `call`. It must not block; see [`EngineBuilder::blocking`].
+    #[must_use]
+    pub fn native<F, Fut, O>(mut self, name: &str, run: F) -> Self
+    where
+        F: Fn(crate::Ctx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, crate::Failure>> + Send + 'static,
+        O: crate::IntoValue,
+    {
+        self.natives.insert(name.into(), (None, NativeRun::from_async(run)));
+        self
+    }
+
+    /// A blocking function that chains in files can `call`; it runs on a thread where blocking harms nobody.
+    #[must_use]
+    pub fn blocking<F, O>(mut self, name: &str, run: F) -> Self
+    where
+        F: Fn(crate::Ctx) -> Result<O, crate::Failure> + Send + Sync + 'static,
+        O: crate::IntoValue,
+    {
+        self.natives.insert(name.into(), (None, NativeRun::from_blocking(run)));
+        self
+    }
+
+    /// Declares that the native function `name` has this effect on the world, so that grants and policies decide.
+    #[must_use]
+    pub fn effect(mut self, name: &str, effect: &str) -> Self {
+        if let Some(native) = self.natives.get_mut(name) {
+            native.0 = Some(effect.into());
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn middleware(mut self, name: &str, middleware: impl Middleware + 'static) -> Self {
+        self.middleware.insert(name.into(), Arc::new(middleware));
+        self
+    }
+
+    /// Gives a secret's value directly instead of reading it from where the project says.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.insert(name.into(), value.into());
+        self
+    }
+
+    /// Reads no secret values: enough to check chains, not to run them.
+    #[must_use]
+    pub fn unread_secrets(mut self) -> Self {
+        self.unread_secrets = true;
+        self
+    }
+
+    #[must_use]
+    pub fn recorder(mut self, recorder: Arc<dyn Recorder>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    #[must_use]
+    pub fn log(mut self, log: Arc<dyn LogSink>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// The key acts are signed with; without one, a key that lives as long as the engine.
+    #[must_use]
+    pub fn key(mut self, key: HostKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    pub fn build(mut self) -> Result<Engine, BuildError> {
+        let mut tags = TagTable::default();
+        let mut problems = Problems::default();
+        let folder = self.project.as_ref().map_or_else(PathBuf::new, |(_, folder)| folder.clone());
+        let project = match &self.project {
+            Some((source, _)) => toml::parse(source).and_then(|node| Project::load(&node, source, &mut tags)),
+            None => Ok(Project::empty()),
+        };
+        let policies = match &self.policies {
+            Some(files) => Policies::load(files),
+            None => Ok(Policies::embedded()),
+        };
+        let (project, policies) = match (project, policies) {
+            (Ok(project), Ok(policies)) => (project, policies),
+            (project, policies) => {
+                problems
+                    .0
+                    .extend(project.err().into_iter().chain(policies.err()).flat_map(|problems| problems.0));
+                return Err(problems.into());
+            }
+        };
+        let (secrets, rules) = self.read_secrets(&project, &folder, &mut tags)?;
+        let figures = Arc::new(middleware::Figures::default());
+        let log = self.log.take().unwrap_or_else(|| Arc::new(Silent));
+        for (name, shipped) in middleware::shipped(&figures, &log) {
+            self.middleware.entry(name.into()).or_insert(shipped);
+        }
+        for native in natives::LIBRARY {
+            self.natives.entry(native.name.into()).or_insert((None, NativeRun::Pure(native.run)));
+        }
+        let placeholders = placeholders(&rules);
+        let authority = Authority {
+            grants: Grants::new(project.grants, project.ceiling),
+            policies,
+            secrets: rules,
+            tags: Arc::new(RwLock::new(tags)),
+        };
+        let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        Ok(Engine(Arc::new(Inner {
+            authority: Arc::new(authority),
+            natives: self.natives,
+            middleware: self.middleware,
+            secrets,
+            placeholders,
+            recorder: self.recorder,
+            log,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            egress: Egress::new(resolver, &project.extra_roots, &folder)?,
+            mounts: Mounts::open(&project.mounts, &folder)?,
+            limits: project.limits,
+            key: self.key.unwrap_or_else(HostKey::ephemeral),
+            figures,
+            principals: project.principals,
+            chains: RwLock::default(),
+        })))
+    }
+
+    fn read_secrets(
+        &self,
+        project: &Project,
+        folder: &Path,
+        tags: &mut TagTable,
+    ) -> Result<(Secrets, Vec<SecretRule>), BuildError> {
+        let mut secrets = Secrets::default();
+        let mut rules = Vec::new();
+        for setting in &project.secrets {
+            let value = match self.secrets.get(&setting.name) {
+                Some(value) => Some(value.clone()),
+                None if self.unread_secrets => None,
+                None => Some(
+                    read_secret(&setting.from, folder)
+                        .map_err(|cause| BuildError::Secret { name: setting.name.to_string(), cause })?,
+                ),
+            };
+            if let Some(value) = value {
+                secrets.insert(setting.name.clone(), value);
+            }
+            let nonce = random().ok_or(BuildError::NoRandomness)?;
+            let tag = tags.intern(&ringmail_core::label::secret_tag(&setting.name)).unwrap_or(setting.tag);
+            rules.push(SecretRule {
+                name: setting.name.clone(),
+                tag,
+                placeholder: format!("secret:{}:{nonce:032x}", setting.name).into(),
+                bound_to: setting.bound_to.clone(),
+            });
+        }
+        Ok((secrets, rules))
+    }
+}
+
+pub(crate) fn random() -> Option<u128> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u128::from_le_bytes(bytes))
+}
+
+fn placeholders(rules: &[SecretRule]) -> Labeled {
+    let values = rules.iter().map(|rule| (rule.name.clone(), Value::Str(rule.placeholder.clone())));
+    let labels =
+        rules.iter().map(|rule| (rule.name.clone(), Labels::from(Label { tags: rule.tag, ..Label::BOTTOM })));
+    Labeled { value: Value::map(values), labels: Labels::keys(Label::BOTTOM, labels) }
+}
+
+/// Without a log sink, what is logged is on the trail and nowhere else.
+struct Silent;
+
+impl LogSink for Silent {
+    fn write(&self, _: &LogLine) {}
+}

@@ -1,0 +1,139 @@
+//! Mounted folders: opened once as capabilities, so that no path, link or rename can lead out of them.
+
+use crate::engine::BuildError;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::FsPermit;
+use ringmail_core::grant::Access;
+use ringmail_core::value::Str;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The mounts of a project.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts(BTreeMap<Str, Arc<Dir>>);
+
+impl Mounts {
+    pub(crate) fn open(mounts: &[(Str, String)], folder: &Path) -> Result<Mounts, BuildError> {
+        let mut out = BTreeMap::new();
+        for (name, path) in mounts {
+            let dir = Dir::open_ambient_dir(folder.join(path), cap_std::ambient_authority());
+            let dir =
+                dir.map_err(|cause| BuildError::Mount { name: name.to_string(), path: path.clone(), cause })?;
+            out.insert(name.clone(), Arc::new(dir));
+        }
+        Ok(Mounts(out))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Dir>> {
+        self.0.get(name).cloned()
+    }
+}
+
+fn failed(error: &std::io::Error) -> Failure {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => FailureKind::NotFound,
+        _ => FailureKind::File,
+    };
+    Failure::new(kind, error.to_string())
+}
+
+fn needs_write(permit: &FsPermit) -> Result<(), Failure> {
+    match permit.access() {
+        Access::Write => Ok(()),
+        // INVARIANT: the kind asks for write access whenever it writes; this is the second lock on the same door.
+        Access::Read => Err(Failure::new(FailureKind::File, "the permit is for reading")),
+    }
+}
+
+/// Reads a regular file whole, up to what the grant allows.
+pub(crate) fn read(dir: &Dir, permit: &FsPermit) -> Result<Vec<u8>, Failure> {
+    // A pipe or device would block the open or never end; O_NONBLOCK and the check below keep them out.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    let file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;
+    let meta = file.metadata().map_err(|error| failed(&error))?;
+    if !meta.is_file() {
+        return Err(Failure::new(FailureKind::File, "it is not a regular file"));
+    }
+    let most = permit.file_bytes_max();
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::new(FailureKind::TooLarge, format!("the file is larger than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Replaces a file in one step: readers see the old content or the new, never half of it.
+pub(crate) fn write(dir: &Dir, permit: &FsPermit, bytes: &[u8], nonce: u128) -> Result<(), Failure> {
+    needs_write(permit)?;
+    let most = permit.file_bytes_max();
+    if bytes.len() as u64 > most {
+        return Err(Failure::new(FailureKind::TooLarge, format!("the content is larger than {most} bytes")));
+    }
+    let path = Path::new(permit.path());
+    let draft = path.with_file_name(format!(".ringmail-{nonce:032x}"));
+    let result = write_draft(dir, &draft, bytes).and_then(|()| dir.rename(&draft, dir, path));
+    if let Err(error) = result {
+        // The draft may not even exist; what matters is the error that led here.
+        let _gone = dir.remove_file(&draft);
+        return Err(failed(&error));
+    }
+    Ok(())
+}
+
+fn write_draft(dir: &Dir, draft: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let mut file = dir.open_with(draft, &options)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Adds to the end of a file, making it if need be.
+pub(crate) fn append(dir: &Dir, permit: &FsPermit, bytes: &[u8]) -> Result<(), Failure> {
+    needs_write(permit)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).custom_flags(libc::O_NONBLOCK);
+    let mut file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;
+    let meta = file.metadata().map_err(|error| failed(&error))?;
+    if !meta.is_file() {
+        return Err(Failure::new(FailureKind::File, "it is not a regular file"));
+    }
+    let most = permit.file_bytes_max();
+    if meta.len().saturating_add(bytes.len() as u64) > most {
+        return Err(Failure::new(
+            FailureKind::TooLarge,
+            format!("the file would be larger than {most} bytes"),
+        ));
+    }
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| failed(&error))
+}
+
+pub(crate) fn remove(dir: &Dir, permit: &FsPermit) -> Result<(), Failure> {
+    needs_write(permit)?;
+    dir.remove_file(permit.path()).map_err(|error| failed(&error))
+}
+
+/// Names in a folder, in order, up to a limit.
+pub(crate) fn list(dir: &Dir, permit: &FsPermit) -> Result<Vec<String>, Failure> {
+    const NAMES_MAX: usize = 10_000;
+    let mut names = Vec::new();
+    for entry in dir.read_dir(permit.path()).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        if names.len() >= NAMES_MAX {
+            return Err(Failure::new(
+                FailureKind::TooLarge,
+                format!("the folder holds more than {NAMES_MAX} names"),
+            ));
+        }
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,59 @@
+//! `choice`: the first case whose condition holds.
+
+use super::chain::blocked;
+use super::each::body_at;
+use super::{Call, Runs, fail};
+use crate::bound::Called;
+use crate::run::pass;
+use ringmail_core::chain::Detail;
+use ringmail_core::chain::keys::{CASE_KEYS, OTHERWISE_KEYS};
+use ringmail_core::doc::form::{Form, Key};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, Unchecked};
+use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
+
+pub(super) static KIND: Kind = Kind {
+    name: "choice",
+    doc: "the first case whose condition holds",
+    settings: &[
+        Key::required("cases", Form::List(&Form::Table(CASE_KEYS)), "cases in order; conditions are asked until one holds"),
+        Key::new("otherwise", Form::Table(OTHERWISE_KEYS), "when no case holds; without it that is a failure"),
+    ],
+    with: With::Nothing,
+    role: Role::Choice,
+    source: false,
+    patient: true,
+    passes: None,
+    needs: no_needs,
+    reach: Reach::Nothing,
+};
+
+pub(super) struct Run;
+
+impl Runs for Run {
+    fn call(&self, call: Call) -> Called {
+        Box::pin(choose(call))
+    }
+}
+
+async fn choose(call: Call) -> Result<Unchecked, Blocked> {
+    let (Detail::Choice { cases }, Some(frame)) = (&call.admitted.link().detail, &call.frame) else {
+        return fail(Failure::new(FailureKind::Invalid, "the link has no cases")).await;
+    };
+    let mut decision = call.admitted.decision();
+    for (position, case) in cases.iter().enumerate() {
+        if let Some(when) = &case.when {
+            let (holds, label) = frame.holds(when)?;
+            // That a case does not hold is known to all that follow.
+            decision = decision.join(label);
+            if !holds {
+                continue;
+            }
+        }
+        let Some(body) = body_at(&call, position) else { break };
+        let walk = frame.inside(&body.plan, &[], decision);
+        let left = pass(call.way.to_body(body), walk).await.map_err(blocked)?;
+        return Ok(Unchecked::one(left.joined(decision)));
+    }
+    Err(Failure::new(FailureKind::NoCase, "no case holds, and there is no `otherwise`").into())
+}

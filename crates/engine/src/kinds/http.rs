@@ -1,0 +1,161 @@
+//! `http`: one request through the engine's only way out.
+
+use super::{Call, Runs, fail, invalid, known_keys, required, text};
+use crate::bound::Called;
+use crate::egress::{Lines, Outgoing, Received};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringmail_core::address::Target;
+use ringmail_core::chain::Link;
+use ringmail_core::doc::form::{Form, Key};
+use ringmail_core::expr::text_of;
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, NetPermit, Permit, Unchecked};
+use ringmail_core::grant::METHODS;
+use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::kind::{Kind, Need, Reach, Role, With};
+use ringmail_core::value::{Str, Value};
+
+const FORMS: &[&str] = &["auto", "json", "text", "lines", "base64"];
+const WITH: &[Key] = &[
+    Key::required("url", Form::Text, "where to; http or https, without user or password"),
+    Key::new("method", Form::OneOf(METHODS), "default GET"),
+    Key::new("query", Form::Any, "a map of query parameters, encoded and appended"),
+    Key::new("headers", Form::Any, "a map of headers; `${secrets.NAME}` is filled in on the way out"),
+    Key::new("body", Form::Any, "a text as it is, anything else as JSON"),
+    Key::new("as", Form::OneOf(FORMS), "how the answer's body is read; default by its content type"),
+    Key::new("expect", Form::OneOf(&["success", "any"]), "whether an error status is a failure; default success"),
+];
+
+pub(super) static KIND: Kind = Kind {
+    name: "http",
+    doc: "a request to another host; answers with `status`, `headers` and `body`",
+    settings: &[],
+    with: With::Fields(WITH),
+    role: Role::Step,
+    source: true,
+    patient: false,
+    passes: None,
+    needs,
+    reach: Reach::Net { method: "method", url: "url" },
+};
+
+fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
+    known_keys(args, WITH)?;
+    let method = text(args, "method")?.unwrap_or("GET");
+    if !METHODS.contains(&method) {
+        return Err(format!("`method` must be one of {}", METHODS.join(", ")));
+    }
+    let target = Target::parse(required(args, "url")?)?;
+    let target = match args.get("query") {
+        None | Some(Value::Null) => target,
+        Some(Value::Map(query)) => {
+            let mut pairs: Vec<(Str, String)> = Vec::new();
+            for (name, value) in query.iter() {
+                match value {
+                    Value::List(several) => pairs.extend(several.iter().map(|value| (name.clone(), text_of(value).to_string()))),
+                    Value::Map(_) => return Err(format!("the query parameter `{name}` must not be a map")),
+                    value => pairs.push((name.clone(), text_of(value).to_string())),
+                }
+            }
+            target.with_query(pairs.iter().map(|(name, value)| (&**name, value.clone())))
+        }
+        Some(other) => return Err(format!("`query` must be a map, not {}", other.type_name())),
+    };
+    Ok(vec![Need::Net { method: method.into(), url: target.as_str().into() }])
+}
+
+pub(super) struct Run;
+
+impl Runs for Run {
+    fn call(&self, mut call: Call) -> Called {
+        let Some(Permit::Net(permit)) = call.admitted.take_permits().pop() else {
+            return fail(Failure::new(FailureKind::Unavailable, "the call has no permit"));
+        };
+        Box::pin(request(call, *permit))
+    }
+}
+
+async fn request(call: Call, permit: NetPermit) -> Result<Unchecked, Blocked> {
+    let args = call.admitted.args();
+    let form = text(args, "as").map_err(invalid)?.unwrap_or("auto");
+    if !FORMS.contains(&form) {
+        return Err(invalid(format!("`as` must be one of {}", FORMS.join(", "))).into());
+    }
+    let any = text(args, "expect").map_err(invalid)? == Some("any");
+    let outgoing = outgoing(args, call.key.as_ref())?;
+    let lines = (form == "lines").then(|| Lines::new(call.way.pieces(&call.admitted)));
+    let engine = &call.way.shared.engine;
+    let received = engine.egress.send(permit, outgoing, &engine.secrets, lines).await?;
+    if !any && !(200..300).contains(&received.status) {
+        let kind = match received.status {
+            429 | 502 | 503 | 504 => FailureKind::Unavailable,
+            _ => FailureKind::Status,
+        };
+        return Err(Failure::new(kind, format!("the server answered {}", received.status)).into());
+    }
+    let tags = received.echoed;
+    Ok(Unchecked::tagged(answer(received, form)?, tags))
+}
+
+fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    match args.get("headers") {
+        None | Some(Value::Null) => {}
+        Some(Value::Map(map)) => {
+            for (name, value) in map.iter() {
+                match value {
+                    Value::Str(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+                        headers.push((name.to_lowercase(), text_of(value).to_string()));
+                    }
+                    other => return Err(invalid(format!("the header `{name}` must be a text, not {}", other.type_name()))),
+                }
+            }
+        }
+        Some(other) => return Err(invalid(format!("`headers` must be a map, not {}", other.type_name()))),
+    }
+    let typed = headers.iter().any(|(name, _)| name == "content-type");
+    let body = match args.get("body") {
+        None | Some(Value::Null) => None,
+        Some(Value::Str(text)) => {
+            if !typed {
+                headers.push(("content-type".into(), "text/plain; charset=utf-8".into()));
+            }
+            Some(text.to_string())
+        }
+        Some(data) => {
+            if !typed {
+                headers.push(("content-type".into(), "application/json".into()));
+            }
+            Some(to_string(data))
+        }
+    };
+    if let Some(key) = key {
+        headers.push(("idempotency-key".into(), key.to_string()));
+    }
+    Ok(Outgoing { headers, body })
+}
+
+fn answer(received: Received, form: &str) -> Result<Value, Failure> {
+    let json = received.header("content-type").is_some_and(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind == "application/json" || kind.ends_with("+json")
+    });
+    let headers = Value::map(received.headers.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))));
+    let body = match (form, received.lines) {
+        ("lines", Some(lines)) => Value::list(lines),
+        ("base64", _) => Value::from(STANDARD.encode(&received.body)),
+        ("json", _) => json_body(&received.body)?,
+        ("auto", _) if json && !received.body.is_empty() => json_body(&received.body)?,
+        _ => {
+            let text = String::from_utf8(received.body.to_vec());
+            Value::from(text.map_err(|_| invalid("the answer is not UTF-8 text; read it `as: base64`"))?)
+        }
+    };
+    Ok(Value::map([("status", Value::Int(received.status.into())), ("headers", headers), ("body", body)]))
+}
+
+fn json_body(body: &[u8]) -> Result<Value, Failure> {
+    let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
+    parse(body, &limits).map_err(|error| invalid(format!("the answer is not JSON: {error}")))
+}

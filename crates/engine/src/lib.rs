@@ -1,0 +1,60 @@
+//! Runs chains of links nobody has to trust. Every call passes the gates of `ringmail-core` in one order, which
+//! stands in [`run`]; links accept nothing but what the gates made.
+//!
+//! ```
+//! use ringmail_engine::{Chain, Engine, Stop};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::builder().build()?;
+//! let chain = Chain::builder("greet")
+//!     .link("name", async |ctx| Ok(ctx.args::<String>()?.trim().to_string()))
+//!     .link("greeting", async |ctx| Ok(format!("hello {}", ctx.args::<String>()?)))
+//!     .build(&engine)?;
+//! let output: String = chain.run(" you ").await?.get()?;
+//! assert_eq!(output, "hello you");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Chains from files, grants, policies and secrets: see [`Engine::builder`] and [`Engine::load`].
+
+mod bound;
+mod builder;
+mod chain;
+mod clock;
+mod ctx;
+mod egress;
+mod engine;
+mod files;
+mod kinds;
+mod log;
+pub mod middleware;
+mod natives;
+mod recorder;
+mod run;
+mod secrets;
+mod sign;
+mod watch;
+
+pub use builder::ChainBuilder;
+pub use chain::{Chain, Output, Report, Request};
+pub use clock::{Clock, SystemClock};
+pub use ctx::Ctx;
+pub use egress::resolve::{Resolve, Resolving, SystemResolver};
+pub use engine::{BuildError, Checked, Engine, EngineBuilder};
+pub use kinds::KINDS;
+pub use log::{LogLine, LogSink};
+pub use natives::LIBRARY as NATIVES;
+pub use recorder::{FileRecorder, Intent, RecordError, Recorder};
+pub use ringmail_core as core;
+pub use ringmail_core::chain::walk::Stop;
+pub use ringmail_core::failure::{Failure, FailureKind};
+pub use ringmail_core::json::IntoValue;
+pub use ringmail_core::policy::Principal;
+pub use ringmail_core::value::Value;
+pub use run::RunError;
+pub use secrets::{SecretError, read_secret};
+pub use sign::{HostKey, SignedAct};
+pub use tokio_util::sync::CancellationToken;
+pub use watch::Watch;

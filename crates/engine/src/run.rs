@@ -1,0 +1,743 @@
+//! The way of a run. [`attempt`] shows the order every call takes: gate, middleware, intent, link, gate. Nothing else
+//! in this crate calls a link.
+
+use crate::bound::{Bound, BoundLink};
+use crate::chain::{Names, Report, Request, Session};
+use crate::engine::Inner;
+use crate::kinds::Call;
+use crate::middleware::cache::{Earlier, Hit, Key};
+use crate::middleware::{CallView, End, caught};
+use crate::recorder::Intent;
+use crate::watch::Watch;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use ringmail_core::chain::walk::{Around, Frame, Next, Outcome, Ready, Stop, Walk};
+use ringmail_core::chain::{Link, Plan};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Moment, Released, Unchecked};
+use ringmail_core::label::{Label, Labeled};
+use ringmail_core::refusal::{Refusal, Rule};
+use ringmail_core::run::Run;
+use ringmail_core::trail::Stage;
+use ringmail_core::value::{Str, Value};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Why a run has no output.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum RunError {
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    #[error("`{link}` failed: {failure}")]
+    Failed { link: Str, failure: Failure },
+    #[error("{0}")]
+    Input(Failure),
+    #[error("the run was cancelled")]
+    Cancelled,
+}
+
+impl RunError {
+    /// What a caller who may not look inside can be told.
+    pub fn public(&self) -> &'static str {
+        match self {
+            RunError::Refused(_) => "refused",
+            RunError::Failed { failure, .. } | RunError::Input(failure) => failure.kind.public(),
+            RunError::Cancelled => FailureKind::Cancelled.public(),
+        }
+    }
+}
+
+/// What all chains of one run share.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Inner>,
+    pub(crate) id: Str,
+    pub(crate) facts: Arc<Mutex<Run>>,
+    pub(crate) cancel: CancellationToken,
+    started: Instant,
+    started_ms: u64,
+    watch: Option<Arc<dyn Watch>>,
+    pieces: Option<mpsc::Sender<Value>>,
+    /// The chain whose caller gets the pieces.
+    answering: Arc<Plan>,
+    around: Around,
+    /// Stages that watchers and the recorder have seen.
+    noted: AtomicUsize,
+}
+
+/// Where a pass stands: in which chain, how deep, called by whom.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bound: Arc<Bound>,
+    depth: u64,
+    callers: Option<Arc<Caller>>,
+    /// Whether this pass's stream link is what the caller listens to.
+    streams: bool,
+}
+
+struct Caller {
+    link: Str,
+    before: Option<Arc<Caller>>,
+}
+
+/// Runs a request from its entry to its answer.
+pub(crate) async fn run(request: Request) -> Report {
+    let way = match begin(&request) {
+        Ok(way) => way,
+        Err(failure) => return unstarted(failure),
+    };
+    let mut guard = Abandoned(Some(way.shared.clone()));
+    let result = whole(&way, request.input).await;
+    guard.0 = None;
+    end(&way.shared, result).await
+}
+
+/// One run from gate to gate, within its time and until it is cancelled.
+async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
+    let shared = &way.shared;
+    let plan = way.bound.plan.clone();
+    let moment = shared.moment();
+    let entered = gate::enter(&plan, input, &mut shared.facts(), &shared.engine.authority, moment);
+    shared.note();
+    let entered = entered.map_err(|blocked| entry_error(blocked, &plan))?;
+    let walk = Walk::begin(entered, shared.facts.clone(), &shared.around);
+    let limit = Duration::from_millis(plan.limits.time_ms_max);
+    let left = tokio::select! {
+        biased;
+        () = shared.cancel.cancelled() => {
+            shared.record(&plan.name, Stage::Cancelled);
+            return Err(RunError::Cancelled);
+        }
+        ended = within(limit, pass(way.clone(), walk)) => match ended {
+            Some(ended) => ended?,
+            None => return Err(shared.out_of_time(&plan).into()),
+        },
+    };
+    let moment = shared.moment();
+    let answer = gate::respond(&plan, left, &mut shared.facts(), &shared.engine.authority, moment);
+    shared.note();
+    answer.map_err(RunError::Refused)
+}
+
+/// Walks one plan: starts what is ready, takes in what has ended, until nothing is left.
+pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>> {
+    Box::pin(async move {
+        let mut flight = Flight::default();
+        loop {
+            while let Some(next) = walk.step() {
+                match next {
+                    Next::Call(ready) => {
+                        let frame = way.frame(&walk, ready.link);
+                        flight.add(Box::pin(hop(way.clone(), ready, frame)));
+                    }
+                    Next::Skipped(at, why) => way.record(at, Stage::Skipped(why)),
+                    Next::Failed(at, failure) => {
+                        way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
+                        way.settle(
+                            &mut walk,
+                            at,
+                            Outcome::Failed(failure, Label { untrusted: true, ..Label::BOTTOM }),
+                        )?;
+                    }
+                }
+            }
+            match flight.next().await {
+                Some((at, outcome)) => way.settle(&mut walk, at, outcome)?,
+                None => return gate::leave(&walk),
+            }
+        }
+    })
+}
+
+/// The order of one call, and the only place where a link is called.
+async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blocked> {
+    let (link, bound) = way.link(ready.link)?;
+    let (admitted, due) = way.admit(ready, asked.number)?;
+    way.before(link, bound, &admitted, asked)?;
+    let unchecked = match way.earlier(bound, &admitted, asked).await? {
+        Some(Earlier::Hit(hit)) => way.reuse(link, hit),
+        earlier => {
+            way.intend(&admitted, asked).await?;
+            let unchecked = way.call(link, bound, admitted, asked).await?;
+            keep(earlier, &unchecked);
+            unchecked
+        }
+    };
+    way.release(due, unchecked)
+}
+
+/// What is the same for all layers of one attempt.
+struct Asked {
+    number: u32,
+    key: Option<Key>,
+    frame: Option<Arc<Frame>>,
+    started: Instant,
+}
+
+fn keep(earlier: Option<Earlier>, unchecked: &Unchecked) {
+    if let Some(Earlier::Mine(claim)) = earlier {
+        claim.keep(unchecked);
+    }
+}
+
+type Ended = (usize, Outcome);
+type Flying = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// One call of a link as the chain sees it: attempts, pauses between them, and the fallback.
+async fn hop(way: Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
+    let at = ready.link;
+    let failed = |failure: Failure, label| (at, Outcome::Failed(failure, label));
+    let Some((link, bound)) = way.bound.link(at) else {
+        return failed(Failure::new(FailureKind::Invalid, "the plan has no such link"), Label::BOTTOM);
+    };
+    let label = way.failure_label(link, &ready);
+    let key = match once_key(&way, link, frame.as_deref(), &ready) {
+        Ok(key) => key,
+        Err(failure) => return failed(failure, label),
+    };
+    let _slot = match &bound.slots {
+        Some(slots) => slots.acquire().await.ok(),
+        None => None,
+    };
+    let mut asked = Asked { number: 1, key, frame, started: Instant::now() };
+    let mut ready = Some(ready);
+    loop {
+        let last = asked.number >= link.retry.attempts;
+        let next = if last { ready.take() } else { ready.as_ref().map(copy) };
+        let Some(this) = next else {
+            return failed(Failure::new(FailureKind::Native, "no attempt is left"), label);
+        };
+        let outcome = attempt(&way, this, &asked).await;
+        match way.after(link, bound, outcome, &asked) {
+            Ok(released) => return (at, Outcome::Done(released)),
+            Err(Blocked::Refused(refusal)) => return (at, Outcome::Refused(refusal, label)),
+            Err(Blocked::Failed(failure)) => {
+                way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
+                if last || !link.retry.on.contains(&failure.kind) {
+                    return way.fall_back(at, link, failure, label, asked.frame.as_deref());
+                }
+                way.pause(at, link, asked.number).await;
+                asked.number += 1;
+                asked.started = Instant::now();
+            }
+        }
+    }
+}
+
+fn copy(ready: &Ready) -> Ready {
+    Ready { link: ready.link, args: ready.args.clone(), decision: ready.decision }
+}
+
+/// The idempotency key of a call, bound to link and tenant.
+fn once_key(way: &Way, link: &Link, frame: Option<&Frame>, ready: &Ready) -> Result<Option<Key>, Failure> {
+    let (Some(template), Some(frame)) = (&link.idempotency_key, frame) else { return Ok(None) };
+    let filled = frame.fill(template)?;
+    let text = ringmail_core::expr::text_of(&filled.value);
+    if text.is_empty() {
+        return Err(Failure::new(FailureKind::Invalid, "the idempotency key is empty"));
+    }
+    let tenant = way.shared.facts().principal.tenant.clone();
+    Ok(Some(Key::once(tenant, &link.full, &text, &ready.args.value)))
+}
+
+/// Polls once before it sets a timer: most links end at once and should not pay for one.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let first = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
+    match first {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => tokio::time::timeout(limit, future).await.ok(),
+    }
+}
+
+/// Calls in flight. A single one is awaited directly.
+#[derive(Default)]
+struct Flight {
+    one: Option<Flying>,
+    many: FuturesUnordered<Flying>,
+}
+
+impl Flight {
+    fn add(&mut self, call: Flying) {
+        if self.one.is_none() && self.many.is_empty() {
+            self.one = Some(call);
+        } else {
+            self.many.extend(self.one.take());
+            self.many.push(call);
+        }
+    }
+
+    async fn next(&mut self) -> Option<Ended> {
+        match self.one.take() {
+            Some(call) => Some(call.await),
+            None => self.many.next().await,
+        }
+    }
+}
+
+impl Way {
+    /// The way into a body of a link.
+    pub(crate) fn to_body(&self, body: Arc<Bound>) -> Way {
+        Way { bound: body, streams: false, ..self.clone() }
+    }
+
+    /// The way into another chain, called by this link.
+    pub(crate) fn to_chain(&self, link: &Link, bound: Arc<Bound>) -> Way {
+        let streams = self.streams
+            && self
+                .bound
+                .plan
+                .stream
+                .and_then(|at| self.bound.plan.link(at))
+                .is_some_and(|l| l.full == link.full);
+        let caller = Caller { link: link.full.clone(), before: self.callers.clone() };
+        Way {
+            shared: self.shared.clone(),
+            bound,
+            depth: self.depth + 1,
+            callers: Some(Arc::new(caller)),
+            streams,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> u64 {
+        self.depth
+    }
+
+    /// How often this link already stands in the line of callers.
+    pub(crate) fn nested(&self, link: &Str) -> u64 {
+        let mut count = 0;
+        let mut at = &self.callers;
+        while let Some(caller) = at {
+            count += u64::from(caller.link == *link);
+            at = &caller.before;
+        }
+        count
+    }
+
+    pub(crate) fn link(&self, at: usize) -> Result<(&Link, &BoundLink), Blocked> {
+        self.bound
+            .link(at)
+            .ok_or_else(|| Failure::new(FailureKind::Invalid, "the plan has no such link").into())
+    }
+
+    fn frame(&self, walk: &Walk, at: usize) -> Option<Arc<Frame>> {
+        self.bound.links.get(at).filter(|link| link.needs_frame).map(|_| Arc::new(walk.frame(at)))
+    }
+
+    fn record(&self, at: usize, stage: Stage) {
+        if let Some(link) = self.bound.plan.link(at) {
+            self.shared.record(&link.full, stage);
+        }
+    }
+
+    fn settle(&self, walk: &mut Walk, at: usize, outcome: Outcome) -> Result<(), Stop> {
+        if let Some(target) = walk.settle(at, outcome)? {
+            let target = self.bound.plan.link(target).map_or_else(|| "".into(), |link| link.full.clone());
+            self.record(at, Stage::Took { target });
+        }
+        Ok(())
+    }
+
+    fn admit(&self, ready: Ready, number: u32) -> Result<(Admitted, Due), Blocked> {
+        let shared = &self.shared;
+        let moment = shared.moment();
+        let answer = gate::admit(
+            &self.bound.plan,
+            ready,
+            number,
+            &mut shared.facts(),
+            &shared.engine.authority,
+            moment,
+        );
+        shared.note();
+        answer.map_err(Blocked::Refused)
+    }
+
+    fn release(&self, due: Due, unchecked: Unchecked) -> Result<Released, Blocked> {
+        let moment = self.shared.moment();
+        let answer = gate::release(due, unchecked, &mut self.shared.facts(), moment);
+        self.shared.note();
+        answer
+    }
+
+    async fn call(
+        &self,
+        link: &Link,
+        bound: &BoundLink,
+        admitted: Admitted,
+        asked: &Asked,
+    ) -> Result<Unchecked, Blocked> {
+        let cancel = self.shared.cancel.child_token();
+        let _ends_with_call = cancel.clone().drop_guard();
+        let key = asked.key.as_ref().map(Key::name);
+        let called =
+            bound.runner.call(Call { way: self.clone(), admitted, cancel, key, frame: asked.frame.clone() });
+        match link.timeout_ms {
+            None => called.await,
+            Some(limit) => within(Duration::from_millis(limit), called).await.unwrap_or_else(|| {
+                Err(Failure::new(FailureKind::Timeout, format!("it took longer than {limit} ms")).into())
+            }),
+        }
+    }
+
+    /// An effect's intent is durable before it runs; without a recorder no effect runs.
+    async fn intend(&self, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
+        if !admitted.has_effect() {
+            return Ok(());
+        }
+        let link = &admitted.link().full;
+        let refuse = |rule, message: String| Blocked::from(Refusal::new(rule, link, message));
+        let Some(recorder) = &self.shared.engine.recorder else {
+            return Err(refuse(Rule::NoRecorder, "the engine has no recorder, and effects need one".into()));
+        };
+        let intent = self.intent(admitted, asked);
+        if let Err(error) = recorder.intent(intent).await {
+            self.shared
+                .record(link, Stage::Failed { failure: error.to_string().into(), attempt: asked.number });
+            return Err(refuse(Rule::RecordFailed, "the intent could not be recorded".into()));
+        }
+        let sink = admitted.sinks().first().map_or_else(|| link.clone(), |sink| sink.as_str().into());
+        self.shared.record(link, Stage::Intended { sink });
+        Ok(())
+    }
+
+    fn intent(&self, admitted: &Admitted, asked: &Asked) -> Intent {
+        let shared = &self.shared;
+        let now_ms = shared.moment().now_ms;
+        let label = admitted.labels().all().join(admitted.decision());
+        let tags = shared.engine.authority.tags.read().map(|tags| tags.names(label.tags)).unwrap_or_default();
+        let facts = shared.facts();
+        Intent {
+            run: shared.id.clone(),
+            principal: facts.principal.subject.clone(),
+            link: admitted.link().full.clone(),
+            kind: admitted.link().kind.name,
+            attempt: asked.number,
+            sinks: admitted.sinks().to_vec(),
+            args_digest: crate::middleware::cache::digest(admitted.args()),
+            idempotency_key: asked.key.as_ref().map(Key::name),
+            tags,
+            origins: facts.origins.names(label.origins),
+            act: admitted.act().map(|act| shared.engine.key.sign(&shared.id, act, now_ms)),
+            at_ms: now_ms,
+        }
+    }
+
+    /// A result of an earlier call that may stand for this one, or the right to make it.
+    async fn earlier(
+        &self,
+        bound: &BoundLink,
+        admitted: &Admitted,
+        asked: &Asked,
+    ) -> Result<Option<Earlier>, Blocked> {
+        let (results, key) = match (&bound.once, &asked.key, &bound.cache) {
+            (Some(once), Some(key), _) => (once, key.clone()),
+            (_, _, Some(cache)) => {
+                (cache, Key::cached(self.shared.facts().principal.tenant.clone(), admitted))
+            }
+            _ => return Ok(None),
+        };
+        results.claim(key).await.map(Some).map_err(Blocked::Failed)
+    }
+
+    fn reuse(&self, link: &Link, hit: Hit) -> Unchecked {
+        self.shared.record(&link.full, Stage::Reused);
+        hit.into_unchecked()
+    }
+
+    fn before(
+        &self,
+        link: &Link,
+        bound: &BoundLink,
+        admitted: &Admitted,
+        asked: &Asked,
+    ) -> Result<(), Blocked> {
+        if bound.middleware.is_empty() {
+            return Ok(());
+        }
+        let view = CallView::new(link, &self.shared, asked.number, asked.started, Some(admitted));
+        for (name, middleware) in &bound.middleware {
+            if let Err(why) = caught(name, || middleware.before(&view)) {
+                if middleware.is_guard() {
+                    return Err(Failure::new(FailureKind::Guard, why).into());
+                }
+                self.shared.record(&link.full, Stage::MiddlewareFailed { middleware: why.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets middleware see the end, innermost first; only a guard can change it.
+    fn after(
+        &self,
+        link: &Link,
+        bound: &BoundLink,
+        outcome: Result<Released, Blocked>,
+        asked: &Asked,
+    ) -> Result<Released, Blocked> {
+        let mut outcome = outcome;
+        for (name, middleware) in bound.middleware.iter().rev() {
+            let view = CallView::new(link, &self.shared, asked.number, asked.started, None);
+            let seen = caught(name, || middleware.after(&view, &End::of(&outcome)));
+            match seen {
+                Ok(()) => {}
+                Err(why) if middleware.is_guard() => {
+                    outcome = Err(Failure::new(FailureKind::Guard, why).into())
+                }
+                Err(why) => {
+                    self.shared.record(&link.full, Stage::MiddlewareFailed { middleware: why.into() })
+                }
+            }
+        }
+        outcome
+    }
+
+    /// What a failure of this call may tell: all it was given, and what the outside answered.
+    fn failure_label(&self, link: &Link, ready: &Ready) -> Label {
+        let label = ready.args.labels.all().join(ready.decision);
+        if !link.kind.source {
+            return label;
+        }
+        let origins = self.shared.facts().origins.intern(&link.full);
+        label.join(Label { untrusted: true, origins, ..Label::BOTTOM })
+    }
+
+    fn fall_back(
+        &self,
+        at: usize,
+        link: &Link,
+        failure: Failure,
+        label: Label,
+        frame: Option<&Frame>,
+    ) -> Ended {
+        let (Some(template), Some(frame)) = (&link.fallback, frame) else {
+            return (at, Outcome::Failed(failure, label));
+        };
+        let moment = self.shared.moment();
+        let released = frame.fill(template).map_err(Blocked::from).and_then(|filled: Labeled| {
+            gate::fall_back(&self.bound.plan, at, filled, label, &mut self.shared.facts(), moment)
+        });
+        self.shared.note();
+        match released {
+            Ok(released) => (at, Outcome::Done(released)),
+            Err(Blocked::Refused(refusal)) => (at, Outcome::Refused(refusal, label)),
+            Err(Blocked::Failed(failure)) => (at, Outcome::Failed(failure, label)),
+        }
+    }
+
+    async fn pause(&self, at: usize, link: &Link, number: u32) {
+        let doubled = link.retry.backoff_ms.saturating_mul(1_u64.checked_shl(number - 1).unwrap_or(u64::MAX));
+        let longest = doubled.min(link.retry.backoff_ms_max);
+        let pause_ms = match crate::engine::random() {
+            Some(random) if link.retry.jitter => {
+                u64::try_from(random % u128::from(longest + 1)).unwrap_or(longest)
+            }
+            _ => longest,
+        };
+        self.record(at, Stage::Retrying { pause_ms });
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+
+    /// Where the pieces of a link go, if anywhere.
+    pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
+        let stream = self.bound.plan.stream.and_then(|at| self.bound.plan.link(at));
+        let streamed = self.streams && stream.is_some_and(|link| link.full == admitted.link().full);
+        Pieces(streamed.then(|| PieceGate { shared: self.shared.clone(), label: admitted.output_label() }))
+    }
+}
+
+/// The door that pieces of a link's output go through; closed for links the chain does not stream.
+#[derive(Clone)]
+pub(crate) struct Pieces(Option<PieceGate>);
+
+#[derive(Clone)]
+struct PieceGate {
+    shared: Arc<Shared>,
+    label: Label,
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pieces({})", self.0.is_some())
+    }
+}
+
+impl Pieces {
+    pub(crate) async fn send(&self, piece: Value) -> Result<(), Failure> {
+        let Some(PieceGate { shared, label }) = &self.0 else { return Ok(()) };
+        let Some(sender) = &shared.pieces else { return Ok(()) };
+        let moment = shared.moment();
+        let answer = {
+            let mut facts = shared.facts();
+            gate::piece(&shared.answering, piece, *label, &mut facts, &shared.engine.authority, moment)
+        };
+        shared.note();
+        let answer = answer.map_err(|refusal| Failure::new(FailureKind::Native, refusal.to_string()))?;
+        let sent = sender.send(answer.value().clone()).await;
+        sent.map_err(|_| Failure::new(FailureKind::Cancelled, "nobody listens any more"))
+    }
+}
+
+impl Shared {
+    /// A panic while the lock was held was caught elsewhere; the facts are whole, because the gate records last.
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Run> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        let elapsed = self.started.elapsed();
+        let at_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        Moment { now_ms: self.started_ms.saturating_add(at_us / 1000), at_us }
+    }
+
+    pub(crate) fn record(&self, link: &Str, stage: Stage) {
+        let at_us = self.moment().at_us;
+        self.facts().record(at_us, link, stage);
+        self.note();
+    }
+
+    /// Shows new stages to watchers and the recorder, each once and in order.
+    pub(crate) fn note(&self) {
+        if self.watch.is_none() && self.engine.recorder.is_none() {
+            return;
+        }
+        let facts = self.facts();
+        let seen = self.noted.load(Ordering::Relaxed);
+        let new = facts.trail().get(seen..).unwrap_or_default();
+        for event in new {
+            if let Some(watch) = &self.watch {
+                watch.stage(event);
+            }
+            if let Some(recorder) = &self.engine.recorder {
+                recorder.note(&self.id, event);
+            }
+        }
+        self.noted.store(facts.trail().len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn around(&self) -> &Around {
+        &self.around
+    }
+
+    fn out_of_time(&self, plan: &Plan) -> Stop {
+        let message = format!("the run has lasted {} ms, which is its limit", plan.limits.time_ms_max);
+        let refusal = Refusal::new(Rule::TimeBudget, &plan.name, message)
+            .change("raise `limits.time`, if it may last longer");
+        let refusal = Box::new(refusal);
+        self.record(&plan.name, Stage::Refused(refusal.clone()));
+        Stop::Refused(refusal)
+    }
+}
+
+/// A run whose future is dropped leaves a mark, and its links are told.
+struct Abandoned(Option<Arc<Shared>>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.cancel.cancel();
+            shared.record(&shared.answering.name, Stage::Cancelled);
+        }
+    }
+}
+
+fn begin(request: &Request) -> Result<Way, Failure> {
+    let engine = request.chain.engine.0.clone();
+    let bound = request.chain.bound.clone();
+    let nonce = crate::engine::random()
+        .ok_or_else(|| Failure::new(FailureKind::Unavailable, "the operating system gives no randomness"))?;
+    let started_ms = engine.clock.now_ms();
+    let id = run_id(started_ms, nonce);
+    let limits = bound.plan.limits;
+    let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
+    let mut facts = Run::new(id.clone(), request.principal.clone(), limits, nonce);
+    facts.session.clone_from(&request.session.counts);
+    facts.read = request.session.read;
+    let around = Around { run: run_value(&facts, started_ms), secrets: engine.placeholders.clone() };
+    let shared = Shared {
+        engine,
+        id,
+        facts: Arc::new(Mutex::new(facts)),
+        cancel: request.cancel.child_token(),
+        started: Instant::now(),
+        started_ms,
+        watch: request.watch.clone(),
+        pieces: request.pieces.clone(),
+        answering: bound.plan.clone(),
+        around,
+        noted: AtomicUsize::new(0),
+    };
+    Ok(Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: true })
+}
+
+/// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones.
+fn run_id(now_ms: u64, nonce: u128) -> Str {
+    format!("{:012x}{:020x}", now_ms & 0xffff_ffff_ffff, nonce >> 48).into()
+}
+
+/// What `run` means in expressions.
+fn run_value(facts: &Run, started_ms: u64) -> Labeled {
+    let principal = &facts.principal;
+    let text = |text: &Str| Value::Str(text.clone());
+    let value = Value::map([
+        ("id", text(&facts.id)),
+        ("started_ms", Value::Int(i64::try_from(started_ms).unwrap_or(i64::MAX))),
+        ("principal", text(&principal.subject)),
+        ("roles", Value::list(principal.roles.iter().map(text))),
+        ("tenant", principal.tenant.as_ref().map_or(Value::Null, text)),
+    ]);
+    Labeled::new(value, Label::BOTTOM)
+}
+
+/// Data that does not fit the chain's own schema is the caller's to mend.
+fn entry_error(blocked: Blocked, _: &Plan) -> RunError {
+    match blocked {
+        Blocked::Refused(refusal) => RunError::Refused(refusal),
+        Blocked::Failed(failure) => RunError::Input(failure),
+    }
+}
+
+fn unstarted(failure: Failure) -> Report {
+    Report {
+        run: "".into(),
+        result: Err(RunError::Failed { link: "".into(), failure }),
+        trail: Vec::new(),
+        session: Session::default(),
+        names: Names::default(),
+    }
+}
+
+async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
+    shared.note();
+    let mut result = result;
+    if let Some(recorder) = &shared.engine.recorder
+        && let Err(error) = recorder.close(&shared.id).await
+        && result.is_ok()
+    {
+        let refusal = Refusal::new(
+            Rule::RecordFailed,
+            &shared.answering.name,
+            "the run could not be recorded to its end",
+        );
+        let failed = Stage::Failed { failure: error.to_string().into(), attempt: 0 };
+        shared.facts().record(shared.moment().at_us, &shared.answering.name, failed);
+        result = Err(RunError::Refused(Box::new(refusal)));
+    }
+    let facts = shared.facts();
+    let tags = shared.engine.authority.tags.read().map(|tags| tags.clone()).unwrap_or_default();
+    Report {
+        run: shared.id.clone(),
+        result,
+        trail: facts.trail().to_vec(),
+        session: Session { counts: facts.counts(), read: facts.read },
+        names: Names { tags, origins: facts.origins.clone() },
+    }
+}

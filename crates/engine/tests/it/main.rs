@@ -1,0 +1,22 @@
+//! The engine as a program that embeds it sees it.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that finds something unexpected should stop"
+)]
+
+mod chains;
+mod files;
+mod flows;
+mod http;
+mod library;
+mod middleware;
+mod random;
+mod records;
+mod reuse;
+mod server;
+mod setup;

@@ -1,0 +1,111 @@
+//! Intents are durable before effects, and no effect happens without one.
+
+use crate::server::{json_answer, serve};
+use crate::setup::{PERMIT_ALL, alice, bench, json, shown};
+use ringmail_engine::core::doc::Source;
+use ringmail_engine::core::trail::Event;
+use ringmail_engine::core::value::Str;
+use ringmail_engine::{Engine, Intent, RecordError, Recorder, Value};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+fn project(url: &str) -> String {
+    format!(
+        "[[grant]]\nto = \"t\"\nreason = \"r\"\nnet = [{{ address = \"{url}\", methods = [\"POST\"] }}]\n"
+    )
+}
+
+fn chain(url: &str) -> String {
+    format!(
+        "chain: t\nlinks:\n  send: {{kind: http, with: {{method: POST, url: '{url}/send', body: {{secret_text: hunter2}}}}}}\noutput: 1"
+    )
+}
+
+/// A recorder that cannot record, or that shows when it was asked.
+struct Scripted {
+    works: bool,
+    order: Arc<Mutex<Vec<String>>>,
+}
+
+type Recorded<'r> = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + 'r>>;
+
+impl Recorder for Scripted {
+    fn intent(&self, intent: Intent) -> Recorded<'_> {
+        self.order.lock().unwrap().push(format!("intent {}", intent.sinks.join(",")));
+        let works = self.works;
+        Box::pin(
+            async move { if works { Ok(()) } else { Err(RecordError("no space left on device".into())) } },
+        )
+    }
+
+    fn note(&self, _: &Str, event: &Event) {
+        self.order.lock().unwrap().push(event.stage.name().into());
+    }
+
+    fn close(&self, _: &Str) -> Recorded<'_> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn attack_43_no_effect_without_its_record() {
+    let server = serve(|_| json_answer("{}")).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let build = |recorder: Option<Scripted>| {
+        let builder = Engine::builder()
+            .project(Source::new("p.toml", project(&server.url(""))), std::path::Path::new("."))
+            .policies(vec![Source::new("p.cedar", PERMIT_ALL)]);
+        let engine = match recorder {
+            Some(recorder) => builder.recorder(Arc::new(recorder)),
+            None => builder,
+        };
+        engine.build().unwrap().load(&[Source::new("t.yaml", chain(&server.url("")))]).unwrap().remove(0)
+    };
+    let run =
+        async |recorder| shown(&build(recorder).request(json("{}")).unwrap().principal(alice()).run().await);
+    assert_eq!(run(None).await, "refused no-recorder: the engine has no recorder, and effects need one");
+    let broken = Scripted { works: false, order: order.clone() };
+    assert_eq!(run(Some(broken)).await, "refused record-failed: the intent could not be recorded");
+    assert!(server.requests().is_empty(), "nothing was sent");
+    order.lock().unwrap().clear();
+    assert_eq!(run(Some(Scripted { works: true, order: order.clone() })).await, "1");
+    let seen = order.lock().unwrap().clone();
+    assert_eq!(
+        seen,
+        ["entered", "admitted", &format!("intent {}", server.url("")), "intended", "released", "answered"]
+    );
+}
+
+#[tokio::test]
+async fn the_file_holds_the_run_and_none_of_its_data() {
+    let server = serve(|_| json_answer("{}")).await;
+    let bench = bench(&project(&server.url("")), PERMIT_ALL);
+    let report = bench.run(&[&chain(&server.url(""))], "{}").await;
+    assert_eq!(shown(&report), "1");
+    let path = bench.records.join(format!("{}.jsonl", report.run));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(json).collect();
+    let stage = |at: usize| lines[at].get("stage").unwrap().as_str().unwrap().to_string();
+    assert_eq!(
+        (0..lines.len()).map(stage).collect::<Vec<_>>(),
+        ["entered", "admitted", "intent", "intended", "released", "answered"]
+    );
+    let intent = &lines[2];
+    assert_eq!(intent.get("principal"), Some(&"alice".into()));
+    assert_eq!(intent.get("sinks"), Some(&Value::list([Value::from(server.url("").as_str())])));
+    assert_eq!(intent.get("args_sha256").unwrap().as_str().unwrap().len(), 64);
+    assert!(!text.contains("hunter2"));
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_gone_stops_effects() {
+    let server = serve(|_| json_answer("{}")).await;
+    let bench = bench(&project(&server.url("")), PERMIT_ALL);
+    std::fs::remove_dir_all(&bench.records).unwrap();
+    let refused = shown(&bench.run(&[&chain(&server.url(""))], "{}").await);
+    assert_eq!(refused, "refused record-failed: the intent could not be recorded");
+    assert!(server.requests().is_empty());
+}
