@@ -178,21 +178,22 @@ impl Label {
     }
 }
 
-/// Labels by path. What a node carries holds for all below it; most values are uniform and cost one label.
-#[derive(Clone, Debug)]
-pub enum Labels {
-    Uniform(Label),
-    Split(Arc<Split>),
-}
+/// Labels by path. What a node carries holds for all below it. The size of a pointer: most values share the labels
+/// of what they were made from.
+#[derive(Clone, Debug, Default)]
+pub struct Labels(Option<Arc<Node>>);
 
-/// A value whose parts differ.
 #[derive(Debug)]
-pub struct Split {
-    /// Holds for the whole node: its shape, and every part not listed.
-    own: Label,
-    /// The join over the node and all its parts.
-    all: Label,
-    parts: Parts,
+enum Node {
+    Uniform(Label),
+    /// A value whose parts differ.
+    Split {
+        /// Holds for the whole node: its shape, and every part not listed.
+        own: Label,
+        /// The join over the node and all its parts.
+        all: Label,
+        parts: Parts,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -201,15 +202,9 @@ enum Parts {
     Items(Vec<Labels>),
 }
 
-impl Default for Labels {
-    fn default() -> Labels {
-        Labels::Uniform(Label::BOTTOM)
-    }
-}
-
 impl From<Label> for Labels {
     fn from(label: Label) -> Labels {
-        Labels::Uniform(label)
+        Labels((label != Label::BOTTOM).then(|| Arc::new(Node::Uniform(label))))
     }
 }
 
@@ -218,12 +213,11 @@ impl Labels {
     pub fn keys(own: Label, parts: impl IntoIterator<Item = (Str, Labels)>) -> Labels {
         let parts: BTreeMap<Str, Labels> =
             parts.into_iter().filter(|(_, labels)| !labels.adds_nothing(own)).collect();
-        let all = parts.values().fold(own, |all, part| all.join(part.all()));
         if parts.is_empty() {
-            own.into()
-        } else {
-            Labels::Split(Arc::new(Split { own, all, parts: Parts::Keys(parts) }))
+            return own.into();
         }
+        let all = parts.values().fold(own, |all, part| all.join(part.all()));
+        Labels(Some(Arc::new(Node::Split { own, all, parts: Parts::Keys(parts) })))
     }
 
     /// A list whose items carry their own labels.
@@ -232,26 +226,46 @@ impl Labels {
             return own.into();
         }
         let all = parts.iter().fold(own, |all, part| all.join(part.all()));
-        Labels::Split(Arc::new(Split { own, all, parts: Parts::Items(parts) }))
+        Labels(Some(Arc::new(Node::Split { own, all, parts: Parts::Items(parts) })))
     }
 
     fn adds_nothing(&self, own: Label) -> bool {
-        matches!(self, Labels::Uniform(label) if label.within(own))
+        match self.0.as_deref() {
+            None => true,
+            Some(Node::Uniform(label)) => label.within(own),
+            Some(Node::Split { .. }) => false,
+        }
     }
 
     /// The label of the whole, parts included.
     pub fn all(&self) -> Label {
-        match self {
-            Labels::Uniform(label) => *label,
-            Labels::Split(split) => split.all,
+        match self.0.as_deref() {
+            None => Label::BOTTOM,
+            Some(Node::Uniform(label) | Node::Split { all: label, .. }) => *label,
         }
     }
 
     /// The label of the outermost shape alone: which keys there are, how long the list is.
     pub fn own(&self) -> Label {
-        match self {
-            Labels::Uniform(label) => *label,
-            Labels::Split(split) => split.own,
+        match self.0.as_deref() {
+            None => Label::BOTTOM,
+            Some(Node::Uniform(label) | Node::Split { own: label, .. }) => *label,
+        }
+    }
+
+    fn parts(&self) -> Option<&Parts> {
+        match self.0.as_deref() {
+            Some(Node::Split { parts, .. }) => Some(parts),
+            _ => None,
+        }
+    }
+
+    /// One label for the whole, at least `label`: what comes out of a link that mixes all it was handed.
+    #[must_use]
+    pub fn flat(&self, label: Label) -> Labels {
+        match self.parts() {
+            None if label.within(self.own()) => self.clone(),
+            _ => self.all().join(label).into(),
         }
     }
 
@@ -261,9 +275,9 @@ impl Labels {
         let mut labels = self;
         let mut above = Label::BOTTOM;
         for seg in path {
-            let Labels::Split(split) = labels else { break };
-            above = above.join(split.own);
-            let part = match (&split.parts, seg) {
+            let Some(parts) = labels.parts() else { break };
+            above = above.join(labels.own());
+            let part = match (parts, seg) {
                 (Parts::Keys(parts), Seg::Key(key)) => parts.get(key),
                 (Parts::Items(parts), Seg::Index(index)) => parts.get(*index),
                 _ => None,
@@ -279,67 +293,55 @@ impl Labels {
     /// These labels with `label` joined to the whole.
     #[must_use]
     pub fn joined(&self, label: Label) -> Labels {
-        match self {
-            Labels::Uniform(own) => own.join(label).into(),
-            Labels::Split(split) if label.within(split.own) => self.clone(),
-            Labels::Split(split) => {
-                let own = split.own.join(label);
-                match &split.parts {
-                    Parts::Keys(parts) => {
-                        Labels::keys(own, parts.iter().map(|(key, part)| (key.clone(), part.clone())))
-                    }
-                    Parts::Items(parts) => Labels::items(own, parts.clone()),
-                }
+        if label.within(self.own()) {
+            return self.clone();
+        }
+        let own = self.own().join(label);
+        match self.parts() {
+            None => own.into(),
+            Some(Parts::Keys(parts)) => {
+                Labels::keys(own, parts.iter().map(|(key, part)| (key.clone(), part.clone())))
             }
+            Some(Parts::Items(parts)) => Labels::items(own, parts.clone()),
         }
     }
 
     /// Both labellings of one value.
     #[must_use]
     pub fn merged(&self, other: &Labels) -> Labels {
-        match (self, other) {
-            (labels, Labels::Uniform(label)) | (Labels::Uniform(label), labels) => labels.joined(*label),
-            (Labels::Split(a), Labels::Split(b)) => {
-                let own = a.own.join(b.own);
-                match (&a.parts, &b.parts) {
-                    (Parts::Keys(left), Parts::Keys(right)) => {
-                        let mut parts = left.clone();
-                        for (key, labels) in right {
-                            let merged =
-                                parts.get(key).map_or_else(|| labels.clone(), |part| part.merged(labels));
-                            parts.insert(key.clone(), merged);
-                        }
-                        Labels::keys(own, parts)
-                    }
-                    (Parts::Items(left), Parts::Items(right)) => {
-                        let longest = left.len().max(right.len());
-                        let nothing = Labels::default();
-                        let part = |side: &[Labels], at: usize| side.get(at).unwrap_or(&nothing).clone();
-                        Labels::items(
-                            own,
-                            (0..longest).map(|at| part(left, at).merged(&part(right, at))).collect(),
-                        )
-                    }
-                    _ => a.all.join(b.all).into(),
+        let own = self.own().join(other.own());
+        match (self.parts(), other.parts()) {
+            (_, None) => self.joined(other.own()),
+            (None, _) => other.joined(self.own()),
+            (Some(Parts::Keys(left)), Some(Parts::Keys(right))) => {
+                let mut parts = left.clone();
+                for (key, labels) in right {
+                    let merged = parts.get(key).map_or_else(|| labels.clone(), |part| part.merged(labels));
+                    parts.insert(key.clone(), merged);
                 }
+                Labels::keys(own, parts)
             }
+            (Some(Parts::Items(left)), Some(Parts::Items(right))) => {
+                let longest = left.len().max(right.len());
+                let part = |side: &[Labels], at: usize| side.get(at).cloned().unwrap_or_default();
+                Labels::items(own, (0..longest).map(|at| part(left, at).merged(&part(right, at))).collect())
+            }
+            _ => self.all().join(other.all()).into(),
         }
     }
 
     /// The same paths with each label changed by `change`; used by the lowering rules of the gate.
     #[must_use]
     pub(crate) fn map(&self, change: &impl Fn(Label) -> Label) -> Labels {
-        match self {
-            Labels::Uniform(label) => change(*label).into(),
-            Labels::Split(split) => match &split.parts {
-                Parts::Keys(parts) => Labels::keys(
-                    change(split.own),
-                    parts.iter().map(|(key, part)| (key.clone(), part.map(change))),
-                ),
-                Parts::Items(parts) => {
-                    Labels::items(change(split.own), parts.iter().map(|part| part.map(change)).collect())
-                }
-            },
+        let own = change(self.own());
+        match self.parts() {
+            None => own.into(),
+            Some(Parts::Keys(parts)) => {
+                Labels::keys(own, parts.iter().map(|(key, part)| (key.clone(), part.map(change))))
+            }
+            Some(Parts::Items(parts)) => {
+                Labels::items(own, parts.iter().map(|part| part.map(change)).collect())
+            }
         }
     }
 
@@ -353,10 +355,12 @@ impl Labels {
     fn collect(&self, path: &mut Vec<Seg>, above: Label, out: &mut Vec<(Vec<Seg>, Label)>) {
         let here = above.join(self.own());
         out.push((path.clone(), here));
-        let Labels::Split(split) = self else { return };
-        let parts: Vec<(Seg, &Labels)> = match &split.parts {
-            Parts::Keys(parts) => parts.iter().map(|(key, part)| (Seg::Key(key.clone()), part)).collect(),
-            Parts::Items(parts) => {
+        let parts: Vec<(Seg, &Labels)> = match self.parts() {
+            None => return,
+            Some(Parts::Keys(parts)) => {
+                parts.iter().map(|(key, part)| (Seg::Key(key.clone()), part)).collect()
+            }
+            Some(Parts::Items(parts)) => {
                 parts.iter().enumerate().map(|(at, part)| (Seg::Index(at), part)).collect()
             }
         };
@@ -389,6 +393,9 @@ impl Labeled {
 
     /// The part at `path`, or nothing where the path leaves the data.
     pub fn at(&self, path: &[Seg]) -> Option<Labeled> {
+        if path.is_empty() {
+            return Some(self.clone());
+        }
         let value = self.value.at(path)?.clone();
         Some(Labeled { value, labels: self.labels.at(path) })
     }

@@ -60,9 +60,11 @@ impl Action {
 /// What is acted on: a chain, or a link of one.
 #[derive(Clone, Copy, Debug)]
 pub struct Resource<'a> {
+    /// The chain's name, or the link's full one.
+    pub name: &'a Str,
     pub chain: &'a str,
-    /// Full name and kind.
-    pub link: Option<(&'a Str, &'a str)>,
+    /// The link's kind; nothing for a chain.
+    pub kind: Option<&'a str>,
 }
 
 /// The facts of one call, looked up only as far as policies read them.
@@ -165,11 +167,7 @@ impl Policies {
 
     fn slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Arc<Slice> {
         const PRINCIPALS_MAX: usize = 10_000;
-        let name: Str = match resource.link {
-            Some((link, _)) => link.clone(),
-            None => resource.chain.into(),
-        };
-        let key = (action, name);
+        let key = (action, resource.name.clone());
         if let Ok(slices) = self.slices.read()
             && let Some(slice) = slices.get(principal).and_then(|of| of.get(&key))
         {
@@ -349,7 +347,8 @@ impl Names {
         entities.push(Entity::new(chain.clone(), attributes, HashSet::new()).ok()?);
         let mut resources = HashSet::from([chain.clone()]);
         let mut what = chain.clone();
-        if let Some((link, kind)) = resource.link {
+        if let Some(kind) = resource.kind {
+            let link = resource.name;
             what = uid("Link", link)?;
             let attributes =
                 HashMap::from([("name".to_string(), text(link)), ("kind".to_string(), text(kind))]);

@@ -5,7 +5,7 @@ use crate::label::{Labeled, OriginTable, Tags, Tenant};
 use crate::policy::Principal;
 use crate::refusal::{Refusal, Rule};
 use crate::trail::{Event, Stage};
-use crate::value::Str;
+use crate::value::{Str, Value};
 use std::collections::BTreeMap;
 
 /// How much one run may use.
@@ -42,6 +42,8 @@ pub struct Run {
     pub id: Str,
     pub principal: Principal,
     pub limits: Limits,
+    /// Milliseconds since 1970.
+    pub started_ms: u64,
     pub origins: OriginTable,
     /// What the session called before this run.
     pub session: BTreeMap<Str, u64>,
@@ -55,11 +57,12 @@ pub struct Run {
 
 impl Run {
     /// `nonce` makes handles of this run unguessable.
-    pub fn new(id: Str, principal: Principal, limits: Limits, nonce: u64) -> Run {
+    pub fn new(id: Str, principal: Principal, limits: Limits, started_ms: u64, nonce: u64) -> Run {
         Run {
             id,
             principal,
             limits,
+            started_ms,
             origins: OriginTable::default(),
             session: BTreeMap::new(),
             read: Tags::NONE,
@@ -76,6 +79,24 @@ impl Run {
             Some(_) => Tenant::number(1).unwrap_or(Tenant::MIXED),
             None => Tenant::NONE,
         }
+    }
+
+    /// What `run` means in expressions.
+    pub fn as_value(&self) -> Value {
+        let principal = &self.principal;
+        let text = |text: &Str| Value::Str(text.clone());
+        Value::map([
+            ("id", text(&self.id)),
+            ("started_ms", Value::Int(i64::try_from(self.started_ms).unwrap_or(i64::MAX))),
+            ("principal", text(&principal.subject)),
+            ("roles", Value::list(principal.roles.iter().map(text))),
+            ("tenant", principal.tenant.as_ref().map_or(Value::Null, text)),
+        ])
+    }
+
+    /// The trail and origins of a run that has ended.
+    pub fn take_trail(&mut self) -> (Vec<Event>, OriginTable) {
+        (std::mem::take(&mut self.trail), std::mem::take(&mut self.origins))
     }
 
     pub fn trail(&self) -> &[Event] {
@@ -142,11 +163,10 @@ impl Handles {
 mod tests {
     use super::*;
     use crate::label::Label;
-    use crate::value::Value;
 
     #[test]
     fn a_handle_opens_only_in_its_own_run() {
-        let run = |nonce| Run::new("r".into(), Principal::host(), Limits::default(), nonce);
+        let run = |nonce| Run::new("r".into(), Principal::host(), Limits::default(), 0, nonce);
         let (mut one, two) = (run(1), run(2));
         let handle = one.wrap(Labeled::new(Value::Int(5), Label::BOTTOM));
         assert_eq!(one.open(&handle).unwrap().value, Value::Int(5));

@@ -34,12 +34,15 @@ impl NativeRun {
         Fut: Future<Output = Result<O, Failure>> + Send + 'static,
         O: IntoValue,
     {
-        let run = Arc::new(run);
         NativeRun::Async(Arc::new(move |ctx| {
-            let run = run.clone();
-            // The closure itself may panic too, so it is called inside the future that catches it.
-            let call = async move { run(ctx).await.and_then(IntoValue::into_value) };
-            Box::pin(AssertUnwindSafe(call).catch_unwind().map(|ended| finish(ended.map_err(panic_text))))
+            // The closure may panic before there is a future to catch it in.
+            match std::panic::catch_unwind(AssertUnwindSafe(|| run(ctx))) {
+                Ok(call) => {
+                    let call = AssertUnwindSafe(async move { call.await.and_then(IntoValue::into_value) });
+                    Box::pin(call.catch_unwind().map(|ended| finish(ended.map_err(panic_text))))
+                }
+                Err(panic) => Box::pin(std::future::ready(finish(Err(panic_text(panic))))),
+            }
         }))
     }
 
@@ -86,6 +89,8 @@ pub(crate) struct BoundLink {
     pub(crate) bodies: Vec<Arc<Bound>>,
     /// Whether the link needs to know what it sees while it runs.
     pub(crate) needs_frame: bool,
+    /// One attempt and nothing around it: no retry, fallback, limit, cache or key.
+    pub(crate) plain: bool,
 }
 
 impl Bound {
@@ -104,6 +109,11 @@ impl Bound {
 }
 
 impl BoundLink {
+    /// The moment an attempt starts, if anybody will ask for it.
+    pub(crate) fn starts(&self) -> Option<tokio::time::Instant> {
+        (!self.middleware.is_empty()).then(tokio::time::Instant::now)
+    }
+
     fn new(link: &Link, engine: &Engine, extras: &Extras, outer: &[Str]) -> BoundLink {
         let inner = &engine.0;
         let native = match &link.detail {
@@ -133,6 +143,11 @@ impl BoundLink {
                 .map(|_| Results::new(None, crate::middleware::cache::ONCE_MAX)),
             middleware: middleware.collect(),
             needs_frame: !bodies.is_empty() || link.fallback.is_some() || link.idempotency_key.is_some(),
+            plain: link.retry.attempts == 1
+                && link.fallback.is_none()
+                && link.concurrency.is_none()
+                && link.cache.is_none()
+                && link.idempotency_key.is_none(),
             bodies: bodies
                 .into_iter()
                 .map(|body| Arc::new(Bound::within(body, engine, extras, outer)))

@@ -11,10 +11,10 @@ use ringmail_core::gate::Answer;
 use ringmail_core::json::{IntoValue, into_serde};
 use ringmail_core::label::{Label, Labels, Tags};
 use ringmail_core::policy::Principal;
-use ringmail_core::trail::Event;
+use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +60,7 @@ impl Chain {
             session: Session::default(),
             watch: None,
             pieces: None,
-            cancel: CancellationToken::new(),
+            cancel: None,
         })
     }
 }
@@ -80,7 +80,7 @@ pub struct Request {
     pub(crate) session: Session,
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Option<CancellationToken>,
 }
 
 impl std::fmt::Debug for Request {
@@ -100,7 +100,7 @@ impl Request {
     /// Continues a session: what the earlier report of the same caller did counts as history.
     #[must_use]
     pub fn after(mut self, earlier: &Report) -> Self {
-        self.session = earlier.session.clone();
+        self.session = earlier.session();
         self
     }
 
@@ -121,7 +121,7 @@ impl Request {
     /// Ends the run from outside, every link of it.
     #[must_use]
     pub fn cancel(mut self, cancel: CancellationToken) -> Self {
-        self.cancel = cancel;
+        self.cancel = Some(cancel);
         self
     }
 
@@ -142,13 +142,22 @@ pub struct Report {
 }
 
 /// The names behind the labels of one run.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Names {
-    pub(crate) tags: ringmail_core::label::TagTable,
+    pub(crate) tags: Arc<RwLock<ringmail_core::label::TagTable>>,
     pub(crate) origins: ringmail_core::label::OriginTable,
 }
 
 impl Report {
+    /// What a next run of the same caller has as its history.
+    fn session(&self) -> Session {
+        let mut session = self.session.clone();
+        for event in self.trail.iter().filter(|event| matches!(event.stage, Stage::Admitted { .. })) {
+            *session.counts.entry(event.link.clone()).or_default() += 1;
+        }
+        session
+    }
+
     pub fn output(self) -> Result<Output, RunError> {
         self.result.map(|answer| Output(answer.value().clone()))
     }
@@ -166,7 +175,8 @@ impl Report {
 
     fn words(&self, label: Label) -> String {
         let mut words = vec![if label.untrusted { "untrusted".to_string() } else { "trusted".to_string() }];
-        words.extend(self.names.tags.names(label.tags).iter().map(|tag| tag.to_string()));
+        let tags = self.names.tags.read().map(|tags| tags.names(label.tags)).unwrap_or_default();
+        words.extend(tags.iter().map(|tag| tag.to_string()));
         let origins = self.names.origins.names(label.origins);
         if !origins.is_empty() {
             words.push(format!("from {}", origins.join(", ")));

@@ -1,20 +1,27 @@
 //! What a native link is handed: its arguments and nothing else of the run.
 
-use crate::run::Pieces;
+use crate::run::{Pieces, Shared};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::json::{IntoValue, into_serde};
 
 use ringmail_core::value::{Str, Value, parse_path};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// The arguments of one call of a native link.
-#[derive(Debug)]
 pub struct Ctx {
     pub(crate) args: Value,
     pub(crate) link: Str,
-    pub(crate) run: Str,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) shared: Arc<Shared>,
+    /// For blocking links, which outlive a timeout: cancelled with the call.
+    pub(crate) child: Option<CancellationToken>,
     pub(crate) pieces: Pieces,
+}
+
+impl std::fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ctx({})", self.link)
+    }
 }
 
 impl Ctx {
@@ -39,16 +46,20 @@ impl Ctx {
     }
 
     pub fn run_id(&self) -> &str {
-        &self.run
+        &self.shared.id
     }
 
     /// Whether the run was cancelled or the call timed out. Blocking links ask now and then.
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.cancel().is_cancelled()
     }
 
     pub async fn cancelled(&self) {
-        self.cancel.cancelled().await;
+        self.cancel().cancelled().await;
+    }
+
+    fn cancel(&self) -> &CancellationToken {
+        self.child.as_ref().unwrap_or(&self.shared.cancel)
     }
 
     /// Passes a piece of output on to the caller as it comes, if the chain streams this link and the caller may see

@@ -24,7 +24,9 @@ use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use thiserror::Error;
 
@@ -69,7 +71,17 @@ pub(crate) struct Inner {
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
     pub(crate) principals: Vec<Principal>,
+    /// A secret key and a counter: run ids and handles nobody can guess, without asking the system each time.
+    nonces: (std::hash::RandomState, AtomicU64),
     chains: RwLock<BTreeMap<Str, Chain>>,
+}
+
+impl Inner {
+    pub(crate) fn next_nonce(&self) -> u128 {
+        let count = self.nonces.1.fetch_add(1, Ordering::Relaxed);
+        let half = |side: u8| u128::from(self.nonces.0.hash_one((side, count)));
+        half(0) << 64 | half(1)
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -482,6 +494,7 @@ impl EngineBuilder {
             key: self.key.unwrap_or_else(HostKey::ephemeral),
             figures,
             principals: project.principals,
+            nonces: (std::hash::RandomState::new(), AtomicU64::new(0)),
             chains: RwLock::default(),
         })))
     }

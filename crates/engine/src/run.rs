@@ -11,7 +11,7 @@ use crate::recorder::Intent;
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use ringmail_core::chain::walk::{Around, Frame, Next, Outcome, Ready, Stop, Walk};
+use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Moment, Released, Unchecked};
@@ -22,7 +22,7 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -66,9 +66,10 @@ pub(crate) struct Shared {
     pieces: Option<mpsc::Sender<Value>>,
     /// The chain whose caller gets the pieces.
     answering: Arc<Plan>,
-    around: Around,
     /// Stages that watchers and the recorder have seen.
     noted: AtomicUsize,
+    /// When the last moment was taken, in microseconds since the start.
+    latest_us: AtomicU64,
 }
 
 /// Where a pass stands: in which chain, how deep, called by whom.
@@ -89,10 +90,7 @@ struct Caller {
 
 /// Runs a request from its entry to its answer.
 pub(crate) async fn run(request: Request) -> Report {
-    let way = match begin(&request) {
-        Ok(way) => way,
-        Err(failure) => return unstarted(failure),
-    };
+    let way = begin(&request);
     let mut guard = Abandoned(Some(way.shared.clone()));
     let result = whole(&way, request.input).await;
     guard.0 = None;
@@ -107,7 +105,7 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
     let entered = gate::enter(&plan, input, &mut shared.facts(), &shared.engine.authority, moment);
     shared.note();
     let entered = entered.map_err(|blocked| entry_error(blocked, &plan))?;
-    let walk = Walk::begin(entered, shared.facts.clone(), &shared.around);
+    let walk = Walk::begin(entered, shared.facts.clone(), &shared.engine.placeholders);
     let limit = Duration::from_millis(plan.limits.time_ms_max);
     let left = tokio::select! {
         biased;
@@ -131,11 +129,14 @@ pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Resu
     Box::pin(async move {
         let mut flight = Flight::default();
         loop {
+            let mut alone = None;
             while let Some(next) = walk.step() {
                 match next {
                     Next::Call(ready) => {
-                        let frame = way.frame(&walk, ready.link);
-                        flight.add(Box::pin(hop(way.clone(), ready, frame)));
+                        let frame = way.frame(&walk, ready.link());
+                        if let Some((ready, frame)) = alone.replace((ready, frame)) {
+                            flight.push(apart(way.clone(), ready, frame));
+                        }
                     }
                     Next::Skipped(at, why) => way.record(at, Stage::Skipped(why)),
                     Next::Failed(at, failure) => {
@@ -143,12 +144,24 @@ pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Resu
                         way.settle(
                             &mut walk,
                             at,
-                            Outcome::Failed(failure, Label { untrusted: true, ..Label::BOTTOM }),
+                            Outcome::Failed(
+                                Box::new(failure),
+                                Box::new(Label { untrusted: true, ..Label::BOTTOM }),
+                            ),
                         )?;
                     }
                 }
             }
-            match flight.next().await {
+            let ended = match alone {
+                // A single call needs no place of its own.
+                Some((ready, frame)) if flight.0.is_none() => Some(hop(&way, ready, frame).await),
+                Some((ready, frame)) => {
+                    flight.push(apart(way.clone(), ready, frame));
+                    flight.next().await
+                }
+                None => flight.next().await,
+            };
+            match ended {
                 Some((at, outcome)) => way.settle(&mut walk, at, outcome)?,
                 None => return gate::leave(&walk),
             }
@@ -156,15 +169,19 @@ pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Resu
     })
 }
 
+fn apart(way: Way, ready: Ready, frame: Option<Arc<Frame>>) -> Flying {
+    Box::pin(async move { hop(&way, ready, frame).await })
+}
+
 /// The order of one call, and the only place where a link is called.
 async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blocked> {
-    let (link, bound) = way.link(ready.link)?;
+    let (link, bound) = way.link(ready.link())?;
     let (admitted, due) = way.admit(ready, asked.number)?;
     way.before(link, bound, &admitted, asked)?;
     let unchecked = match way.earlier(bound, &admitted, asked).await? {
         Some(Earlier::Hit(hit)) => way.reuse(link, hit),
         earlier => {
-            way.intend(&admitted, asked).await?;
+            way.intend(link, &admitted, asked).await?;
             let unchecked = way.call(link, bound, admitted, asked).await?;
             keep(earlier, &unchecked);
             unchecked
@@ -178,7 +195,8 @@ struct Asked {
     number: u32,
     key: Option<Key>,
     frame: Option<Arc<Frame>>,
-    started: Instant,
+    /// For middleware; nothing where there is none.
+    started: Option<Instant>,
 }
 
 fn keep(earlier: Option<Earlier>, unchecked: &Unchecked) {
@@ -187,52 +205,85 @@ fn keep(earlier: Option<Earlier>, unchecked: &Unchecked) {
     }
 }
 
+/// Calls that run beside each other; most chains never have any.
+#[derive(Default)]
+struct Flight(Option<FuturesUnordered<Flying>>);
+
+impl Flight {
+    fn push(&mut self, call: Flying) {
+        self.0.get_or_insert_default().push(call);
+    }
+
+    async fn next(&mut self) -> Option<Ended> {
+        let ended = self.0.as_mut()?.next().await;
+        self.0.take_if(|flight| flight.is_empty());
+        ended
+    }
+}
+
 type Ended = (usize, Outcome);
 type Flying = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// One call of a link as the chain sees it: attempts, pauses between them, and the fallback.
-async fn hop(way: Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
-    let at = ready.link;
-    let failed = |failure: Failure, label| (at, Outcome::Failed(failure, label));
+/// One call of a link as the chain sees it.
+async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
+    let at = ready.link();
     let Some((link, bound)) = way.bound.link(at) else {
-        return failed(Failure::new(FailureKind::Invalid, "the plan has no such link"), Label::BOTTOM);
+        let failure = Failure::new(FailureKind::Invalid, "the plan has no such link");
+        return (at, Outcome::Failed(Box::new(failure), Box::default()));
     };
-    let label = way.failure_label(link, &ready);
-    let key = match once_key(&way, link, frame.as_deref(), &ready) {
+    if !bound.plain {
+        return (at, Box::pin(attempts(way, link, bound, ready, frame)).await);
+    }
+    let label = ready.label();
+    let asked = Asked { number: 1, key: None, frame, started: bound.starts() };
+    let outcome = attempt(way, ready, &asked).await;
+    let outcome = match way.after(link, bound, outcome, &asked) {
+        Ok(released) => Outcome::Done(released),
+        Err(Blocked::Refused(refusal)) => Outcome::Refused(refusal, Box::new(way.outside(link, label))),
+        Err(Blocked::Failed(failure)) => {
+            way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 1 });
+            Outcome::Failed(failure, Box::new(way.outside(link, label)))
+        }
+    };
+    (at, outcome)
+}
+
+/// Attempts of a call, pauses between them, and its fallback.
+async fn attempts(
+    way: &Way,
+    link: &Link,
+    bound: &BoundLink,
+    ready: Ready,
+    frame: Option<Arc<Frame>>,
+) -> Outcome {
+    let at = ready.link();
+    let label = Box::new(way.outside(link, ready.label()));
+    let key = match once_key(way, link, frame.as_deref(), &ready) {
         Ok(key) => key,
-        Err(failure) => return failed(failure, label),
+        Err(failure) => return Outcome::Failed(Box::new(failure), label),
     };
     let _slot = match &bound.slots {
         Some(slots) => slots.acquire().await.ok(),
         None => None,
     };
-    let mut asked = Asked { number: 1, key, frame, started: Instant::now() };
-    let mut ready = Some(ready);
+    let mut asked = Asked { number: 1, key, frame, started: bound.starts() };
     loop {
-        let last = asked.number >= link.retry.attempts;
-        let next = if last { ready.take() } else { ready.as_ref().map(copy) };
-        let Some(this) = next else {
-            return failed(Failure::new(FailureKind::Native, "no attempt is left"), label);
-        };
-        let outcome = attempt(&way, this, &asked).await;
+        way.shared.moment();
+        let outcome = attempt(way, ready.clone(), &asked).await;
         match way.after(link, bound, outcome, &asked) {
-            Ok(released) => return (at, Outcome::Done(released)),
-            Err(Blocked::Refused(refusal)) => return (at, Outcome::Refused(refusal, label)),
+            Ok(released) => return Outcome::Done(released),
+            Err(Blocked::Refused(refusal)) => return Outcome::Refused(refusal, label),
             Err(Blocked::Failed(failure)) => {
                 way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
-                if last || !link.retry.on.contains(&failure.kind) {
+                if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
                     return way.fall_back(at, link, failure, label, asked.frame.as_deref());
                 }
                 way.pause(at, link, asked.number).await;
                 asked.number += 1;
-                asked.started = Instant::now();
+                asked.started = bound.starts();
             }
         }
     }
-}
-
-fn copy(ready: &Ready) -> Ready {
-    Ready { link: ready.link, args: ready.args.clone(), decision: ready.decision }
 }
 
 /// The idempotency key of a call, bound to link and tenant.
@@ -244,7 +295,7 @@ fn once_key(way: &Way, link: &Link, frame: Option<&Frame>, ready: &Ready) -> Res
         return Err(Failure::new(FailureKind::Invalid, "the idempotency key is empty"));
     }
     let tenant = way.shared.facts().principal.tenant.clone();
-    Ok(Some(Key::once(tenant, &link.full, &text, &ready.args.value)))
+    Ok(Some(Key::once(tenant, &link.full, &text, ready.args())))
 }
 
 /// Polls once before it sets a timer: most links end at once and should not pay for one.
@@ -253,32 +304,7 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
     let first = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
     match first {
         std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => tokio::time::timeout(limit, future).await.ok(),
-    }
-}
-
-/// Calls in flight. A single one is awaited directly.
-#[derive(Default)]
-struct Flight {
-    one: Option<Flying>,
-    many: FuturesUnordered<Flying>,
-}
-
-impl Flight {
-    fn add(&mut self, call: Flying) {
-        if self.one.is_none() && self.many.is_empty() {
-            self.one = Some(call);
-        } else {
-            self.many.extend(self.one.take());
-            self.many.push(call);
-        }
-    }
-
-    async fn next(&mut self) -> Option<Ended> {
-        match self.one.take() {
-            Some(call) => Some(call.await),
-            None => self.many.next().await,
-        }
+        std::task::Poll::Pending => Box::pin(tokio::time::timeout(limit, future)).await.ok(),
     }
 }
 
@@ -348,7 +374,7 @@ impl Way {
 
     fn admit(&self, ready: Ready, number: u32) -> Result<(Admitted, Due), Blocked> {
         let shared = &self.shared;
-        let moment = shared.moment();
+        let moment = shared.latest();
         let answer = gate::admit(
             &self.bound.plan,
             ready,
@@ -363,42 +389,54 @@ impl Way {
 
     fn release(&self, due: Due, unchecked: Unchecked) -> Result<Released, Blocked> {
         let moment = self.shared.moment();
-        let answer = gate::release(due, unchecked, &mut self.shared.facts(), moment);
+        let answer = gate::release(&self.bound.plan, due, unchecked, &mut self.shared.facts(), moment);
         self.shared.note();
         answer
     }
 
-    async fn call(
+    /// Calls the link, within its time.
+    fn call(
         &self,
         link: &Link,
         bound: &BoundLink,
         admitted: Admitted,
         asked: &Asked,
-    ) -> Result<Unchecked, Blocked> {
-        let cancel = self.shared.cancel.child_token();
-        let _ends_with_call = cancel.clone().drop_guard();
+    ) -> impl Future<Output = Result<Unchecked, Blocked>> + use<> {
         let key = asked.key.as_ref().map(Key::name);
-        let called =
-            bound.runner.call(Call { way: self.clone(), admitted, cancel, key, frame: asked.frame.clone() });
-        match link.timeout_ms {
-            None => called.await,
-            Some(limit) => within(Duration::from_millis(limit), called).await.unwrap_or_else(|| {
+        let called = bound.runner.call(self, link, Call { admitted, key, frame: asked.frame.clone() });
+        let limit = link.timeout_ms;
+        async move {
+            let Some(limit) = limit else { return called.await };
+            within(Duration::from_millis(limit), called).await.unwrap_or_else(|| {
                 Err(Failure::new(FailureKind::Timeout, format!("it took longer than {limit} ms")).into())
-            }),
+            })
         }
     }
 
     /// An effect's intent is durable before it runs; without a recorder no effect runs.
-    async fn intend(&self, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
-        if !admitted.has_effect() {
-            return Ok(());
+    fn intend<'w>(
+        &'w self,
+        link: &'w Link,
+        admitted: &'w Admitted,
+        asked: &'w Asked,
+    ) -> impl Future<Output = Result<(), Blocked>> + 'w {
+        // Boxed, so that links without effects do not carry its state around.
+        let needed = admitted.has_effect().then(|| Box::pin(self.intend_durably(link, admitted, asked)));
+        async move {
+            match needed {
+                Some(intend) => intend.await,
+                None => Ok(()),
+            }
         }
-        let link = &admitted.link().full;
+    }
+
+    async fn intend_durably(&self, link: &Link, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
+        let (kind, link) = (link.kind.name, &link.full);
         let refuse = |rule, message: String| Blocked::from(Refusal::new(rule, link, message));
         let Some(recorder) = &self.shared.engine.recorder else {
             return Err(refuse(Rule::NoRecorder, "the engine has no recorder, and effects need one".into()));
         };
-        let intent = self.intent(admitted, asked);
+        let intent = self.intent(link, kind, admitted, asked);
         if let Err(error) = recorder.intent(intent).await {
             self.shared
                 .record(link, Stage::Failed { failure: error.to_string().into(), attempt: asked.number });
@@ -409,7 +447,7 @@ impl Way {
         Ok(())
     }
 
-    fn intent(&self, admitted: &Admitted, asked: &Asked) -> Intent {
+    fn intent(&self, link: &Str, kind: &'static str, admitted: &Admitted, asked: &Asked) -> Intent {
         let shared = &self.shared;
         let now_ms = shared.moment().now_ms;
         let label = admitted.labels().all().join(admitted.decision());
@@ -418,8 +456,8 @@ impl Way {
         Intent {
             run: shared.id.clone(),
             principal: facts.principal.subject.clone(),
-            link: admitted.link().full.clone(),
-            kind: admitted.link().kind.name,
+            link: link.clone(),
+            kind,
             attempt: asked.number,
             sinks: admitted.sinks().to_vec(),
             args_digest: crate::middleware::cache::digest(admitted.args()),
@@ -445,7 +483,7 @@ impl Way {
             }
             _ => return Ok(None),
         };
-        results.claim(key).await.map(Some).map_err(Blocked::Failed)
+        Box::pin(results.claim(key)).await.map(Some).map_err(Blocked::from)
     }
 
     fn reuse(&self, link: &Link, hit: Hit) -> Unchecked {
@@ -500,9 +538,8 @@ impl Way {
         outcome
     }
 
-    /// What a failure of this call may tell: all it was given, and what the outside answered.
-    fn failure_label(&self, link: &Link, ready: &Ready) -> Label {
-        let label = ready.args.labels.all().join(ready.decision);
+    /// What the end of a call may tell: all it was given, and what the outside answered.
+    fn outside(&self, link: &Link, label: Label) -> Label {
         if !link.kind.source {
             return label;
         }
@@ -514,22 +551,22 @@ impl Way {
         &self,
         at: usize,
         link: &Link,
-        failure: Failure,
-        label: Label,
+        failure: Box<Failure>,
+        label: Box<Label>,
         frame: Option<&Frame>,
-    ) -> Ended {
+    ) -> Outcome {
         let (Some(template), Some(frame)) = (&link.fallback, frame) else {
-            return (at, Outcome::Failed(failure, label));
+            return Outcome::Failed(failure, label);
         };
         let moment = self.shared.moment();
         let released = frame.fill(template).map_err(Blocked::from).and_then(|filled: Labeled| {
-            gate::fall_back(&self.bound.plan, at, filled, label, &mut self.shared.facts(), moment)
+            gate::fall_back(&self.bound.plan, at, filled, *label, &mut self.shared.facts(), moment)
         });
         self.shared.note();
         match released {
-            Ok(released) => (at, Outcome::Done(released)),
-            Err(Blocked::Refused(refusal)) => (at, Outcome::Refused(refusal, label)),
-            Err(Blocked::Failed(failure)) => (at, Outcome::Failed(failure, label)),
+            Ok(released) => Outcome::Done(released),
+            Err(Blocked::Refused(refusal)) => Outcome::Refused(refusal, label),
+            Err(Blocked::Failed(failure)) => Outcome::Failed(failure, label),
         }
     }
 
@@ -548,8 +585,7 @@ impl Way {
 
     /// Where the pieces of a link go, if anywhere.
     pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
-        let stream = self.bound.plan.stream.and_then(|at| self.bound.plan.link(at));
-        let streamed = self.streams && stream.is_some_and(|link| link.full == admitted.link().full);
+        let streamed = self.streams && self.bound.plan.stream == Some(admitted.position());
         Pieces(streamed.then(|| PieceGate { shared: self.shared.clone(), label: admitted.output_label() }))
     }
 }
@@ -594,7 +630,18 @@ impl Shared {
 
     pub(crate) fn moment(&self) -> Moment {
         let elapsed = self.started.elapsed();
-        let at_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let at_us =
+            elapsed.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(elapsed.subsec_micros()));
+        self.latest_us.store(at_us, Ordering::Relaxed);
+        self.moment_at(at_us)
+    }
+
+    /// The moment of the last stage: what follows one without waiting need not ask the clock again.
+    fn latest(&self) -> Moment {
+        self.moment_at(self.latest_us.load(Ordering::Relaxed))
+    }
+
+    fn moment_at(&self, at_us: u64) -> Moment {
         Moment { now_ms: self.started_ms.saturating_add(at_us / 1000), at_us }
     }
 
@@ -623,10 +670,6 @@ impl Shared {
         self.noted.store(facts.trail().len(), Ordering::Relaxed);
     }
 
-    pub(crate) fn around(&self) -> &Around {
-        &self.around
-    }
-
     fn out_of_time(&self, plan: &Plan) -> Stop {
         let message = format!("the run has lasted {} ms, which is its limit", plan.limits.time_ms_max);
         let refusal = Refusal::new(Rule::TimeBudget, &plan.name, message)
@@ -649,69 +692,45 @@ impl Drop for Abandoned {
     }
 }
 
-fn begin(request: &Request) -> Result<Way, Failure> {
+fn begin(request: &Request) -> Way {
     let engine = request.chain.engine.0.clone();
     let bound = request.chain.bound.clone();
-    let nonce = crate::engine::random()
-        .ok_or_else(|| Failure::new(FailureKind::Unavailable, "the operating system gives no randomness"))?;
+    let nonce = engine.next_nonce();
     let started_ms = engine.clock.now_ms();
     let id = run_id(started_ms, nonce);
     let limits = bound.plan.limits;
     let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
-    let mut facts = Run::new(id.clone(), request.principal.clone(), limits, nonce);
+    let mut facts = Run::new(id.clone(), request.principal.clone(), limits, started_ms, nonce);
     facts.session.clone_from(&request.session.counts);
     facts.read = request.session.read;
-    let around = Around { run: run_value(&facts, started_ms), secrets: engine.placeholders.clone() };
     let shared = Shared {
         engine,
         id,
         facts: Arc::new(Mutex::new(facts)),
-        cancel: request.cancel.child_token(),
+        cancel: request.cancel.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token),
         started: Instant::now(),
         started_ms,
         watch: request.watch.clone(),
         pieces: request.pieces.clone(),
         answering: bound.plan.clone(),
-        around,
         noted: AtomicUsize::new(0),
+        latest_us: AtomicU64::new(0),
     };
-    Ok(Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: true })
+    Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: true }
 }
 
-/// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones.
+/// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
 fn run_id(now_ms: u64, nonce: u128) -> Str {
-    format!("{:012x}{:020x}", now_ms & 0xffff_ffff_ffff, nonce >> 48).into()
-}
-
-/// What `run` means in expressions.
-fn run_value(facts: &Run, started_ms: u64) -> Labeled {
-    let principal = &facts.principal;
-    let text = |text: &Str| Value::Str(text.clone());
-    let value = Value::map([
-        ("id", text(&facts.id)),
-        ("started_ms", Value::Int(i64::try_from(started_ms).unwrap_or(i64::MAX))),
-        ("principal", text(&principal.subject)),
-        ("roles", Value::list(principal.roles.iter().map(text))),
-        ("tenant", principal.tenant.as_ref().map_or(Value::Null, text)),
-    ]);
-    Labeled::new(value, Label::BOTTOM)
+    let bits = u128::from(now_ms) << 80 | nonce >> 48;
+    let digit = |at: u32| char::from_digit(((bits >> (124 - 4 * at)) & 15) as u32, 16).unwrap_or('0');
+    (0..32).map(digit).collect::<String>().into()
 }
 
 /// Data that does not fit the chain's own schema is the caller's to mend.
 fn entry_error(blocked: Blocked, _: &Plan) -> RunError {
     match blocked {
         Blocked::Refused(refusal) => RunError::Refused(refusal),
-        Blocked::Failed(failure) => RunError::Input(failure),
-    }
-}
-
-fn unstarted(failure: Failure) -> Report {
-    Report {
-        run: "".into(),
-        result: Err(RunError::Failed { link: "".into(), failure }),
-        trail: Vec::new(),
-        session: Session::default(),
-        names: Names::default(),
+        Blocked::Failed(failure) => RunError::Input(*failure),
     }
 }
 
@@ -731,13 +750,9 @@ async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
         shared.facts().record(shared.moment().at_us, &shared.answering.name, failed);
         result = Err(RunError::Refused(Box::new(refusal)));
     }
-    let facts = shared.facts();
-    let tags = shared.engine.authority.tags.read().map(|tags| tags.clone()).unwrap_or_default();
-    Report {
-        run: shared.id.clone(),
-        result,
-        trail: facts.trail().to_vec(),
-        session: Session { counts: facts.counts(), read: facts.read },
-        names: Names { tags, origins: facts.origins.clone() },
-    }
+    let mut facts = shared.facts();
+    let session = Session { counts: std::mem::take(&mut facts.session), read: facts.read };
+    let (trail, origins) = facts.take_trail();
+    let names = Names { tags: shared.engine.authority.tags.clone(), origins };
+    Report { run: shared.id.clone(), result, trail, session, names }
 }

@@ -341,10 +341,8 @@ impl Ahead<'_> {
             }
         };
         let name = candidates.first().map_or_else(String::new, |candidate| candidate.name.clone());
-        let resource = Resource {
-            chain: link.full.split('.').next().unwrap_or_default(),
-            link: Some((&link.full, link.kind.name)),
-        };
+        let chain = link.full.split('.').next().unwrap_or_default();
+        let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
         if !self.authority.policies.could_permit(Action::Call, resource) {
             let message =
                 format!("no policy permits anyone to call `{}`, and nothing matched means deny", link.full);

@@ -23,7 +23,9 @@ pub(crate) struct Graph {
     pub(crate) needs: Vec<Vec<(usize, How)>>,
     /// For each link, the links that wait for it; edges included.
     pub(crate) followers: Vec<Vec<usize>>,
-    /// For each link, how many it waits for.
+    /// For each link, all it waits for: what it needs, and what has an edge to it.
+    pub(crate) upstream: Vec<Vec<usize>>,
+    /// For each link, how many that are.
     pub(crate) waits: Vec<usize>,
     /// For each link, the links with an edge to it.
     pub(crate) edges_in: Vec<Vec<usize>>,
@@ -48,6 +50,7 @@ impl Graph {
         }
         let mut followers: Vec<Vec<usize>> = vec![Vec::new(); links.len()];
         let mut waits = Vec::with_capacity(links.len());
+        let mut all_upstream = Vec::with_capacity(links.len());
         for (to, needs) in needs.iter().enumerate() {
             let mut upstream: BTreeSet<usize> = needs.iter().map(|(from, _)| *from).collect();
             upstream.extend(edges_in.get(to).into_iter().flatten());
@@ -57,10 +60,11 @@ impl Graph {
                 }
             }
             waits.push(upstream.len());
+            all_upstream.push(upstream.into_iter().collect());
         }
         let targets = edges_in.iter().enumerate().filter(|(_, sources)| !sources.is_empty());
         let follows = targets.map(|(target, _)| (target, reach(target, &followers))).collect();
-        Graph { needs, followers, waits, edges_in, follows }
+        Graph { needs, followers, upstream: all_upstream, waits, edges_in, follows }
     }
 
     /// Whether a link runs only when an edge leads to it.

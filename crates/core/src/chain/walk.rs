@@ -1,11 +1,11 @@
 //! One run through a plan: what is ready, what is skipped, which edge is taken, what decided it. Pure bookkeeping;
 //! the engine calls links in between. The labels of conditions follow what they decide.
 
-use super::{Edge, On, Plan, Root, graph::How};
+use super::{On, Plan, Root, graph::How};
 use crate::expr::{Budget, EvalError, Expr, Roots, Slot};
 use crate::failure::{Failure, FailureKind};
 use crate::gate::{Entered, Released};
-use crate::label::{Label, Labeled};
+use crate::label::{Label, Labeled, Labels};
 use crate::refusal::Refusal;
 use crate::run::Run;
 use crate::template::{Scope, Template};
@@ -53,13 +53,34 @@ pub enum Next {
     Failed(usize, Failure),
 }
 
-/// A link whose arguments are known.
-#[derive(Debug)]
-pub struct Ready {
-    pub link: usize,
-    pub args: Labeled,
+/// A link whose arguments are known. Small to move; only a walk makes one.
+#[derive(Clone, Debug)]
+pub struct Ready(pub(crate) Box<CallBody>);
+
+/// A call: a link with its resolved arguments, and what the gate adds when it admits it.
+#[derive(Clone, Debug)]
+pub(crate) struct CallBody {
+    pub(crate) link: usize,
+    pub(crate) args: Labeled,
     /// What decided that it runs.
-    pub decision: Label,
+    pub(crate) decision: Label,
+    /// What every output carries; known once it is admitted.
+    pub(crate) base: Labels,
+}
+
+impl Ready {
+    pub fn link(&self) -> usize {
+        self.0.link
+    }
+
+    pub fn args(&self) -> &Value {
+        &self.0.args.value
+    }
+
+    /// The label of all that the call is made of.
+    pub fn label(&self) -> Label {
+        self.0.args.labels.all().join(self.0.decision)
+    }
 }
 
 /// How a link ended.
@@ -67,9 +88,9 @@ pub struct Ready {
 pub enum Outcome {
     Done(Released),
     /// A failure, with the label of what it may tell.
-    Failed(Failure, Label),
+    Failed(Box<Failure>, Box<Label>),
     /// A refusal, with the label of what it was decided on.
-    Refused(Box<Refusal>, Label),
+    Refused(Box<Refusal>, Box<Label>),
 }
 
 /// Why a run ends without an answer.
@@ -79,24 +100,20 @@ pub enum Stop {
     Refused(Box<Refusal>),
 }
 
-/// What is the same for every chain of a run: the values behind `run` and `secrets`.
-#[derive(Clone, Debug, Default)]
-pub struct Around {
-    pub run: Labeled,
-    pub secrets: Labeled,
-}
-
 impl Walk {
     /// Starts a pass through a chain that was entered; there is no other way in.
-    pub fn begin(entered: Entered, run: Arc<Mutex<Run>>, around: &Around) -> Walk {
+    pub fn begin(entered: Entered, run: Arc<Mutex<Run>>, secrets: &Labeled) -> Walk {
         let (plan, input, pc) = entered.into_parts();
         let roots = plan
             .roots
             .iter()
             .map(|root| match root {
                 Root::Input => input.clone(),
-                Root::Run => around.run.clone(),
-                Root::Secrets => around.secrets.clone(),
+                Root::Run => {
+                    let value = run.lock().map(|run| run.as_value()).unwrap_or_default();
+                    Labeled::new(value, Label::BOTTOM)
+                }
+                Root::Secrets => secrets.clone(),
                 Root::Error | Root::Local(_) | Root::Outer(_) => Labeled::default(),
             })
             .collect();
@@ -131,43 +148,46 @@ impl Walk {
     /// The next thing to do, or nothing until a running link is settled.
     pub fn step(&mut self) -> Option<Next> {
         let at = self.ready.pop_front()?;
-        let plan = self.plan.clone();
-        let link = plan.link(at)?;
-        let decision = self.decision(at);
-        self.set_control(at, decision);
+        let mut decision = self.decision(at);
+        put(&mut self.control, at, decision);
         if let Some(why) = self.why_not(at) {
             return Some(self.skip(at, why));
         }
-        if let Some(when) = &link.when {
+        if let Some(when) = self.plan.link(at)?.when.as_ref() {
             let view = View { walk: self, link: at };
             let holds = when.holds(&view, &mut Budget::default());
-            let decision = decision.join(when.label(&view));
-            self.set_control(at, decision);
+            decision = decision.join(when.label(&view));
+            put(&mut self.control, at, decision);
             match holds {
                 Ok(true) => {}
                 Ok(false) => return Some(self.skip(at, Why::When)),
-                Err(error) => return Some(self.fail(at, "when", error)),
+                Err(error) => return Some(self.fail(at, "when", &error)),
             }
         }
-        let decision = self.control.get(at).copied().unwrap_or_default();
-        let args = link.with.fill(&View { walk: self, link: at }, &mut Budget::default());
+        let args = self.plan.link(at)?.with.fill(&View { walk: self, link: at }, &mut Budget::default());
         match args {
             Ok(args) => {
-                self.set_state(at, State::Running);
-                Some(Next::Call(Ready { link: at, args, decision }))
+                put(&mut self.state, at, State::Running);
+                Some(Next::Call(Ready(Box::new(CallBody {
+                    link: at,
+                    args,
+                    decision,
+                    base: Labels::default(),
+                }))))
             }
-            Err(error) => Some(self.fail(at, "with", error)),
+            Err(error) => Some(self.fail(at, "with", &error)),
         }
     }
 
     /// What decided that a link is asked at all, before its own `when`.
     fn decision(&self, at: usize) -> Label {
-        let of = |list: &[Label], from: usize| list.get(from).copied().unwrap_or_default();
-        let needs = self.plan.graph.needs.get(at).into_iter().flatten().map(|(from, _)| *from);
-        let edges = self.plan.graph.edges_in.get(at).into_iter().flatten().copied();
-        needs
-            .chain(edges)
-            .fold(self.pc, |label, from| label.join(of(&self.control, from)).join(of(&self.judged, from)))
+        let mut label = self.pc;
+        for from in self.plan.graph.upstream.get(at).into_iter().flatten() {
+            if let (Some(control), Some(judged)) = (self.control.get(*from), self.judged.get(*from)) {
+                label = label.join(*control).join(*judged);
+            }
+        }
+        label
     }
 
     fn why_not(&self, at: usize) -> Option<Why> {
@@ -209,29 +229,17 @@ impl Walk {
     }
 
     fn skip(&mut self, at: usize, why: Why) -> Next {
-        self.set_state(at, State::Skipped);
+        put(&mut self.state, at, State::Skipped);
         // A handler that cannot run leaves the failure unhandled; `finish` finds it.
         self.release_followers(at);
         Next::Skipped(at, why)
     }
 
-    fn fail(&mut self, at: usize, place: &str, error: EvalError) -> Next {
-        self.set_state(at, State::Running);
+    fn fail(&mut self, at: usize, place: &str, error: &EvalError) -> Next {
+        put(&mut self.state, at, State::Running);
         let (line, column) = self.plan.source.line_column(error.span.start);
         let message = format!("`{place}` at {line}:{column}: {}", error.message);
         Next::Failed(at, Failure::new(FailureKind::Expression, message))
-    }
-
-    fn set_state(&mut self, at: usize, state: State) {
-        if let Some(slot) = self.state.get_mut(at) {
-            *slot = state;
-        }
-    }
-
-    fn set_control(&mut self, at: usize, label: Label) {
-        if let Some(slot) = self.control.get_mut(at) {
-            *slot = label;
-        }
     }
 
     fn release_followers(&mut self, at: usize) {
@@ -247,41 +255,44 @@ impl Walk {
 
     /// Takes in how a link ended; names the target of the edge taken. An end that no edge takes care of stops the run.
     pub fn settle(&mut self, at: usize, outcome: Outcome) -> Result<Option<usize>, Stop> {
-        let plan = self.plan.clone();
-        let Some(link) = plan.link(at) else { return Ok(None) };
-        let on = match &outcome {
-            Outcome::Done(_) => On::Success,
-            Outcome::Failed(..) => On::Error,
-            Outcome::Refused(..) => On::Refused,
-        };
-        let error = match &outcome {
+        let Some(link) = self.plan.link(at) else { return Ok(None) };
+        match outcome {
             Outcome::Done(released) => {
-                self.values.get_mut(at).into_iter().for_each(|slot| *slot = Some(released.labeled().clone()));
-                None
+                put(&mut self.values, at, Some(released.into_labeled()));
+                let taken = self.pick(at, On::Success)?;
+                self.end(at, State::Done, taken, None);
+                Ok(taken)
             }
-            Outcome::Failed(failure, label) => Some(Labeled::new(failure.to_value(&link.full), *label)),
-            Outcome::Refused(refusal, label) => Some(Labeled::new(refused_value(refusal), *label)),
-        };
-        self.errors.get_mut(at).into_iter().for_each(|slot| slot.clone_from(&error));
-        let taken = self.pick(at, &link.edges, on)?;
-        // A failure's own label decides what an error edge leads to.
-        if let Some(error) = &error {
-            self.judge(at, error.labels.all());
+            Outcome::Failed(failure, label) => {
+                let error = Labeled::new(failure.to_value(&link.full), *label);
+                let stop = Stop::Failed { link: link.full.clone(), failure: *failure };
+                self.handle(at, On::Error, error, stop)
+            }
+            Outcome::Refused(refusal, label) => {
+                let error = Labeled::new(refused_value(&refusal), *label);
+                self.handle(at, On::Refused, error, Stop::Refused(refusal))
+            }
         }
-        match (taken, outcome) {
-            (Some(target), _) => {
-                self.took.get_mut(at).into_iter().for_each(|slot| *slot = Some(target));
-                self.errors.get_mut(target).into_iter().for_each(|slot| slot.clone_from(&error));
-                self.set_state(at, if on == On::Success { State::Done } else { State::Handled });
-            }
-            (None, Outcome::Done(_)) => self.set_state(at, State::Done),
-            (None, Outcome::Failed(failure, _)) => {
-                return Err(Stop::Failed { link: link.full.clone(), failure });
-            }
-            (None, Outcome::Refused(refusal, _)) => return Err(Stop::Refused(refusal)),
+    }
+
+    /// Looks for an edge that takes care of a failure; without one the run stops.
+    fn handle(&mut self, at: usize, on: On, error: Labeled, stop: Stop) -> Result<Option<usize>, Stop> {
+        let label = error.labels.all();
+        put(&mut self.errors, at, Some(error.clone()));
+        let Some(target) = self.pick(at, on)? else { return Err(stop) };
+        // What a failure tells decides what its edge leads to.
+        self.judge(at, label);
+        self.end(at, State::Handled, Some(target), Some(error));
+        Ok(Some(target))
+    }
+
+    fn end(&mut self, at: usize, state: State, taken: Option<usize>, error: Option<Labeled>) {
+        if let Some(target) = taken {
+            put(&mut self.took, at, Some(target));
+            put(&mut self.errors, target, error);
         }
+        put(&mut self.state, at, state);
         self.release_followers(at);
-        Ok(taken)
     }
 
     fn judge(&mut self, at: usize, label: Label) {
@@ -290,7 +301,12 @@ impl Walk {
         }
     }
 
-    fn pick(&mut self, at: usize, edges: &[Edge], on: On) -> Result<Option<usize>, Stop> {
+    fn pick(&mut self, at: usize, on: On) -> Result<Option<usize>, Stop> {
+        if self.plan.link(at).is_none_or(|link| link.edges.is_empty()) {
+            return Ok(None);
+        }
+        let plan = self.plan.clone();
+        let edges = plan.link(at).map_or(&[][..], |link| &link.edges);
         for edge in edges.iter().filter(|edge| edge.on == on) {
             let Some(when) = &edge.when else { return Ok(Some(edge.to)) };
             let view = View { walk: self, link: at };
@@ -300,7 +316,7 @@ impl Walk {
                 Ok(true) => return Ok(Some(edge.to)),
                 Ok(false) => {}
                 Err(error) => {
-                    let link = self.plan.link(at).map_or_else(|| "".into(), |link| link.full.clone());
+                    let link = plan.link(at).map_or_else(|| "".into(), |link| link.full.clone());
                     let failure =
                         Failure::new(FailureKind::Expression, format!("an edge's `if`: {}", error.message));
                     return Err(Stop::Failed { link, failure });
@@ -425,6 +441,13 @@ impl Roots for Locals<'_> {
 
     fn control(&self, _: Slot) -> Label {
         Label::BOTTOM
+    }
+}
+
+/// Positions come from the plan, whose lists all have one entry a link.
+fn put<T>(list: &mut [T], at: usize, value: T) {
+    if let Some(slot) = list.get_mut(at) {
+        *slot = value;
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Slot(pub u32);
 pub struct Expr {
     root: parse::Ex,
     refs: Box<[Ref]>,
+    /// Whether the whole expression is the path of its only reference.
+    path: bool,
     span: Span,
 }
 
@@ -40,8 +42,9 @@ impl Expr {
     /// Loads one expression; `base` is where its text starts in the file.
     pub fn parse(text: &str, base: usize, names: &mut dyn Names) -> Result<Expr, ParseError> {
         let root = parse::parse(text, base, names)?;
-        let refs = refs::collect(&root).into();
-        Ok(Expr { root, refs, span: Span { start: base, end: base + text.len() } })
+        let refs: Box<[Ref]> = refs::collect(&root).into();
+        let path = root.kind.is_path() && matches!(&*refs, [Ref { read: Read::Whole, .. }]);
+        Ok(Expr { root, refs, path, span: Span { start: base, end: base + text.len() } })
     }
 
     pub fn span(&self) -> Span {
@@ -55,10 +58,8 @@ impl Expr {
 
     /// The path an expression stands for, when it is nothing but a path.
     pub fn as_path(&self) -> Option<(Slot, &[Seg])> {
-        match (&self.root.kind, &*self.refs) {
-            (kind, [Ref { slot, path, read: Read::Whole }]) if kind.is_path() => Some((*slot, path)),
-            _ => None,
-        }
+        let only = self.refs.first().filter(|_| self.path)?;
+        Some((only.slot, &only.path))
     }
 
     /// The value, with the labels of all that was read. A plain path keeps its parts' labels apart.

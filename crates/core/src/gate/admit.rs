@@ -6,7 +6,7 @@ use super::permit::{FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_ne
 use super::refuse::Refuser;
 use super::{Authority, Moment};
 use crate::address::Target;
-use crate::chain::walk::Ready;
+use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{Access, Effective};
@@ -23,25 +23,33 @@ use std::sync::Arc;
 /// elsewhere or read from data.
 #[derive(Debug)]
 pub struct Admitted {
-    plan: Arc<Plan>,
-    link: usize,
-    args: Labeled,
-    decision: Label,
+    call: Box<CallBody>,
+    /// What the call may reach; nothing for a call without a way out.
+    power: Option<Box<Power>>,
+}
+
+/// What an admitted call may do to the world.
+#[derive(Debug, Default)]
+struct Power {
     permits: Vec<Permit>,
     sinks: Vec<String>,
     consequential: bool,
     act: Option<ActRecord>,
-    base: Label,
 }
 
 /// What the output of an admitted call will be measured by.
 #[derive(Debug)]
 pub struct Due {
-    pub(super) plan: Arc<Plan>,
     pub(super) link: usize,
-    pub(super) args: Labeled,
     /// What every output of the call carries.
-    pub(super) base: Label,
+    pub(super) base: Labels,
+    /// For kinds that pass an argument on or lower a label.
+    pub(super) special: Option<Box<Special>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Special {
+    pub(super) args: Labeled,
     /// What decided that the call happens.
     pub(super) decision: Label,
     /// Whether the principal's endorsement or declassification holds.
@@ -62,54 +70,54 @@ pub struct ActRecord {
 }
 
 impl Admitted {
-    pub fn link(&self) -> &Link {
-        // INVARIANT: `admit` found this link in this plan, and a plan never changes.
-        #[allow(clippy::indexing_slicing, reason = "the position was looked up when the evidence was made")]
-        &self.plan.links[self.link]
+    /// Where the link stands in its plan.
+    pub fn position(&self) -> usize {
+        self.call.link
     }
 
     pub fn args(&self) -> &Value {
-        &self.args.value
+        &self.call.args.value
+    }
+
+    /// The arguments, for a link that keeps them.
+    pub fn into_args(self) -> Value {
+        self.call.args.value
     }
 
     pub fn labels(&self) -> &Labels {
-        &self.args.labels
+        &self.call.args.labels
     }
 
     pub fn decision(&self) -> Label {
-        self.decision
+        self.call.decision
     }
 
     /// The label anything that comes out of this call has at least.
     pub fn output_label(&self) -> Label {
-        self.base
+        self.call.base.all()
     }
 
-    pub fn permits(&self) -> &[Permit] {
-        &self.permits
-    }
-
-    /// Hands the permits over to the clients that use them up.
-    pub fn take_permits(&mut self) -> Vec<Permit> {
-        std::mem::take(&mut self.permits)
+    /// Hands a permit over to the client that uses it up.
+    pub fn take_permit(&mut self) -> Option<Permit> {
+        self.power.as_mut()?.permits.pop()
     }
 
     /// What the call would reach; empty for a call without effects.
     pub fn sinks(&self) -> &[String] {
-        &self.sinks
+        self.power.as_ref().map_or(&[], |power| &power.sinks)
     }
 
     /// Whether the intent must be durable before the call runs.
     pub fn has_effect(&self) -> bool {
-        !self.sinks.is_empty() || self.act.is_some()
+        self.power.is_some()
     }
 
     pub fn is_consequential(&self) -> bool {
-        self.consequential
+        self.power.as_ref().is_some_and(|power| power.consequential)
     }
 
     pub fn act(&self) -> Option<&ActRecord> {
-        self.act.as_ref()
+        self.power.as_ref()?.act.as_ref()
     }
 }
 
@@ -123,44 +131,21 @@ pub fn admit(
     moment: Moment,
 ) -> Result<(Admitted, Due), Box<Refusal>> {
     let unknown = || Box::new(Refusal::new(Rule::NoGrant, &plan.name, "the plan has no such link"));
-    let link = plan.link(ready.link).ok_or_else(unknown)?;
-    let mut case = Case {
-        plan,
-        link,
-        ready,
-        run,
-        authority,
-        moment,
-        permits: Vec::new(),
-        sinks: Vec::new(),
-        consequential: false,
-    };
-    match case.judge() {
-        Ok((base, act)) => {
-            let Case { ready, permits, sinks, consequential, run, .. } = case;
+    let Ready(mut call) = ready;
+    let link = plan.link(call.link).ok_or_else(unknown)?;
+    let mut case = Case { plan, link, call: &call, run, authority, moment, power: None };
+    let judged = case.judge();
+    let power = case.power.take();
+    match judged {
+        Ok(base) => {
+            call.base = base.clone();
             run.steps += 1;
             run.record(moment.at_us, &link.full, Stage::Admitted { attempt });
-            let acted = act.is_some();
-            let due = Due {
-                plan: plan.clone(),
-                link: ready.link,
-                args: ready.args.clone(),
-                base,
-                decision: ready.decision,
-                acted,
-            };
-            let admitted = Admitted {
-                plan: plan.clone(),
-                link: ready.link,
-                args: ready.args,
-                decision: ready.decision,
-                permits,
-                sinks,
-                consequential,
-                act,
-                base,
-            };
-            Ok((admitted, due))
+            let acted = power.as_ref().is_some_and(|power| power.act.is_some());
+            let special = (link.kind.passes.is_some() || link.kind.role == Role::Extract)
+                .then(|| Box::new(Special { args: call.args.clone(), decision: call.decision, acted }));
+            let due = Due { link: call.link, base, special };
+            Ok((Admitted { call, power }, due))
         }
         Err(refusal) => {
             run.record(moment.at_us, &link.full, Stage::Refused(refusal.clone()));
@@ -173,44 +158,51 @@ pub fn admit(
 struct Case<'c> {
     plan: &'c Arc<Plan>,
     link: &'c Link,
-    ready: Ready,
+    call: &'c CallBody,
     run: &'c mut Run,
     authority: &'c Arc<Authority>,
     moment: Moment,
-    permits: Vec<Permit>,
-    sinks: Vec<String>,
-    consequential: bool,
+    power: Option<Box<Power>>,
 }
 
 type Judged<T> = Result<T, Box<Refusal>>;
 
 impl Case<'_> {
-    /// The layers in their order; what is left is the label every output will carry, and the act, if there is one.
-    fn judge(&mut self) -> Judged<(Label, Option<ActRecord>)> {
+    /// The layers in their order; what is left is the label every output will carry.
+    fn judge(&mut self) -> Judged<Labels> {
         self.budget()?;
         self.tenant()?;
-        let needs = (self.link.kind.needs)(self.link, &self.ready.args.value)
+        let needs = (self.link.kind.needs)(self.link, &self.call.args.value)
             .map_err(|message| self.refuser("").bad_address(message))?;
-        let mut base = self.ready.args.labels.all().join(self.ready.decision);
+        let mut tags = Tags::NONE;
         if !needs.is_empty() {
             let effective = self.authority.grants.effective(&self.link.full);
             for need in needs {
-                base.tags = base.tags.with(self.need(need, &effective)?);
+                tags = tags.with(self.need(need, &effective)?);
             }
             self.policy(Action::Call)?;
         }
-        let act = match (&self.link.detail, self.link.kind.role) {
+        match (&self.link.detail, self.link.kind.role) {
             (Detail::Act(act), Role::Endorse) => self.act(act, Action::Endorse)?,
             (Detail::Act(act), _) => self.act(act, Action::Declassify)?,
-            _ => None,
-        };
-        self.extract()?;
-        if self.link.kind.source {
-            base.tags = base.tags.without(self.injected());
-            base.untrusted = true;
-            base.origins = base.origins.with(self.run.origins.intern(&self.link.full));
+            (Detail::Extract(..), _) => self.extract()?,
+            _ => {}
         }
-        Ok((base, act))
+        if !self.link.kind.source {
+            return Ok(self.call.args.labels.flat(self.call.decision));
+        }
+        let given = self.call.args.labels.all().join(self.call.decision);
+        let origins = given.origins.with(self.run.origins.intern(&self.link.full));
+        let tags = given.tags.without(self.injected()).with(tags);
+        Ok(Label { tags, origins, untrusted: true, ..given }.into())
+    }
+
+    fn power(&mut self) -> &mut Power {
+        self.power.get_or_insert_default()
+    }
+
+    fn sinks(&self) -> &[String] {
+        self.power.as_ref().map_or(&[], |power| &power.sinks)
     }
 
     fn refuser(&self, sink: impl Into<String>) -> Refuser<'_> {
@@ -239,7 +231,7 @@ impl Case<'_> {
     }
 
     fn tenant(&self) -> Judged<()> {
-        match tenant_fault(&self.ready.args.labels, self.ready.decision, self.run.tenant()) {
+        match tenant_fault(&self.call.args.labels, self.call.decision, self.run.tenant()) {
             Some(fault) => Err(self.flow_refusal("", &fault)),
             None => Ok(()),
         }
@@ -272,7 +264,7 @@ impl Case<'_> {
                 })?;
                 let sink = Sink { flow: fit.rule, also: Tags::NONE, consequential: false, steering: &[] };
                 self.flow(&sink, "log".into())?;
-                self.permits.push(Permit::Log);
+                self.power().permits.push(Permit::Log);
                 Ok(Tags::NONE)
             }
             Need::Effect { name } => {
@@ -286,18 +278,18 @@ impl Case<'_> {
                 let sink =
                     Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential: true, steering: &[] };
                 self.flow(&sink, format!("effect:{name}"))?;
-                self.consequential = true;
-                self.permits.push(Permit::Effect);
+                self.power().consequential = true;
+                self.power().permits.push(Permit::Effect);
                 Ok(Tags::NONE)
             }
         }
     }
 
     fn flow(&mut self, sink: &Sink<'_>, name: String) -> Judged<()> {
-        match flow_fault(sink, &self.ready.args.labels, self.ready.decision, self.run.tenant()) {
+        match flow_fault(sink, &self.call.args.labels, self.call.decision, self.run.tenant()) {
             Some(fault) => Err(self.flow_refusal(&name, &fault)),
             None => {
-                self.sinks.push(name);
+                self.power().sinks.push(name);
                 Ok(())
             }
         }
@@ -305,8 +297,8 @@ impl Case<'_> {
 
     fn net(&mut self, method: &Str, url: &str, effective: &Arc<Effective>) -> Judged<Tags> {
         let target = Target::parse(url).map_err(|message| self.refuser("").bad_address(message))?;
-        let labels = &self.ready.args.labels;
-        let (decision, tenant, now_ms) = (self.ready.decision, self.run.tenant(), self.moment.now_ms);
+        let labels = &self.call.args.labels;
+        let (decision, tenant, now_ms) = (self.call.decision, self.run.tenant(), self.moment.now_ms);
         let rule =
             match judge_net(effective, self.authority, &target, method, labels, decision, tenant, now_ms) {
                 Ok(fit) => fit.rule.clone(),
@@ -316,12 +308,12 @@ impl Case<'_> {
                     return Err(Box::new(self.refuser(target.origin()).lacking(lacking, &grant)));
                 }
             };
-        self.consequential |= rule.is_consequential(method);
-        self.sinks.push(target.origin());
+        self.power().consequential |= rule.is_consequential(method);
+        self.power().sinks.push(target.origin());
         let label = rule.label;
         let named =
             labels.paths().into_iter().map(|(_, label)| (label, self.run.origins.names(label.origins)));
-        self.permits.push(Permit::Net(Box::new(NetPermit {
+        let permit = NetPermit {
             link: self.link.full.clone(),
             target,
             method: method.clone(),
@@ -333,7 +325,8 @@ impl Case<'_> {
             tenant,
             now_ms,
             origin_names: named.collect(),
-        })));
+        };
+        self.power().permits.push(Permit::Net(Box::new(permit)));
         Ok(label)
     }
 
@@ -353,9 +346,14 @@ impl Case<'_> {
         let sink = Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential, steering: FS_STEERING };
         let rule = fit.rule.clone();
         self.flow(&sink, name)?;
-        self.consequential |= consequential;
+        self.power().consequential |= consequential;
         let label = rule.label;
-        self.permits.push(Permit::Fs(FsPermit { mount: mount.clone(), path: path.clone(), access, rule }));
+        self.power().permits.push(Permit::Fs(FsPermit {
+            mount: mount.clone(),
+            path: path.clone(),
+            access,
+            rule,
+        }));
         Ok(label)
     }
 
@@ -365,13 +363,13 @@ impl Case<'_> {
             return Ok(());
         }
         let spot = verdict.policies.first().and_then(|id| self.authority.policies.spot(id));
-        let sink = self.sinks.first().cloned().unwrap_or_default();
+        let sink = self.sinks().first().cloned().unwrap_or_default();
         Err(Box::new(self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot)))
     }
 
     fn verdict(&self, action: Action) -> crate::policy::Verdict {
         let resource =
-            Resource { chain: self.plan.chain(), link: Some((&self.link.full, self.link.kind.name)) };
+            Resource { name: &self.link.full, chain: self.plan.chain(), kind: Some(self.link.kind.name) };
         let Ok(tags) = self.authority.tags.read() else {
             return crate::policy::Verdict {
                 allowed: false,
@@ -380,10 +378,10 @@ impl Case<'_> {
             };
         };
         let facts = Facts {
-            args: &self.ready.args,
-            decision: self.ready.decision,
-            sinks: &self.sinks,
-            consequential: self.consequential,
+            args: &self.call.args,
+            decision: self.call.decision,
+            sinks: self.sinks(),
+            consequential: self.power.as_ref().is_some_and(|power| power.consequential),
             run: self.run,
             elapsed_ms: self.moment.at_us / 1000,
             tags: &tags,
@@ -393,8 +391,8 @@ impl Case<'_> {
 
     /// An endorsement or declassification holds if it has not expired, the value lies in its scope, untrusted data
     /// does not choose what is declassified, and policy lets the principal act.
-    fn act(&mut self, act: &Act, action: Action) -> Judged<Option<ActRecord>> {
-        let value = self.ready.args.at(&crate::value::parse_path("value")).unwrap_or_default();
+    fn act(&mut self, act: &Act, action: Action) -> Judged<()> {
+        let value = self.call.args.at(&crate::value::parse_path("value")).unwrap_or_default();
         let refuse = |rule: Rule, message: String| {
             Box::new(Refusal::new(rule, &self.link.full, message).at(self.plan.spot(self.link.span)))
         };
@@ -402,7 +400,7 @@ impl Case<'_> {
             return Err(refuse(Rule::ActExpired, format!("the right to {} here has expired", action.name()))
                 .map_change("review it and move `expires` on"));
         }
-        let chosen = value.labels.all().join(self.ready.decision);
+        let chosen = value.labels.all().join(self.call.decision);
         if action == Action::Declassify && chosen.untrusted {
             let origins = self.run.origins.names(chosen.origins);
             let mut refusal =
@@ -422,11 +420,11 @@ impl Case<'_> {
         let allowed = self.verdict(action).allowed;
         if !allowed && !act.required {
             self.run.record(self.moment.at_us, &self.link.full, Stage::Declined);
-            return Ok(None);
+            return Ok(());
         }
         self.policy(action)?;
         let drop = self.authority.tags.read().map(|tags| tags.names(act.drop)).unwrap_or_default();
-        Ok(Some(ActRecord {
+        let record = ActRecord {
             action: action.name(),
             principal: self.run.principal.subject.clone(),
             link: self.link.full.clone(),
@@ -434,15 +432,16 @@ impl Case<'_> {
             expires_ms: act.expires_ms,
             drop,
             value_digest: digest(&value.value),
-        }))
+        };
+        self.power().act = Some(record);
+        Ok(())
     }
 
     /// The list that ids are looked up in must itself be trusted.
     fn extract(&self) -> Judged<()> {
-        let Detail::Extract(..) = &self.link.detail else { return Ok(()) };
         let path = crate::value::parse_path("among");
-        let among = self.ready.args.labels.at(&path).all();
-        if !among.untrusted || self.ready.args.value.at(&path).is_none() {
+        let among = self.call.args.labels.at(&path).all();
+        if !among.untrusted || self.call.args.value.at(&path).is_none() {
             return Ok(());
         }
         let fault = super::judge::Fault { rule: Rule::UntrustedArgument, path, label: among };
@@ -451,13 +450,13 @@ impl Case<'_> {
 
     /// Tags of secrets that are in the arguments only as placeholders: the answer does not derive from their values.
     fn injected(&self) -> Tags {
-        let tagged = self.ready.args.labels.all().tags;
+        let tagged = self.call.args.labels.all().tags;
         let mut only = Tags::NONE;
         for secret in self.authority.secrets.iter().filter(|secret| !secret.tag.both(tagged).is_empty()) {
             let stands_in = |path: &[crate::value::Seg]| {
-                self.ready.args.value.at(path).is_none_or(|value| leaves_hold(value, &secret.placeholder))
+                self.call.args.value.at(path).is_none_or(|value| leaves_hold(value, &secret.placeholder))
             };
-            let carriers = self.ready.args.labels.paths();
+            let carriers = self.call.args.labels.paths();
             let innermost = carriers.iter().filter(|(path, label)| {
                 !secret.tag.both(label.tags).is_empty()
                     && !carriers.iter().any(|(other, inner)| {

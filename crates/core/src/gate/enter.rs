@@ -167,7 +167,12 @@ fn verdict(
         elapsed_ms: moment.at_us / 1000,
         tags: &tags,
     };
-    authority.policies.decide(&run.principal, action, Resource { chain: plan.chain(), link: None }, &facts)
+    authority.policies.decide(
+        &run.principal,
+        action,
+        Resource { name: &plan.name, chain: &plan.name, kind: None },
+        &facts,
+    )
 }
 
 /// Takes the output of a finished walk, if it fits what the chain says it returns.

@@ -46,14 +46,14 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Blocked {
     Refused(Box<Refusal>),
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 impl Blocked {
     pub fn stop(self, link: &Str) -> Stop {
         match self {
             Blocked::Refused(refusal) => Stop::Refused(refusal),
-            Blocked::Failed(failure) => Stop::Failed { link: link.clone(), failure },
+            Blocked::Failed(failure) => Stop::Failed { link: link.clone(), failure: *failure },
         }
     }
 }
@@ -66,7 +66,7 @@ impl From<Refusal> for Blocked {
 
 impl From<Failure> for Blocked {
     fn from(failure: Failure) -> Blocked {
-        Blocked::Failed(failure)
+        Blocked::Failed(Box::new(failure))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The gate after a call. What a link returns is unchecked until it is measured here: size, schema, label. Labels
 //! shrink in this file alone, by the rule of an extract, endorse or declassify link.
 
-use super::admit::Due;
+use super::admit::{Due, Special};
 use super::enter::Left;
 use super::{Blocked, Moment, invalid};
 use crate::chain::{Detail, Link, Plan};
@@ -19,79 +19,102 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Deepest output of one link.
 const OUTPUT_DEPTH_MAX: usize = 128;
 
-/// What a link returned, before the gate has seen it.
+/// What a link returned, before the gate has seen it. Small to move.
 #[derive(Debug)]
-pub struct Unchecked(Output);
+pub struct Unchecked(Box<Output>);
 
 #[derive(Debug)]
-enum Output {
+struct Output {
+    labeled: Labeled,
+    made: Made,
+}
+
+/// How an output came about.
+#[derive(Debug)]
+enum Made {
     /// New data; the label is the gate's to decide, tags the link saw only add to it.
-    New(Value, Tags),
+    New(Tags),
     /// An argument, handed on with its labels apart.
     Same,
-    /// What came out of chains and bodies, each part with its own labels.
-    One(Labeled),
+    /// What came out of a chain or body, with its own labels.
+    One,
     Many(Vec<Labeled>),
 }
 
 impl Unchecked {
+    fn made(labeled: Labeled, made: Made) -> Unchecked {
+        Unchecked(Box::new(Output { labeled, made }))
+    }
+
     pub fn new(value: Value) -> Unchecked {
-        Unchecked(Output::New(value, Tags::NONE))
+        Unchecked::tagged(value, Tags::NONE)
     }
 
     /// New data in which the link itself found something restricted.
     pub fn tagged(value: Value, tags: Tags) -> Unchecked {
-        Unchecked(Output::New(value, tags))
+        Unchecked::made(Labeled::new(value, Label::BOTTOM), Made::New(tags))
     }
 
     /// The data, where it is new: what a cache may keep. Its label is worked out anew each time.
     pub fn as_new(&self) -> Option<(&Value, Tags)> {
-        match &self.0 {
-            Output::New(value, tags) => Some((value, *tags)),
+        match self.0.made {
+            Made::New(tags) => Some((&self.0.labeled.value, tags)),
             _ => None,
         }
     }
 
     /// The argument that the kind passes on.
     pub fn same() -> Unchecked {
-        Unchecked(Output::Same)
+        Unchecked::made(Labeled::default(), Made::Same)
     }
 
     pub fn one(left: Left) -> Unchecked {
-        Unchecked(Output::One(left.into_labeled()))
+        Unchecked::made(left.into_labeled(), Made::One)
     }
 
     pub fn many(left: Vec<Left>) -> Unchecked {
-        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect()))
+        let parts = left.into_iter().map(Left::into_labeled).collect();
+        Unchecked::made(Labeled::default(), Made::Many(parts))
     }
 }
 
 /// Evidence that an output passed the gate; the only thing a walk takes in.
 #[derive(Debug)]
-pub struct Released(Labeled);
+pub struct Released(Box<Output>);
 
 impl Released {
     pub fn labeled(&self) -> &Labeled {
-        &self.0
+        &self.0.labeled
+    }
+
+    pub(crate) fn into_labeled(self) -> Labeled {
+        self.0.labeled
     }
 }
 
 /// Measures and labels one output and records the answer.
-pub fn release(due: Due, unchecked: Unchecked, run: &mut Run, moment: Moment) -> Result<Released, Blocked> {
-    let plan = due.plan.clone();
+pub fn release(
+    plan: &Plan,
+    due: Due,
+    unchecked: Unchecked,
+    run: &mut Run,
+    moment: Moment,
+) -> Result<Released, Blocked> {
     let Some(link) = plan.link(due.link) else {
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
-    let released = measure(&due, link, unchecked, run)?;
-    run.read = run.read.with(released.labels.all().tags);
+    let Unchecked(mut output) = unchecked;
+    label(&due, link, &mut output);
+    measure(plan, &due, link, &mut output.labeled, run)?;
+    run.read = run.read.with(output.labeled.labels.all().tags);
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
-        (Detail::Act(_), Role::Endorse) if due.acted => Stage::Endorsed,
+        (Detail::Act(_), Role::Endorse) if due.acted() => Stage::Endorsed,
         (Detail::Act(_), Role::Declassify) => Stage::Declassified,
         _ => Stage::Released,
     };
     run.record(moment.at_us, &link.full, stage);
-    Ok(Released(released))
+    Ok(Released(output))
 }
 
 /// Lets the fallback of a failed call stand in for its output; that it does is decided by what failed.
@@ -106,18 +129,20 @@ pub fn fall_back(
     let Some(link) = plan.link(at) else {
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
-    let output = Labeled { labels: fallback.labels.joined(failed), value: fallback.value };
+    let mut output = Labeled { labels: fallback.labels.joined(failed), value: fallback.value };
     weigh(&output, plan, link, run)?;
-    let output = fit(link, output)?;
+    fit(link, &mut output)?;
     run.read = run.read.with(output.labels.all().tags);
     run.record(moment.at_us, &link.full, Stage::FellBack);
-    Ok(Released(output))
+    Ok(Released(Box::new(Output { labeled: output, made: Made::One })))
 }
 
-fn measure(due: &Due, link: &Link, unchecked: Unchecked, run: &mut Run) -> Result<Labeled, Blocked> {
-    let output = label(due, link, unchecked);
-    weigh(&output, &due.plan, link, run)?;
-    fit(link, lower(due, link, output)?)
+fn measure(plan: &Plan, due: &Due, link: &Link, output: &mut Labeled, run: &mut Run) -> Result<(), Blocked> {
+    weigh(output, plan, link, run)?;
+    if let Some(special) = &due.special {
+        lower(special, link, output)?;
+    }
+    fit(link, output)
 }
 
 fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<(), Blocked> {
@@ -136,28 +161,37 @@ fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<()
     Ok(())
 }
 
-fn fit(link: &Link, output: Labeled) -> Result<Labeled, Blocked> {
-    let Some(returns) = &link.returns else { return Ok(output) };
+fn fit(link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
+    let Some(returns) = &link.returns else { return Ok(()) };
     returns.check(&output.value).map_err(|mismatches| invalid("the output", &mismatches))?;
-    let labels = returns.label(&output.value, &output.labels);
-    Ok(Labeled { value: output.value, labels })
+    output.labels = returns.label(&output.value, &output.labels);
+    Ok(())
 }
 
-/// The output with the labels it has before any rule lowers them.
-fn label(due: &Due, link: &Link, unchecked: Unchecked) -> Labeled {
-    match unchecked.0 {
-        Output::New(value, tags) => Labeled::new(value, Label { tags: due.base.tags.with(tags), ..due.base }),
-        Output::Same => {
-            let passed = link.kind.passes.and_then(|name| due.args.at(&parse_path(name))).unwrap_or_default();
-            // The other arguments decided whether it passes, so their labels join to the whole.
-            let others = without(&due.args, link.kind.passes).join(due.decision);
-            Labeled { labels: passed.labels.joined(others), value: passed.value }
+/// Gives an output the labels it has before any rule lowers them.
+fn label(due: &Due, link: &Link, output: &mut Output) {
+    match std::mem::replace(&mut output.made, Made::One) {
+        Made::New(tags) => {
+            output.labeled.labels = due.base.joined(Label { tags, ..Label::BOTTOM });
         }
-        Output::One(inner) => Labeled { labels: inner.labels.joined(due.base), value: inner.value },
-        Output::Many(parts) => {
+        Made::Same => {
+            let nothing = Labeled::default;
+            output.labeled = due.special.as_ref().map_or_else(nothing, |special| {
+                let args = &special.args;
+                let passed = link.kind.passes.and_then(|name| args.at(&parse_path(name))).unwrap_or_default();
+                // The other arguments decided whether it passes, so their labels join to the whole.
+                let others = without(args, link.kind.passes).join(special.decision);
+                Labeled { labels: passed.labels.joined(others), value: passed.value }
+            });
+        }
+        Made::One => output.labeled.labels = output.labeled.labels.joined(due.base.all()),
+        Made::Many(parts) => {
             let (values, labels): (Vec<_>, Vec<_>) =
                 parts.into_iter().map(|part| (part.value, part.labels)).unzip();
-            Labeled { value: Value::List(List::new(values)), labels: Labels::items(due.base, labels) }
+            output.labeled = Labeled {
+                value: Value::List(List::new(values)),
+                labels: Labels::items(due.base.all(), labels),
+            };
         }
     }
 }
@@ -170,29 +204,34 @@ fn without(args: &Labeled, name: Option<&str>) -> Label {
         .fold(args.labels.own(), |label, (key, _)| label.join(args.labels.at(&parse_path(key)).all()))
 }
 
+impl Due {
+    fn acted(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.acted)
+    }
+}
+
 /// The three rules that make a label smaller.
-fn lower(due: &Due, link: &Link, output: Labeled) -> Result<Labeled, Blocked> {
-    let Labeled { value, labels } = output;
+fn lower(special: &Special, link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
+    let labels = &output.labels;
     match (&link.detail, link.kind.role) {
         (Detail::Extract(range, drop), _) => {
-            let among = due.args.value.get("among");
-            if !range.holds(&value, among) {
+            if !range.holds(&output.value, special.args.value.get("among")) {
                 let message = format!("the value is not {}", range.words());
                 return Err(Failure::new(FailureKind::Range, message).into());
             }
             // What decided that the link runs stays: only the data is bounded by the range.
-            let from =
+            let bounded =
                 labels.map(&|label| Label { untrusted: false, tags: label.tags.without(*drop), ..label });
-            Ok(Labeled { value, labels: from.joined(due.decision) })
+            output.labels = bounded.joined(special.decision);
         }
-        (Detail::Act(_), Role::Endorse) if due.acted => {
+        (Detail::Act(_), Role::Endorse) if special.acted => {
             let endorsed = labels.map(&|label| Label { untrusted: false, ..label });
-            Ok(Labeled { value, labels: endorsed.joined(due.decision) })
+            output.labels = endorsed.joined(special.decision);
         }
-        (Detail::Act(act), Role::Declassify) if due.acted => Ok(Labeled {
-            value,
-            labels: labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label }),
-        }),
-        _ => Ok(Labeled { value, labels }),
+        (Detail::Act(act), Role::Declassify) if special.acted => {
+            output.labels = labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label });
+        }
+        _ => {}
     }
+    Ok(())
 }

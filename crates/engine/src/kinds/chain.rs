@@ -2,8 +2,8 @@
 
 use super::{Call, Runs, fail};
 use crate::bound::Called;
-use crate::run::pass;
-use ringmail_core::chain::Detail;
+use crate::run::{Way, pass};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::walk::{Stop, Walk};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
@@ -31,22 +31,22 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        let Detail::Chain { chain, depth_max } = &call.admitted.link().detail else {
+    fn call(&self, way: &Way, link: &Link, call: Call) -> Called {
+        let Detail::Chain { chain, depth_max } = &link.detail else {
             return fail(Failure::new(FailureKind::Invalid, "the link names no chain"));
         };
-        let engine = crate::engine::Engine(call.way.shared.engine.clone());
+        let engine = crate::engine::Engine(way.shared.engine.clone());
         let Some(found) = engine.chain(chain) else {
             return fail(Failure::new(FailureKind::NotFound, format!("there is no chain `{chain}`")));
         };
-        let depth_max = *depth_max;
+        let (depth_max, way) = (*depth_max, way.clone());
         Box::pin(async move {
-            let link = call.admitted.link();
-            if call.way.nested(&link.full) >= depth_max {
+            let (link, _) = way.link(call.admitted.position())?;
+            if way.nested(&link.full) >= depth_max {
                 let message = format!("this link stands within itself more than {depth_max} deep");
                 return Err(Refusal::new(Rule::DepthBudget, &link.full, message).into());
             }
-            let way = call.way.to_chain(link, found.bound.clone());
+            let way = way.to_chain(link, found.bound.clone());
             let input = Labeled { value: call.admitted.args().clone(), labels: call.admitted.labels().clone() };
             let shared = &way.shared;
             let moment = shared.moment();
@@ -60,7 +60,7 @@ impl Runs for Run {
                 moment,
             );
             shared.note();
-            let walk = Walk::begin(entered?, shared.facts.clone(), shared.around());
+            let walk = Walk::begin(entered?, shared.facts.clone(), &shared.engine.placeholders);
             pass(way, walk).await.map(Unchecked::one).map_err(blocked)
         })
     }

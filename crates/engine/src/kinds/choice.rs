@@ -4,8 +4,8 @@ use super::chain::blocked;
 use super::each::body_at;
 use super::{Call, Runs, fail};
 use crate::bound::Called;
-use crate::run::pass;
-use ringmail_core::chain::Detail;
+use crate::run::{Way, pass};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::keys::{CASE_KEYS, OTHERWISE_KEYS};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
@@ -31,13 +31,14 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        Box::pin(choose(call))
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        Box::pin(choose(way.clone(), call))
     }
 }
 
-async fn choose(call: Call) -> Result<Unchecked, Blocked> {
-    let (Detail::Choice { cases }, Some(frame)) = (&call.admitted.link().detail, &call.frame) else {
+async fn choose(way: Way, call: Call) -> Result<Unchecked, Blocked> {
+    let (link, _) = way.link(call.admitted.position())?;
+    let (Detail::Choice { cases }, Some(frame)) = (&link.detail, &call.frame) else {
         return fail(Failure::new(FailureKind::Invalid, "the link has no cases")).await;
     };
     let mut decision = call.admitted.decision();
@@ -50,9 +51,9 @@ async fn choose(call: Call) -> Result<Unchecked, Blocked> {
                 continue;
             }
         }
-        let Some(body) = body_at(&call, position) else { break };
+        let Some(body) = body_at(&way, &call, position) else { break };
         let walk = frame.inside(&body.plan, &[], decision);
-        let left = pass(call.way.to_body(body), walk).await.map_err(blocked)?;
+        let left = pass(way.to_body(body), walk).await.map_err(blocked)?;
         return Ok(Unchecked::one(left.joined(decision)));
     }
     Err(Failure::new(FailureKind::NoCase, "no case holds, and there is no `otherwise`").into())

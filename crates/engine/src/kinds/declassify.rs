@@ -2,6 +2,8 @@
 
 use super::{Call, Runs, now};
 use crate::bound::Called;
+use crate::run::Way;
+use ringmail_core::chain::Link;
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::gate::Unchecked;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
@@ -27,7 +29,7 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, _: Call) -> Called {
+    fn call(&self, _: &Way, _: &Link, _: Call) -> Called {
         now(Ok(Unchecked::same()))
     }
 }

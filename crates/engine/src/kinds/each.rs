@@ -3,9 +3,9 @@
 use super::chain::blocked;
 use super::{Call, Runs, fail};
 use crate::bound::{Called, Bound};
-use crate::run::pass;
+use crate::run::{Way, pass};
 use futures_util::StreamExt;
-use ringmail_core::chain::Detail;
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::keys::{DO_CHAIN_KEY, DO_KEY};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
@@ -38,16 +38,17 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        Box::pin(each(call))
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        Box::pin(each(way.clone(), call))
     }
 }
 
-async fn each(call: Call) -> Result<Unchecked, Blocked> {
-    let Detail::Each { over, items_max, parallel, .. } = &call.admitted.link().detail else {
+async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
+    let (link, _) = way.link(call.admitted.position())?;
+    let Detail::Each { over, items_max, parallel, .. } = &link.detail else {
         return fail(Failure::new(FailureKind::Invalid, "the link has no list")).await;
     };
-    let (Some(frame), Some(body)) = (&call.frame, body_of(&call)) else {
+    let (Some(frame), Some(body)) = (&call.frame, body_at(&way, &call, 0)) else {
         return fail(Failure::new(FailureKind::Invalid, "the link has no body")).await;
     };
     let list = frame.eval(over)?;
@@ -61,15 +62,15 @@ async fn each(call: Call) -> Result<Unchecked, Blocked> {
     }
     // How often the body runs is decided by the list, so its length decides everything in the body.
     let decision = call.admitted.decision().join(list.labels.own());
-    let name = item_name(&call);
-    let full = call.admitted.link().full.clone();
+    let name = item_name(link);
+    let full = link.full.clone();
     let labels = list.labels.clone();
     let items: Vec<Value> = items.iter().cloned().collect();
     let count = items.len();
     let passes = items.into_iter().enumerate().map(|(at, item)| {
         let item = Labeled { value: item, labels: labels.at(&[Seg::Index(at)]) };
         let index = Labeled::new(Value::Int(i64::try_from(at).unwrap_or(i64::MAX)), Label::BOTTOM);
-        let (way, body, frame) = (call.way.to_body(body.clone()), body.clone(), frame.clone());
+        let (way, body, frame) = (way.to_body(body.clone()), body.clone(), frame.clone());
         let (full, name) = (full.clone(), name.clone());
         async move {
             way.shared.facts().spend_step(&full).map_err(Blocked::Refused)?;
@@ -85,16 +86,11 @@ async fn each(call: Call) -> Result<Unchecked, Blocked> {
     Ok(Unchecked::many(left))
 }
 
-fn body_of(call: &Call) -> Option<Arc<Bound>> {
-    body_at(call, 0)
-}
-
 /// The bound body at a position of the link that is running.
-pub(super) fn body_at(call: &Call, position: usize) -> Option<Arc<Bound>> {
-    let at = call.way.bound.plan.links.iter().position(|link| link.full == call.admitted.link().full)?;
-    call.way.bound.links.get(at)?.bodies.get(position).cloned()
+pub(super) fn body_at(way: &Way, call: &Call, position: usize) -> Option<Arc<Bound>> {
+    way.bound.links.get(call.admitted.position())?.bodies.get(position).cloned()
 }
 
-fn item_name(call: &Call) -> String {
-    call.admitted.link().settings.get("as").and_then(Value::as_str).unwrap_or("item").to_string()
+fn item_name(link: &Link) -> String {
+    link.settings.get("as").and_then(Value::as_str).unwrap_or("item").to_string()
 }

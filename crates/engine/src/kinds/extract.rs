@@ -3,7 +3,8 @@
 
 use super::{Call, Runs, fail, invalid, now};
 use crate::bound::Called;
-use ringmail_core::chain::Detail;
+use crate::run::Way;
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Unchecked;
@@ -34,8 +35,8 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        let Detail::Extract(range, _) = &call.admitted.link().detail else {
+    fn call(&self, _: &Way, link: &Link, call: Call) -> Called {
+        let Detail::Extract(range, _) = &link.detail else {
             return fail(invalid("the link has no range"));
         };
         let args = call.admitted.args();

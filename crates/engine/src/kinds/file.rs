@@ -2,6 +2,7 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, required, text};
 use crate::bound::Called;
+use crate::run::Way;
 use crate::files;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,11 +53,11 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, mut call: Call) -> Called {
-        let Some(Permit::Fs(permit)) = call.admitted.take_permits().pop() else {
+    fn call(&self, way: &Way, _: &Link, mut call: Call) -> Called {
+        let Some(Permit::Fs(permit)) = call.admitted.take_permit() else {
             return fail(Failure::new(FailureKind::File, "the call has no permit"));
         };
-        let Some(dir) = call.way.shared.engine.mounts.get(permit.mount()) else {
+        let Some(dir) = way.shared.engine.mounts.get(permit.mount()) else {
             return fail(Failure::new(FailureKind::NotFound, format!("there is no mount `{}`", permit.mount())));
         };
         let Some(nonce) = crate::engine::random() else {
@@ -66,7 +67,7 @@ impl Runs for Run {
         let task = tokio::task::spawn_blocking(move || act(&dir, &permit, &args, nonce));
         Box::pin(async move {
             match task.await {
-                Ok(result) => result.map(Unchecked::new).map_err(Blocked::Failed),
+                Ok(result) => result.map(Unchecked::new).map_err(Blocked::from),
                 Err(_) => Err(Failure::new(FailureKind::Cancelled, "the file operation was broken off").into()),
             }
         })

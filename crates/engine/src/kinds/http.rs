@@ -2,6 +2,7 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, required, text};
 use crate::bound::Called;
+use crate::run::Way;
 use crate::egress::{Lines, Outgoing, Received};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -68,15 +69,15 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, mut call: Call) -> Called {
-        let Some(Permit::Net(permit)) = call.admitted.take_permits().pop() else {
+    fn call(&self, way: &Way, _: &Link, mut call: Call) -> Called {
+        let Some(Permit::Net(permit)) = call.admitted.take_permit() else {
             return fail(Failure::new(FailureKind::Unavailable, "the call has no permit"));
         };
-        Box::pin(request(call, *permit))
+        Box::pin(request(way.clone(), call, *permit))
     }
 }
 
-async fn request(call: Call, permit: NetPermit) -> Result<Unchecked, Blocked> {
+async fn request(way: Way, call: Call, permit: NetPermit) -> Result<Unchecked, Blocked> {
     let args = call.admitted.args();
     let form = text(args, "as").map_err(invalid)?.unwrap_or("auto");
     if !FORMS.contains(&form) {
@@ -84,8 +85,8 @@ async fn request(call: Call, permit: NetPermit) -> Result<Unchecked, Blocked> {
     }
     let any = text(args, "expect").map_err(invalid)? == Some("any");
     let outgoing = outgoing(args, call.key.as_ref())?;
-    let lines = (form == "lines").then(|| Lines::new(call.way.pieces(&call.admitted)));
-    let engine = &call.way.shared.engine;
+    let lines = (form == "lines").then(|| Lines::new(way.pieces(&call.admitted)));
+    let engine = &way.shared.engine;
     let received = engine.egress.send(permit, outgoing, &engine.secrets, lines).await?;
     if !any && !(200..300).contains(&received.status) {
         let kind = match received.status {

@@ -2,6 +2,7 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, now, required, text};
 use crate::bound::Called;
+use crate::run::Way;
 use crate::log::LogLine;
 use ringmail_core::chain::Link;
 use ringmail_core::doc::form::{Form, Key};
@@ -36,10 +37,10 @@ fn needs(_: &Link, _: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        match line(&call) {
+    fn call(&self, way: &Way, link: &Link, call: Call) -> Called {
+        match line(way, link, call.admitted.args()) {
             Ok(line) => {
-                call.way.shared.engine.log.write(&line);
+                way.shared.engine.log.write(&line);
                 now(Ok(Unchecked::new(Value::Null)))
             }
             Err(message) => fail(invalid(message)),
@@ -47,16 +48,15 @@ impl Runs for Run {
     }
 }
 
-fn line(call: &Call) -> Result<LogLine, String> {
-    let args = call.admitted.args();
+fn line(way: &Way, link: &Link, args: &Value) -> Result<LogLine, String> {
     known_keys(args, WITH)?;
     let level = text(args, "level")?.unwrap_or("info");
     if !LEVELS.contains(&level) {
         return Err(format!("`level` must be one of {}", LEVELS.join(", ")));
     }
     Ok(LogLine {
-        run: call.way.shared.id.clone(),
-        link: call.admitted.link().full.clone(),
+        run: way.shared.id.clone(),
+        link: link.full.clone(),
         level: level.into(),
         message: required(args, "message")?.into(),
         fields: args.get("fields").cloned().unwrap_or_default(),

@@ -3,20 +3,17 @@
 
 use crate::bound::Called;
 use crate::run::Way;
+use ringmail_core::chain::Link;
 use ringmail_core::chain::walk::Frame;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Admitted, Blocked};
 use ringmail_core::kind::Kind;
 use ringmail_core::value::{Str, Value};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// One admitted call on its way into a link.
 pub(crate) struct Call {
-    pub(crate) way: Way,
     pub(crate) admitted: Admitted,
-    /// Cancelled with the run, and when the call has ended or timed out.
-    pub(crate) cancel: CancellationToken,
     /// The idempotency key as the other side may see it.
     pub(crate) key: Option<Str>,
     /// What the link sees, for kinds with bodies.
@@ -25,7 +22,7 @@ pub(crate) struct Call {
 
 /// What a kind does. Takes the call by value: the evidence is used up.
 pub(crate) trait Runs: Send + Sync {
-    fn call(&self, call: Call) -> Called;
+    fn call(&self, way: &Way, link: &Link, call: Call) -> Called;
 }
 
 macro_rules! kinds {
@@ -63,7 +60,7 @@ pub(crate) fn runner(name: &str) -> &'static dyn Runs {
 struct Unknown;
 
 impl Runs for Unknown {
-    fn call(&self, _: Call) -> Called {
+    fn call(&self, _: &Way, _: &Link, _: Call) -> Called {
         fail(Failure::new(FailureKind::Invalid, "the link has no kind"))
     }
 }

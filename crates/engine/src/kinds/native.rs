@@ -3,12 +3,14 @@
 use super::{Call, Runs, fail, now};
 use crate::bound::{Called, NativeRun, finish, panic_text};
 use crate::ctx::Ctx;
+use crate::run::Way;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::value::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tokio_util::sync::CancellationToken;
 
 pub(super) static KIND: Kind = Kind {
     name: "native",
@@ -33,21 +35,24 @@ fn needs(link: &Link, _: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        let at = call.way.bound.plan.links.iter().position(|link| link.full == call.admitted.link().full);
-        let native = at.and_then(|at| call.way.bound.links.get(at)).and_then(|bound| bound.native.as_ref());
+    fn call(&self, way: &Way, link: &Link, call: Call) -> Called {
+        let native = way.bound.links.get(call.admitted.position()).and_then(|bound| bound.native.as_ref());
         match native {
             None => fail(Failure::new(FailureKind::NotFound, "the function is not there")),
             Some(NativeRun::Pure(run)) => {
                 let ended = catch_unwind(AssertUnwindSafe(|| run(call.admitted.args())));
                 now(finish(ended.map_err(panic_text)))
             }
-            Some(NativeRun::Async(run)) => run(ctx(&call)),
+            // An async link ends with its future, so the run's own token is enough.
+            Some(NativeRun::Async(run)) => run(ctx(way, link, call, None)),
             Some(NativeRun::Blocking(run)) => {
-                let (run, ctx) = (run.clone(), ctx(&call));
-                // A blocked thread cannot be stopped: after a timeout its result is thrown away.
+                let cancel = way.shared.cancel.child_token();
+                let ends_with_call = cancel.clone().drop_guard();
+                let (run, ctx) = (run.clone(), ctx(way, link, call, Some(cancel)));
+                // A blocked thread cannot be stopped: after a timeout it is told, and its result is thrown away.
                 let task = tokio::task::spawn_blocking(move || run(ctx));
                 Box::pin(async move {
+                    let _ends_with_call = ends_with_call;
                     match task.await {
                         Ok(ended) => finish(Ok(ended)),
                         Err(error) if error.is_panic() => finish(Err(panic_text(error.into_panic()))),
@@ -59,12 +64,7 @@ impl Runs for Run {
     }
 }
 
-fn ctx(call: &Call) -> Ctx {
-    Ctx {
-        args: call.admitted.args().clone(),
-        link: call.admitted.link().full.clone(),
-        run: call.way.shared.id.clone(),
-        cancel: call.cancel.clone(),
-        pieces: call.way.pieces(&call.admitted),
-    }
+fn ctx(way: &Way, link: &Link, call: Call, child: Option<CancellationToken>) -> Ctx {
+    let pieces = way.pieces(&call.admitted);
+    Ctx { args: call.admitted.into_args(), link: link.full.clone(), shared: way.shared.clone(), child, pieces }
 }

@@ -4,8 +4,8 @@ use super::chain::blocked;
 use super::each::body_at;
 use super::{Call, Runs, fail};
 use crate::bound::Called;
-use crate::run::pass;
-use ringmail_core::chain::Detail;
+use crate::run::{Way, pass};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::keys::{DO_CHAIN_KEY, DO_KEY};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
@@ -36,25 +36,25 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        Box::pin(repeat(call))
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        Box::pin(repeat(way.clone(), call))
     }
 }
 
-async fn repeat(call: Call) -> Result<Unchecked, Blocked> {
-    let link = call.admitted.link();
+async fn repeat(way: Way, call: Call) -> Result<Unchecked, Blocked> {
+    let (link, _) = way.link(call.admitted.position())?;
     let (Detail::Repeat { start, until, rounds_max, .. }, Some(frame), Some(body)) =
-        (&link.detail, &call.frame, body_at(&call, 0))
+        (&link.detail, &call.frame, body_at(&way, &call, 0))
     else {
         return fail(Failure::new(FailureKind::Invalid, "the link has no body")).await;
     };
     let mut state = frame.fill(start)?;
     let mut decision = call.admitted.decision();
     for round in 0..*rounds_max {
-        call.way.shared.facts().spend_step(&link.full).map_err(Blocked::Refused)?;
+        way.shared.facts().spend_step(&link.full).map_err(Blocked::Refused)?;
         let index = Labeled::new(Value::Int(i64::try_from(round).unwrap_or(i64::MAX)), Label::BOTTOM);
         let walk = frame.inside(&body.plan, &[("state", state), ("index", index.clone())], decision);
-        let left = pass(call.way.to_body(body.clone()), walk).await.map_err(blocked)?;
+        let left = pass(way.to_body(body.clone()), walk).await.map_err(blocked)?;
         let (ends, label) = frame.judge(until, &[("state", left.labeled().clone()), ("index", index)])?;
         // Whether there is another round is decided by what `until` read, and so is everything in it.
         decision = decision.join(label);

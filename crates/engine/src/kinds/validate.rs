@@ -2,7 +2,8 @@
 
 use super::{Call, Runs, fail, invalid, now};
 use crate::bound::Called;
-use ringmail_core::chain::Detail;
+use crate::run::Way;
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::gate::Unchecked;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
@@ -26,8 +27,8 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        let Detail::Validate(schema, check) = &call.admitted.link().detail else {
+    fn call(&self, _: &Way, link: &Link, call: Call) -> Called {
+        let Detail::Validate(schema, check) = &link.detail else {
             return fail(invalid("the link checks nothing"));
         };
         let Some(value) = call.admitted.args().get("value") else { return fail(invalid("`value` is missing")) };

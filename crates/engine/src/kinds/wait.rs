@@ -2,6 +2,8 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, now, text};
 use crate::bound::Called;
+use crate::run::Way;
+use ringmail_core::chain::Link;
 use ringmail_core::doc::form::{Form, Key, date_ms, duration_ms};
 use ringmail_core::gate::Unchecked;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
@@ -29,8 +31,8 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, call: Call) -> Called {
-        match pause(call.admitted.args(), call.way.shared.moment().now_ms) {
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        match pause(call.admitted.args(), way.shared.moment().now_ms) {
             Err(message) => fail(invalid(message)),
             Ok(0) => now(Ok(Unchecked::new(Value::Null))),
             Ok(pause_ms) => Box::pin(async move {

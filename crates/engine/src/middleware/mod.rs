@@ -43,7 +43,7 @@ pub struct CallView<'c> {
     link: &'c Link,
     shared: &'c Shared,
     attempt: u32,
-    started: Instant,
+    started: Option<Instant>,
     admitted: Option<&'c Admitted>,
 }
 
@@ -58,7 +58,7 @@ impl<'c> CallView<'c> {
         link: &'c Link,
         shared: &'c Shared,
         attempt: u32,
-        started: Instant,
+        started: Option<Instant>,
         admitted: Option<&'c Admitted>,
     ) -> CallView<'c> {
         CallView { link, shared, attempt, started, admitted }
@@ -83,7 +83,7 @@ impl<'c> CallView<'c> {
 
     /// Time since the attempt started.
     pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 
     /// The arguments, restricted parts masked. Only before the call; afterwards they are gone.

@@ -1,0 +1,1 @@
+//! Measurements live in `benches/`; peers in `peers/`.
