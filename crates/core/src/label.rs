@@ -237,6 +237,11 @@ impl Labels {
         }
     }
 
+    /// Whether nothing is known: the label of what a chain's author wrote.
+    pub fn is_bottom(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The label of the whole, parts included.
     pub fn all(&self) -> Label {
         match self.0.as_deref() {

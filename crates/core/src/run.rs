@@ -81,6 +81,12 @@ impl Run {
         }
     }
 
+    /// Makes room for the stages of a chain, so that a short run's trail is one piece.
+    pub(crate) fn expect(&mut self, links: usize) {
+        const EVENTS_MAX: usize = 256;
+        self.trail.reserve((2 * links + 4).min(EVENTS_MAX));
+    }
+
     /// What `run` means in expressions.
     pub fn as_value(&self) -> Value {
         let principal = &self.principal;

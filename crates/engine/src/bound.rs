@@ -5,14 +5,12 @@ use crate::engine::{Engine, Extras};
 use crate::kinds::{Runs, runner};
 use crate::middleware::Middleware;
 use crate::middleware::cache::Results;
-use futures_util::FutureExt;
 use ringmail_core::chain::{Detail, Link, Plan};
-use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::failure::Failure;
 use ringmail_core::gate::{Blocked, Unchecked};
 use ringmail_core::json::IntoValue;
 use ringmail_core::value::{Str, Value};
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -35,14 +33,8 @@ impl NativeRun {
         O: IntoValue,
     {
         NativeRun::Async(Arc::new(move |ctx| {
-            // The closure may panic before there is a future to catch it in.
-            match std::panic::catch_unwind(AssertUnwindSafe(|| run(ctx))) {
-                Ok(call) => {
-                    let call = AssertUnwindSafe(async move { call.await.and_then(IntoValue::into_value) });
-                    Box::pin(call.catch_unwind().map(|ended| finish(ended.map_err(panic_text))))
-                }
-                Err(panic) => Box::pin(std::future::ready(finish(Err(panic_text(panic))))),
-            }
+            let call = run(ctx);
+            Box::pin(async move { Ok(Unchecked::new(call.await?.into_value()?)) })
         }))
     }
 
@@ -53,20 +45,6 @@ impl NativeRun {
     {
         NativeRun::Blocking(Arc::new(move |ctx| run(ctx).and_then(IntoValue::into_value)))
     }
-}
-
-/// The outcome of a native function, a panic included.
-pub(crate) fn finish(ended: Result<Result<Value, Failure>, String>) -> Result<Unchecked, Blocked> {
-    match ended {
-        Ok(Ok(value)) => Ok(Unchecked::new(value)),
-        Ok(Err(failure)) => Err(failure.into()),
-        Err(panic) => Err(Failure::new(FailureKind::Panicked, panic).into()),
-    }
-}
-
-pub(crate) fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the step panicked".into())
 }
 
 /// A plan with what its links run on.
@@ -109,6 +87,11 @@ impl Bound {
 }
 
 impl BoundLink {
+    /// Whether an earlier result may stand for a call.
+    pub(crate) fn remembers(&self) -> bool {
+        self.cache.is_some() || self.once.is_some()
+    }
+
     /// The moment an attempt starts, if anybody will ask for it.
     pub(crate) fn starts(&self) -> Option<tokio::time::Instant> {
         (!self.middleware.is_empty()).then(tokio::time::Instant::now)

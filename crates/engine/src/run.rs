@@ -1,7 +1,7 @@
 //! The way of a run. [`attempt`] shows the order every call takes: gate, middleware, intent, link, gate. Nothing else
 //! in this crate calls a link.
 
-use crate::bound::{Bound, BoundLink};
+use crate::bound::{Bound, BoundLink, Called};
 use crate::chain::{Names, Report, Request, Session};
 use crate::engine::Inner;
 use crate::kinds::Call;
@@ -15,19 +15,21 @@ use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Moment, Released, Unchecked};
-use ringmail_core::label::{Label, Labeled};
+use ringmail_core::label::{Label, Labeled, Labels};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
 use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Why a run has no output.
@@ -113,9 +115,9 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
             shared.record(&plan.name, Stage::Cancelled);
             return Err(RunError::Cancelled);
         }
-        ended = within(limit, pass(way.clone(), walk)) => match ended {
-            Some(ended) => ended?,
-            None => return Err(shared.out_of_time(&plan).into()),
+        ended = tokio::time::timeout(limit, pass(way.clone(), walk)) => match ended {
+            Ok(ended) => ended?,
+            Err(_) => return Err(shared.out_of_time(&plan).into()),
         },
     };
     let moment = shared.moment();
@@ -146,7 +148,7 @@ pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Resu
                             at,
                             Outcome::Failed(
                                 Box::new(failure),
-                                Box::new(Label { untrusted: true, ..Label::BOTTOM }),
+                                Label { untrusted: true, ..Label::BOTTOM }.into(),
                             ),
                         )?;
                     }
@@ -176,27 +178,45 @@ fn apart(way: Way, ready: Ready, frame: Option<Arc<Frame>>) -> Flying {
 /// The order of one call, and the only place where a link is called.
 async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blocked> {
     let (link, bound) = way.link(ready.link())?;
-    let (admitted, due) = way.admit(ready, asked.number)?;
+    let mut admitted = way.admit(ready, asked.number)?;
+    let due = admitted.due();
     way.before(link, bound, &admitted, asked)?;
-    let unchecked = match way.earlier(bound, &admitted, asked).await? {
-        Some(Earlier::Hit(hit)) => way.reuse(link, hit),
-        earlier => {
-            way.intend(link, &admitted, asked).await?;
-            let unchecked = way.call(link, bound, admitted, asked).await?;
-            keep(earlier, &unchecked);
-            unchecked
-        }
-    };
+    let earlier =
+        if bound.remembers() { Box::pin(way.earlier(bound, &admitted, asked)).await? } else { None };
+    if let Some(Earlier::Hit(hit)) = earlier {
+        return way.release(due, way.reuse(link, hit));
+    }
+    if admitted.has_effect() {
+        Box::pin(way.intend(link, &admitted, asked)).await?;
+    }
+    let unchecked = way.call(link, bound, admitted, asked).await?;
+    keep(earlier, &unchecked);
     way.release(due, unchecked)
 }
 
 /// What is the same for all layers of one attempt.
 struct Asked {
     number: u32,
-    key: Option<Key>,
-    frame: Option<Arc<Frame>>,
     /// For middleware; nothing where there is none.
     started: Option<Instant>,
+    /// For links that are more than a call.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
+    key: Option<Key>,
+    frame: Option<Arc<Frame>>,
+}
+
+impl Asked {
+    fn key(&self) -> Option<&Key> {
+        self.more.as_ref()?.key.as_ref()
+    }
+
+    fn frame(&self) -> Option<&Arc<Frame>> {
+        self.more.as_ref()?.frame.as_ref()
+    }
 }
 
 fn keep(earlier: Option<Earlier>, unchecked: &Unchecked) {
@@ -229,20 +249,21 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
     let at = ready.link();
     let Some((link, bound)) = way.bound.link(at) else {
         let failure = Failure::new(FailureKind::Invalid, "the plan has no such link");
-        return (at, Outcome::Failed(Box::new(failure), Box::default()));
+        return (at, Outcome::Failed(Box::new(failure), Labels::default()));
     };
     if !bound.plain {
         return (at, Box::pin(attempts(way, link, bound, ready, frame)).await);
     }
-    let label = ready.label();
-    let asked = Asked { number: 1, key: None, frame, started: bound.starts() };
+    let labels = ready.labels();
+    let more = frame.map(|frame| Box::new(More { key: None, frame: Some(frame) }));
+    let asked = Asked { number: 1, started: bound.starts(), more };
     let outcome = attempt(way, ready, &asked).await;
     let outcome = match way.after(link, bound, outcome, &asked) {
         Ok(released) => Outcome::Done(released),
-        Err(Blocked::Refused(refusal)) => Outcome::Refused(refusal, Box::new(way.outside(link, label))),
+        Err(Blocked::Refused(refusal)) => Outcome::Refused(refusal, way.outside(link, labels)),
         Err(Blocked::Failed(failure)) => {
             way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 1 });
-            Outcome::Failed(failure, Box::new(way.outside(link, label)))
+            Outcome::Failed(failure, way.outside(link, labels))
         }
     };
     (at, outcome)
@@ -257,7 +278,7 @@ async fn attempts(
     frame: Option<Arc<Frame>>,
 ) -> Outcome {
     let at = ready.link();
-    let label = Box::new(way.outside(link, ready.label()));
+    let label = way.outside(link, ready.labels());
     let key = match once_key(way, link, frame.as_deref(), &ready) {
         Ok(key) => key,
         Err(failure) => return Outcome::Failed(Box::new(failure), label),
@@ -266,7 +287,8 @@ async fn attempts(
         Some(slots) => slots.acquire().await.ok(),
         None => None,
     };
-    let mut asked = Asked { number: 1, key, frame, started: bound.starts() };
+    let more = Some(Box::new(More { key, frame: frame.clone() }));
+    let mut asked = Asked { number: 1, started: bound.starts(), more };
     loop {
         way.shared.moment();
         let outcome = attempt(way, ready.clone(), &asked).await;
@@ -276,7 +298,7 @@ async fn attempts(
             Err(Blocked::Failed(failure)) => {
                 way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
                 if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
-                    return way.fall_back(at, link, failure, label, asked.frame.as_deref());
+                    return way.fall_back(at, link, failure, label, frame.as_deref());
                 }
                 way.pause(at, link, asked.number).await;
                 asked.number += 1;
@@ -298,14 +320,39 @@ fn once_key(way: &Way, link: &Link, frame: Option<&Frame>, ready: &Ready) -> Res
     Ok(Some(Key::once(tenant, &link.full, &text, ready.args())))
 }
 
-/// Polls once before it sets a timer: most links end at once and should not pay for one.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    let first = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
-    match first {
-        std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => Box::pin(tokio::time::timeout(limit, future)).await.ok(),
+/// A link that is running: within its time, and unable to break more than itself.
+struct Running {
+    called: Called,
+    limit_ms: Option<u64>,
+    /// Set only once the link has to be waited for: most end at once and should not pay for a timer.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Running {
+    type Output = Result<Unchecked, Blocked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match catch_unwind(AssertUnwindSafe(|| this.called.as_mut().poll(cx))) {
+            Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Err(panicked(&*panic))),
+        }
+        let Some(limit_ms) = this.limit_ms else { return Poll::Pending };
+        let timer =
+            this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(limit_ms))));
+        timer.as_mut().poll(cx).map(|()| {
+            Err(Failure::new(FailureKind::Timeout, format!("it took longer than {limit_ms} ms")).into())
+        })
     }
+}
+
+/// What a link that panicked leaves behind.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Blocked {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+    let text =
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into());
+    Failure::new(FailureKind::Panicked, text).into()
 }
 
 impl Way {
@@ -372,7 +419,7 @@ impl Way {
         Ok(())
     }
 
-    fn admit(&self, ready: Ready, number: u32) -> Result<(Admitted, Due), Blocked> {
+    fn admit(&self, ready: Ready, number: u32) -> Result<Admitted, Blocked> {
         let shared = &self.shared;
         let moment = shared.latest();
         let answer = gate::admit(
@@ -394,43 +441,17 @@ impl Way {
         answer
     }
 
-    /// Calls the link, within its time.
-    fn call(
-        &self,
-        link: &Link,
-        bound: &BoundLink,
-        admitted: Admitted,
-        asked: &Asked,
-    ) -> impl Future<Output = Result<Unchecked, Blocked>> + use<> {
-        let key = asked.key.as_ref().map(Key::name);
-        let called = bound.runner.call(self, link, Call { admitted, key, frame: asked.frame.clone() });
-        let limit = link.timeout_ms;
-        async move {
-            let Some(limit) = limit else { return called.await };
-            within(Duration::from_millis(limit), called).await.unwrap_or_else(|| {
-                Err(Failure::new(FailureKind::Timeout, format!("it took longer than {limit} ms")).into())
-            })
-        }
+    fn call(&self, link: &Link, bound: &BoundLink, admitted: Admitted, asked: &Asked) -> Running {
+        let (key, frame) = (asked.key().map(Key::name), asked.frame().cloned());
+        let call = Call { admitted, key, frame };
+        // A native closure may panic before there is a future to poll.
+        let called = catch_unwind(AssertUnwindSafe(|| bound.runner.call(self, link, call)))
+            .unwrap_or_else(|panic| Box::pin(std::future::ready(Err(panicked(&*panic)))));
+        Running { called, limit_ms: link.timeout_ms, timer: None }
     }
 
     /// An effect's intent is durable before it runs; without a recorder no effect runs.
-    fn intend<'w>(
-        &'w self,
-        link: &'w Link,
-        admitted: &'w Admitted,
-        asked: &'w Asked,
-    ) -> impl Future<Output = Result<(), Blocked>> + 'w {
-        // Boxed, so that links without effects do not carry its state around.
-        let needed = admitted.has_effect().then(|| Box::pin(self.intend_durably(link, admitted, asked)));
-        async move {
-            match needed {
-                Some(intend) => intend.await,
-                None => Ok(()),
-            }
-        }
-    }
-
-    async fn intend_durably(&self, link: &Link, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
+    async fn intend(&self, link: &Link, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
         let (kind, link) = (link.kind.name, &link.full);
         let refuse = |rule, message: String| Blocked::from(Refusal::new(rule, link, message));
         let Some(recorder) = &self.shared.engine.recorder else {
@@ -438,8 +459,8 @@ impl Way {
         };
         let intent = self.intent(link, kind, admitted, asked);
         if let Err(error) = recorder.intent(intent).await {
-            self.shared
-                .record(link, Stage::Failed { failure: error.to_string().into(), attempt: asked.number });
+            let failed = Stage::Failed { failure: error.to_string().into(), attempt: asked.number };
+            self.shared.record(link, failed);
             return Err(refuse(Rule::RecordFailed, "the intent could not be recorded".into()));
         }
         let sink = admitted.sinks().first().map_or_else(|| link.clone(), |sink| sink.as_str().into());
@@ -461,7 +482,7 @@ impl Way {
             attempt: asked.number,
             sinks: admitted.sinks().to_vec(),
             args_digest: crate::middleware::cache::digest(admitted.args()),
-            idempotency_key: asked.key.as_ref().map(Key::name),
+            idempotency_key: asked.key().map(Key::name),
             tags,
             origins: facts.origins.names(label.origins),
             act: admitted.act().map(|act| shared.engine.key.sign(&shared.id, act, now_ms)),
@@ -476,14 +497,14 @@ impl Way {
         admitted: &Admitted,
         asked: &Asked,
     ) -> Result<Option<Earlier>, Blocked> {
-        let (results, key) = match (&bound.once, &asked.key, &bound.cache) {
+        let (results, key) = match (&bound.once, asked.key(), &bound.cache) {
             (Some(once), Some(key), _) => (once, key.clone()),
             (_, _, Some(cache)) => {
                 (cache, Key::cached(self.shared.facts().principal.tenant.clone(), admitted))
             }
             _ => return Ok(None),
         };
-        Box::pin(results.claim(key)).await.map(Some).map_err(Blocked::from)
+        results.claim(key).await.map(Some).map_err(Blocked::from)
     }
 
     fn reuse(&self, link: &Link, hit: Hit) -> Unchecked {
@@ -539,12 +560,12 @@ impl Way {
     }
 
     /// What the end of a call may tell: all it was given, and what the outside answered.
-    fn outside(&self, link: &Link, label: Label) -> Label {
+    fn outside(&self, link: &Link, labels: Labels) -> Labels {
         if !link.kind.source {
-            return label;
+            return labels;
         }
         let origins = self.shared.facts().origins.intern(&link.full);
-        label.join(Label { untrusted: true, origins, ..Label::BOTTOM })
+        labels.flat(Label { untrusted: true, origins, ..Label::BOTTOM })
     }
 
     fn fall_back(
@@ -552,7 +573,7 @@ impl Way {
         at: usize,
         link: &Link,
         failure: Box<Failure>,
-        label: Box<Label>,
+        label: Labels,
         frame: Option<&Frame>,
     ) -> Outcome {
         let (Some(template), Some(frame)) = (&link.fallback, frame) else {
@@ -560,7 +581,7 @@ impl Way {
         };
         let moment = self.shared.moment();
         let released = frame.fill(template).map_err(Blocked::from).and_then(|filled: Labeled| {
-            gate::fall_back(&self.bound.plan, at, filled, *label, &mut self.shared.facts(), moment)
+            gate::fall_back(&self.bound.plan, at, filled, label.all(), &mut self.shared.facts(), moment)
         });
         self.shared.note();
         match released {

@@ -23,15 +23,15 @@ pub struct Walk {
     state: Vec<State>,
     waits: Vec<usize>,
     /// What decided whether each link runs, its edges included.
-    control: Vec<Label>,
+    control: Vec<Labels>,
     /// The labels of the edge conditions judged at each link.
-    judged: Vec<Label>,
+    judged: Vec<Labels>,
     /// For each link, the edge it took.
     took: Vec<Option<usize>>,
     /// For each target, the failure that led to it.
     errors: Vec<Option<Labeled>>,
     ready: VecDeque<usize>,
-    pc: Label,
+    pc: Labels,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +53,17 @@ pub enum Next {
     Failed(usize, Failure),
 }
 
-/// A link whose arguments are known. Small to move; only a walk makes one.
+/// A link whose arguments are known. Only a walk makes one.
 #[derive(Clone, Debug)]
-pub struct Ready(pub(crate) Box<CallBody>);
+pub struct Ready(pub(crate) CallBody);
 
 /// A call: a link with its resolved arguments, and what the gate adds when it admits it.
 #[derive(Clone, Debug)]
 pub(crate) struct CallBody {
     pub(crate) link: usize,
     pub(crate) args: Labeled,
-    /// What decided that it runs.
-    pub(crate) decision: Label,
+    /// What decided that it runs; one label for all.
+    pub(crate) decision: Labels,
     /// What every output carries; known once it is admitted.
     pub(crate) base: Labels,
 }
@@ -78,8 +78,8 @@ impl Ready {
     }
 
     /// The label of all that the call is made of.
-    pub fn label(&self) -> Label {
-        self.0.args.labels.all().join(self.0.decision)
+    pub fn labels(&self) -> Labels {
+        self.0.args.labels.flat(self.0.decision.all())
     }
 }
 
@@ -88,9 +88,9 @@ impl Ready {
 pub enum Outcome {
     Done(Released),
     /// A failure, with the label of what it may tell.
-    Failed(Box<Failure>, Box<Label>),
+    Failed(Box<Failure>, Labels),
     /// A refusal, with the label of what it was decided on.
-    Refused(Box<Refusal>, Box<Label>),
+    Refused(Box<Refusal>, Labels),
 }
 
 /// Why a run ends without an answer.
@@ -121,6 +121,7 @@ impl Walk {
     }
 
     fn new(plan: Arc<Plan>, run: Arc<Mutex<Run>>, roots: Vec<Labeled>, pc: Label) -> Walk {
+        let pc = Labels::from(pc);
         let links = plan.links.len();
         let mut values: Vec<Option<Labeled>> = vec![None; links];
         values.extend(roots.into_iter().map(Some));
@@ -130,8 +131,8 @@ impl Walk {
             run,
             values,
             state: vec![State::Waiting; links],
-            control: vec![pc; links],
-            judged: vec![Label::BOTTOM; links],
+            control: vec![pc.clone(); links],
+            judged: vec![Labels::default(); links],
             took: vec![None; links],
             errors: vec![None; links],
             waits,
@@ -149,15 +150,15 @@ impl Walk {
     pub fn step(&mut self) -> Option<Next> {
         let at = self.ready.pop_front()?;
         let mut decision = self.decision(at);
-        put(&mut self.control, at, decision);
+        put(&mut self.control, at, decision.clone());
         if let Some(why) = self.why_not(at) {
             return Some(self.skip(at, why));
         }
         if let Some(when) = self.plan.link(at)?.when.as_ref() {
             let view = View { walk: self, link: at };
             let holds = when.holds(&view, &mut Budget::default());
-            decision = decision.join(when.label(&view));
-            put(&mut self.control, at, decision);
+            decision = decision.flat(when.label(&view));
+            put(&mut self.control, at, decision.clone());
             match holds {
                 Ok(true) => {}
                 Ok(false) => return Some(self.skip(at, Why::When)),
@@ -168,23 +169,20 @@ impl Walk {
         match args {
             Ok(args) => {
                 put(&mut self.state, at, State::Running);
-                Some(Next::Call(Ready(Box::new(CallBody {
-                    link: at,
-                    args,
-                    decision,
-                    base: Labels::default(),
-                }))))
+                Some(Next::Call(Ready(CallBody { link: at, args, decision, base: Labels::default() })))
             }
             Err(error) => Some(self.fail(at, "with", &error)),
         }
     }
 
     /// What decided that a link is asked at all, before its own `when`.
-    fn decision(&self, at: usize) -> Label {
-        let mut label = self.pc;
+    fn decision(&self, at: usize) -> Labels {
+        let mut label = self.pc.clone();
         for from in self.plan.graph.upstream.get(at).into_iter().flatten() {
-            if let (Some(control), Some(judged)) = (self.control.get(*from), self.judged.get(*from)) {
-                label = label.join(*control).join(*judged);
+            for labels in [self.control.get(*from), self.judged.get(*from)].into_iter().flatten() {
+                if !labels.is_bottom() {
+                    label = label.flat(labels.all());
+                }
             }
         }
         label
@@ -264,12 +262,12 @@ impl Walk {
                 Ok(taken)
             }
             Outcome::Failed(failure, label) => {
-                let error = Labeled::new(failure.to_value(&link.full), *label);
+                let error = Labeled::new(failure.to_value(&link.full), label);
                 let stop = Stop::Failed { link: link.full.clone(), failure: *failure };
                 self.handle(at, On::Error, error, stop)
             }
             Outcome::Refused(refusal, label) => {
-                let error = Labeled::new(refused_value(&refusal), *label);
+                let error = Labeled::new(refused_value(&refusal), label);
                 self.handle(at, On::Refused, error, Stop::Refused(refusal))
             }
         }
@@ -297,7 +295,7 @@ impl Walk {
 
     fn judge(&mut self, at: usize, label: Label) {
         if let Some(slot) = self.judged.get_mut(at) {
-            *slot = slot.join(label);
+            *slot = slot.flat(label);
         }
     }
 
@@ -345,7 +343,7 @@ impl Walk {
         }
         let view = View { walk: self, link: usize::MAX };
         match self.plan.output.fill(&view, &mut Budget::default()) {
-            Ok(output) => Ok(Labeled { value: output.value, labels: output.labels.joined(self.pc) }),
+            Ok(output) => Ok(Labeled { value: output.value, labels: output.labels.joined(self.pc.all()) }),
             Err(error) => {
                 let failure = Failure::new(FailureKind::Expression, format!("`output`: {}", error.message));
                 Err(Stop::Failed { link: self.plan.name.clone(), failure })
@@ -477,7 +475,7 @@ impl Roots for View<'_> {
 
     fn control(&self, slot: Slot) -> Label {
         let at = slot.0 as usize;
-        let of = |list: &[Label]| list.get(at).copied().unwrap_or_default();
+        let of = |list: &[Labels]| list.get(at).map_or(Label::BOTTOM, Labels::all);
         of(&self.walk.control).join(of(&self.walk.judged))
     }
 }

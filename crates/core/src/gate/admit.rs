@@ -23,9 +23,10 @@ use std::sync::Arc;
 /// elsewhere or read from data.
 #[derive(Debug)]
 pub struct Admitted {
-    call: Box<CallBody>,
+    call: CallBody,
     /// What the call may reach; nothing for a call without a way out.
     power: Option<Box<Power>>,
+    special: Option<Box<Special>>,
 }
 
 /// What an admitted call may do to the world.
@@ -70,6 +71,11 @@ pub struct ActRecord {
 }
 
 impl Admitted {
+    /// What the output will be measured by; taken once, before the link has the call.
+    pub fn due(&mut self) -> Due {
+        Due { link: self.call.link, base: self.call.base.clone(), special: self.special.take() }
+    }
+
     /// Where the link stands in its plan.
     pub fn position(&self) -> usize {
         self.call.link
@@ -89,7 +95,7 @@ impl Admitted {
     }
 
     pub fn decision(&self) -> Label {
-        self.call.decision
+        self.call.decision.all()
     }
 
     /// The label anything that comes out of this call has at least.
@@ -129,7 +135,7 @@ pub fn admit(
     run: &mut Run,
     authority: &Arc<Authority>,
     moment: Moment,
-) -> Result<(Admitted, Due), Box<Refusal>> {
+) -> Result<Admitted, Box<Refusal>> {
     let unknown = || Box::new(Refusal::new(Rule::NoGrant, &plan.name, "the plan has no such link"));
     let Ready(mut call) = ready;
     let link = plan.link(call.link).ok_or_else(unknown)?;
@@ -138,14 +144,13 @@ pub fn admit(
     let power = case.power.take();
     match judged {
         Ok(base) => {
-            call.base = base.clone();
+            call.base = base;
             run.steps += 1;
             run.record(moment.at_us, &link.full, Stage::Admitted { attempt });
             let acted = power.as_ref().is_some_and(|power| power.act.is_some());
             let special = (link.kind.passes.is_some() || link.kind.role == Role::Extract)
-                .then(|| Box::new(Special { args: call.args.clone(), decision: call.decision, acted }));
-            let due = Due { link: call.link, base, special };
-            Ok((Admitted { call, power }, due))
+                .then(|| Box::new(Special { args: call.args.clone(), decision: call.decision.all(), acted }));
+            Ok(Admitted { call, power, special })
         }
         Err(refusal) => {
             run.record(moment.at_us, &link.full, Stage::Refused(refusal.clone()));
@@ -189,9 +194,9 @@ impl Case<'_> {
             _ => {}
         }
         if !self.link.kind.source {
-            return Ok(self.call.args.labels.flat(self.call.decision));
+            return Ok(self.call.args.labels.flat(self.call.decision.all()));
         }
-        let given = self.call.args.labels.all().join(self.call.decision);
+        let given = self.call.args.labels.all().join(self.call.decision.all());
         let origins = given.origins.with(self.run.origins.intern(&self.link.full));
         let tags = given.tags.without(self.injected()).with(tags);
         Ok(Label { tags, origins, untrusted: true, ..given }.into())
@@ -231,7 +236,7 @@ impl Case<'_> {
     }
 
     fn tenant(&self) -> Judged<()> {
-        match tenant_fault(&self.call.args.labels, self.call.decision, self.run.tenant()) {
+        match tenant_fault(&self.call.args.labels, self.call.decision.all(), self.run.tenant()) {
             Some(fault) => Err(self.flow_refusal("", &fault)),
             None => Ok(()),
         }
@@ -286,7 +291,7 @@ impl Case<'_> {
     }
 
     fn flow(&mut self, sink: &Sink<'_>, name: String) -> Judged<()> {
-        match flow_fault(sink, &self.call.args.labels, self.call.decision, self.run.tenant()) {
+        match flow_fault(sink, &self.call.args.labels, self.call.decision.all(), self.run.tenant()) {
             Some(fault) => Err(self.flow_refusal(&name, &fault)),
             None => {
                 self.power().sinks.push(name);
@@ -298,7 +303,7 @@ impl Case<'_> {
     fn net(&mut self, method: &Str, url: &str, effective: &Arc<Effective>) -> Judged<Tags> {
         let target = Target::parse(url).map_err(|message| self.refuser("").bad_address(message))?;
         let labels = &self.call.args.labels;
-        let (decision, tenant, now_ms) = (self.call.decision, self.run.tenant(), self.moment.now_ms);
+        let (decision, tenant, now_ms) = (self.call.decision.all(), self.run.tenant(), self.moment.now_ms);
         let rule =
             match judge_net(effective, self.authority, &target, method, labels, decision, tenant, now_ms) {
                 Ok(fit) => fit.rule.clone(),
@@ -379,7 +384,7 @@ impl Case<'_> {
         };
         let facts = Facts {
             args: &self.call.args,
-            decision: self.call.decision,
+            decision: self.call.decision.all(),
             sinks: self.sinks(),
             consequential: self.power.as_ref().is_some_and(|power| power.consequential),
             run: self.run,
@@ -400,7 +405,7 @@ impl Case<'_> {
             return Err(refuse(Rule::ActExpired, format!("the right to {} here has expired", action.name()))
                 .map_change("review it and move `expires` on"));
         }
-        let chosen = value.labels.all().join(self.call.decision);
+        let chosen = value.labels.all().join(self.call.decision.all());
         if action == Action::Declassify && chosen.untrusted {
             let origins = self.run.origins.names(chosen.origins);
             let mut refusal =

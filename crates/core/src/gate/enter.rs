@@ -137,6 +137,7 @@ fn enter_labelled(
         .as_ref()
         .map_or_else(|| input.labels.clone(), |schema| schema.label(&input.value, &input.labels));
     run.read = run.read.with(labels.all().tags);
+    run.expect(plan.links.len());
     run.record(moment.at_us, &plan.name, Stage::Entered);
     Ok(Entered { plan: plan.clone(), input: Labeled { value: input.value, labels }, pc })
 }

@@ -19,76 +19,64 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Deepest output of one link.
 const OUTPUT_DEPTH_MAX: usize = 128;
 
-/// What a link returned, before the gate has seen it. Small to move.
+/// What a link returned, before the gate has seen it.
 #[derive(Debug)]
-pub struct Unchecked(Box<Output>);
+pub struct Unchecked(Output);
 
 #[derive(Debug)]
-struct Output {
-    labeled: Labeled,
-    made: Made,
-}
-
-/// How an output came about.
-#[derive(Debug)]
-enum Made {
+enum Output {
     /// New data; the label is the gate's to decide, tags the link saw only add to it.
-    New(Tags),
+    New(Value, Tags),
     /// An argument, handed on with its labels apart.
     Same,
-    /// What came out of a chain or body, with its own labels.
-    One,
+    /// What came out of chains and bodies, each part with its own labels.
+    One(Labeled),
     Many(Vec<Labeled>),
 }
 
 impl Unchecked {
-    fn made(labeled: Labeled, made: Made) -> Unchecked {
-        Unchecked(Box::new(Output { labeled, made }))
-    }
-
     pub fn new(value: Value) -> Unchecked {
         Unchecked::tagged(value, Tags::NONE)
     }
 
     /// New data in which the link itself found something restricted.
     pub fn tagged(value: Value, tags: Tags) -> Unchecked {
-        Unchecked::made(Labeled::new(value, Label::BOTTOM), Made::New(tags))
+        Unchecked(Output::New(value, tags))
     }
 
     /// The data, where it is new: what a cache may keep. Its label is worked out anew each time.
     pub fn as_new(&self) -> Option<(&Value, Tags)> {
-        match self.0.made {
-            Made::New(tags) => Some((&self.0.labeled.value, tags)),
+        match &self.0 {
+            Output::New(value, tags) => Some((value, *tags)),
             _ => None,
         }
     }
 
     /// The argument that the kind passes on.
     pub fn same() -> Unchecked {
-        Unchecked::made(Labeled::default(), Made::Same)
+        Unchecked(Output::Same)
     }
 
     pub fn one(left: Left) -> Unchecked {
-        Unchecked::made(left.into_labeled(), Made::One)
+        Unchecked(Output::One(left.into_labeled()))
     }
 
     pub fn many(left: Vec<Left>) -> Unchecked {
-        let parts = left.into_iter().map(Left::into_labeled).collect();
-        Unchecked::made(Labeled::default(), Made::Many(parts))
+        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect()))
     }
 }
 
 /// Evidence that an output passed the gate; the only thing a walk takes in.
 #[derive(Debug)]
-pub struct Released(Box<Output>);
+pub struct Released(Labeled);
 
 impl Released {
     pub fn labeled(&self) -> &Labeled {
-        &self.0.labeled
+        &self.0
     }
 
     pub(crate) fn into_labeled(self) -> Labeled {
-        self.0.labeled
+        self.0
     }
 }
 
@@ -103,10 +91,9 @@ pub fn release(
     let Some(link) = plan.link(due.link) else {
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
-    let Unchecked(mut output) = unchecked;
-    label(&due, link, &mut output);
-    measure(plan, &due, link, &mut output.labeled, run)?;
-    run.read = run.read.with(output.labeled.labels.all().tags);
+    let mut output = label(&due, link, unchecked);
+    measure(plan, &due, link, &mut output, run)?;
+    run.read = run.read.with(output.labels.all().tags);
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
         (Detail::Act(_), Role::Endorse) if due.acted() => Stage::Endorsed,
@@ -134,7 +121,7 @@ pub fn fall_back(
     fit(link, &mut output)?;
     run.read = run.read.with(output.labels.all().tags);
     run.record(moment.at_us, &link.full, Stage::FellBack);
-    Ok(Released(Box::new(Output { labeled: output, made: Made::One })))
+    Ok(Released(output))
 }
 
 fn measure(plan: &Plan, due: &Due, link: &Link, output: &mut Labeled, run: &mut Run) -> Result<(), Blocked> {
@@ -168,30 +155,24 @@ fn fit(link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
     Ok(())
 }
 
-/// Gives an output the labels it has before any rule lowers them.
-fn label(due: &Due, link: &Link, output: &mut Output) {
-    match std::mem::replace(&mut output.made, Made::One) {
-        Made::New(tags) => {
-            output.labeled.labels = due.base.joined(Label { tags, ..Label::BOTTOM });
+/// The output with the labels it has before any rule lowers them.
+fn label(due: &Due, link: &Link, unchecked: Unchecked) -> Labeled {
+    match unchecked.0 {
+        Output::New(value, tags) => {
+            Labeled { value, labels: due.base.joined(Label { tags, ..Label::BOTTOM }) }
         }
-        Made::Same => {
-            let nothing = Labeled::default;
-            output.labeled = due.special.as_ref().map_or_else(nothing, |special| {
-                let args = &special.args;
-                let passed = link.kind.passes.and_then(|name| args.at(&parse_path(name))).unwrap_or_default();
-                // The other arguments decided whether it passes, so their labels join to the whole.
-                let others = without(args, link.kind.passes).join(special.decision);
-                Labeled { labels: passed.labels.joined(others), value: passed.value }
-            });
-        }
-        Made::One => output.labeled.labels = output.labeled.labels.joined(due.base.all()),
-        Made::Many(parts) => {
+        Output::Same => due.special.as_ref().map_or_else(Labeled::default, |special| {
+            let args = &special.args;
+            let passed = link.kind.passes.and_then(|name| args.at(&parse_path(name))).unwrap_or_default();
+            // The other arguments decided whether it passes, so their labels join to the whole.
+            let others = without(args, link.kind.passes).join(special.decision);
+            Labeled { labels: passed.labels.joined(others), value: passed.value }
+        }),
+        Output::One(inner) => Labeled { labels: inner.labels.joined(due.base.all()), value: inner.value },
+        Output::Many(parts) => {
             let (values, labels): (Vec<_>, Vec<_>) =
                 parts.into_iter().map(|part| (part.value, part.labels)).unzip();
-            output.labeled = Labeled {
-                value: Value::List(List::new(values)),
-                labels: Labels::items(due.base.all(), labels),
-            };
+            Labeled { value: Value::List(List::new(values)), labels: Labels::items(due.base.all(), labels) }
         }
     }
 }

@@ -1,15 +1,15 @@
 //! `native`: a function of the engine or of the program that embeds it.
 
 use super::{Call, Runs, fail, now};
-use crate::bound::{Called, NativeRun, finish, panic_text};
+use crate::bound::{Called, NativeRun};
 use crate::ctx::Ctx;
-use crate::run::Way;
+use crate::run::{Way, panicked};
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, Unchecked};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::value::Value;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio_util::sync::CancellationToken;
 
 pub(super) static KIND: Kind = Kind {
@@ -39,10 +39,7 @@ impl Runs for Run {
         let native = way.bound.links.get(call.admitted.position()).and_then(|bound| bound.native.as_ref());
         match native {
             None => fail(Failure::new(FailureKind::NotFound, "the function is not there")),
-            Some(NativeRun::Pure(run)) => {
-                let ended = catch_unwind(AssertUnwindSafe(|| run(call.admitted.args())));
-                now(finish(ended.map_err(panic_text)))
-            }
+            Some(NativeRun::Pure(run)) => now(run(call.admitted.args()).map(Unchecked::new).map_err(Blocked::from)),
             // An async link ends with its future, so the run's own token is enough.
             Some(NativeRun::Async(run)) => run(ctx(way, link, call, None)),
             Some(NativeRun::Blocking(run)) => {
@@ -54,8 +51,8 @@ impl Runs for Run {
                 Box::pin(async move {
                     let _ends_with_call = ends_with_call;
                     match task.await {
-                        Ok(ended) => finish(Ok(ended)),
-                        Err(error) if error.is_panic() => finish(Err(panic_text(error.into_panic()))),
+                        Ok(ended) => ended.map(Unchecked::new).map_err(Blocked::from),
+                        Err(error) if error.is_panic() => Err(panicked(&*error.into_panic())),
                         Err(_) => Err(Failure::new(FailureKind::Cancelled, "the runtime is shutting down").into()),
                     }
                 })
