@@ -106,6 +106,15 @@ pub enum Access {
     Write,
 }
 
+impl Access {
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct FsRule {
     pub mount: Str,

@@ -25,6 +25,8 @@ impl Default for JsonLimits {
 #[error("{reason} at line {line}, column {column}")]
 pub struct JsonError {
     pub reason: String,
+    /// Bytes before it.
+    pub at: usize,
     pub line: usize,
     pub column: usize,
 }
@@ -88,7 +90,7 @@ impl Parser<'_> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let column = 1 + String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
-        JsonError { reason: reason.into(), line, column }
+        JsonError { reason: reason.into(), at: before.len(), line, column }
     }
 
     fn peek(&self) -> Option<u8> {

@@ -69,6 +69,16 @@ pub const NET_KEYS: &[Key] = &[Key::new(
     "PEM files of certificate authorities trusted besides the public ones",
 )];
 
+/// The JSON Schema of `ringmail.toml`, for editors.
+pub fn project_schema() -> serde_json::Value {
+    let mut schema = crate::doc::form::table_schema(&[PROJECT_KEYS]);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+        schema.insert("title".into(), "a Ringmail project".into());
+    }
+    schema
+}
+
 /// A decoded project.
 #[derive(Debug)]
 pub struct Project {

@@ -110,11 +110,7 @@ impl BoundLink {
             let found = extras.middleware.get(name).or_else(|| inner.middleware.get(name))?;
             Some((name.clone(), found.clone()))
         });
-        let bodies: Vec<&Arc<Plan>> = match &link.detail {
-            Detail::Each { body, .. } | Detail::Repeat { body, .. } => vec![body],
-            Detail::Choice { cases } => cases.iter().map(|case| &case.body).collect(),
-            _ => Vec::new(),
-        };
+        let bodies = link.bodies();
         BoundLink {
             runner: runner(link.kind.name),
             native,

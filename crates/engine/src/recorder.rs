@@ -32,6 +32,18 @@ pub struct Intent {
     pub at_ms: u64,
 }
 
+/// A run about to be asked for.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub run: Str,
+    pub chain: Str,
+    /// SHA-256 of the chain's text.
+    pub digest: Str,
+    pub principal: Str,
+    pub tenant: Option<Str>,
+    pub at_ms: u64,
+}
+
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct RecordError(pub String);
@@ -41,6 +53,9 @@ type Recorded<'r> = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send 
 pub trait Recorder: Send + Sync {
     /// Ends only once the intent would survive a crash.
     fn intent(&self, intent: Intent) -> Recorded<'_>;
+
+    /// Notes who asked for which chain, before anything is decided.
+    fn start(&self, start: &Start);
 
     /// Notes a stage without waiting.
     fn note(&self, run: &Str, event: &Event);
@@ -87,6 +102,11 @@ impl FileRecorder {
         self.folder.join(format!("{run}.jsonl"))
     }
 
+    fn line(&self, run: &Str, line: &Value) {
+        // A full queue makes the run wait rather than lose a note; a writer that is gone fails the next intent.
+        let _gone = self.sender.send(Job::Line(run.clone(), to_string(line)));
+    }
+
     fn ask(
         &self,
         job: impl FnOnce(tokio::sync::oneshot::Sender<Result<(), RecordError>>) -> Job,
@@ -106,9 +126,12 @@ impl Recorder for FileRecorder {
         self.ask(|done| Job::Sync(intent.run.clone(), Some(line), done))
     }
 
+    fn start(&self, start: &Start) {
+        self.line(&start.run, &start_value(start));
+    }
+
     fn note(&self, run: &Str, event: &Event) {
-        // A full queue makes the run wait rather than lose a note; a writer that is gone fails the next intent.
-        let _gone = self.sender.send(Job::Line(run.clone(), to_string(&event_value(event))));
+        self.line(run, &event_value(event));
     }
 
     fn close(&self, run: &Str) -> Recorded<'_> {
@@ -196,6 +219,18 @@ fn names(names: &[Str]) -> Value {
     Value::list(names.iter().map(|name| Value::Str(name.clone())))
 }
 
+fn start_value(start: &Start) -> Value {
+    Value::map([
+        ("stage", Value::from("started")),
+        ("at_ms", number(start.at_ms)),
+        ("run", Value::Str(start.run.clone())),
+        ("chain", Value::Str(start.chain.clone())),
+        ("chain_sha256", Value::Str(start.digest.clone())),
+        ("principal", Value::Str(start.principal.clone())),
+        ("tenant", start.tenant.clone().map_or(Value::Null, Value::Str)),
+    ])
+}
+
 fn intent_value(intent: &Intent) -> Value {
     let act = intent.act.as_ref().map_or(Value::Null, |signed| {
         Value::map([
@@ -248,7 +283,7 @@ pub(crate) fn event_value(event: &Event) -> Value {
 }
 
 /// A refusal as a record: everything `explain` needs.
-pub(crate) fn refusal_value(refusal: &Refusal) -> Value {
+pub fn refusal_value(refusal: &Refusal) -> Value {
     let text = |text: &Option<String>| text.as_deref().map_or(Value::Null, Value::from);
     let spot = refusal.spot.as_ref().map_or(Value::Null, |spot| {
         let (line, column) = spot.source.line_column(spot.span.start);

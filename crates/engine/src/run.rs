@@ -7,7 +7,7 @@ use crate::engine::Inner;
 use crate::kinds::Call;
 use crate::middleware::cache::{Earlier, Hit, Key};
 use crate::middleware::{CallView, End, caught};
-use crate::recorder::Intent;
+use crate::recorder::{Intent, Start};
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -93,6 +93,7 @@ struct Caller {
 /// Runs a request from its entry to its answer.
 pub(crate) async fn run(request: Request) -> Report {
     let way = begin(&request);
+    way.shared.start();
     let mut guard = Abandoned(Some(way.shared.clone()));
     let result = whole(&way, request.input).await;
     guard.0 = None;
@@ -672,6 +673,25 @@ impl Shared {
         self.note();
     }
 
+    /// Tells the recorder that the run was asked for.
+    fn start(&self) {
+        let Some(recorder) = &self.engine.recorder else { return };
+        let principal = self.facts().principal.clone();
+        recorder.start(&Start {
+            run: self.id.clone(),
+            chain: self.answering.name.clone(),
+            digest: self.answering.digest.clone(),
+            principal: principal.subject,
+            tenant: principal.tenant,
+            at_ms: self.started_ms,
+        });
+    }
+
+    /// A failure of the chain itself: its input or its output does not fit.
+    fn failed(&self, chain: &Str, failure: &Failure) {
+        self.record(chain, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
+    }
+
     /// Shows new stages to watchers and the recorder, each once and in order.
     pub(crate) fn note(&self) {
         if self.watch.is_none() && self.engine.recorder.is_none() {
@@ -756,19 +776,20 @@ fn entry_error(blocked: Blocked, _: &Plan) -> RunError {
 }
 
 async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
-    shared.note();
+    let name = &shared.answering.name;
+    match &result {
+        Err(RunError::Input(failure)) => shared.failed(name, failure),
+        Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
+        _ => shared.note(),
+    }
     let mut result = result;
     if let Some(recorder) = &shared.engine.recorder
         && let Err(error) = recorder.close(&shared.id).await
         && result.is_ok()
     {
-        let refusal = Refusal::new(
-            Rule::RecordFailed,
-            &shared.answering.name,
-            "the run could not be recorded to its end",
-        );
+        let refusal = Refusal::new(Rule::RecordFailed, name, "the run could not be recorded to its end");
         let failed = Stage::Failed { failure: error.to_string().into(), attempt: 0 };
-        shared.facts().record(shared.moment().at_us, &shared.answering.name, failed);
+        shared.facts().record(shared.moment().at_us, name, failed);
         result = Err(RunError::Refused(Box::new(refusal)));
     }
     let mut facts = shared.facts();

@@ -1,7 +1,10 @@
 //! The keys of a chain file. One table each: the check of a file, the editor schema and the reference read these.
 
+use crate::doc::form::table_schema;
 use crate::doc::form::{Form, Key};
 use crate::failure::FailureKind;
+use crate::kind::{Kind, With};
+use serde_json::{Value as Json, json};
 
 pub const CHAIN_KEYS: &[Key] = &[
     Key::required("chain", Form::Name, "the chain's name"),
@@ -10,7 +13,7 @@ pub const CHAIN_KEYS: &[Key] = &[
     Key::new("limits", Form::Table(LIMIT_KEYS), "what one run may use; only narrows the limits of the host"),
     Key::new("middleware", Form::List(&Form::Name), "middleware around every link, outermost first"),
     Key::new("stream", Form::Name, "the link whose pieces are passed on to the caller as they come"),
-    Key::new("links", Form::Names(&Form::Any), "the links by name"),
+    Key::new("links", Form::Links, "the links by name"),
     Key::new("output", Form::Template, "what the chain answers; default nothing"),
     Key::new("returns", Form::Schema, "JSON Schema of the output"),
 ];
@@ -83,7 +86,7 @@ pub const CACHE_KEYS: &[Key] = &[
 
 /// A body: links and an output, or a chain, or a value.
 pub const BODY_KEYS: &[Key] = &[
-    Key::new("links", Form::Names(&Form::Any), "the links by name"),
+    Key::new("links", Form::Links, "the links by name"),
     Key::new("output", Form::Template, "the body's result"),
 ];
 
@@ -111,3 +114,63 @@ pub const TIMEOUT_MS: u64 = 30_000;
 pub const CACHE_ENTRIES: usize = 1_000;
 pub const EACH_ITEMS: usize = 1_000;
 pub const CHAIN_DEPTH: u64 = 1;
+
+/// The JSON Schema of a chain file whose links may be of these kinds, for editors.
+pub fn chain_schema(kinds: &[&Kind]) -> Json {
+    let mut schema = table_schema(&[CHAIN_KEYS]);
+    let links: Vec<Json> = kinds.iter().map(|kind| link_schema(kind)).collect();
+    let more = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "a Ringmail chain",
+        "$defs": {
+            "links": {"type": "object", "propertyNames": Form::Name.json_schema(), "additionalProperties": {"oneOf": links}},
+        },
+    });
+    merge(&mut schema, more);
+    schema
+}
+
+fn link_schema(kind: &Kind) -> Json {
+    let mut schema = table_schema(&[LINK_KEYS, kind.settings]);
+    let with = match kind.with {
+        With::Nothing => json!(false),
+        With::Anything => json!({}),
+        With::Fields(fields) => with_schema(fields),
+    };
+    merge(
+        &mut schema,
+        json!({"title": kind.doc, "properties": {"kind": {"const": kind.name}, "with": with}}),
+    );
+    schema
+}
+
+/// Arguments by name, or one expression for all; wherever something else than a text is due, an expression may stand.
+fn with_schema(fields: &[Key]) -> Json {
+    let computed = json!({"type": "string", "pattern": "\\$\\{"});
+    let mut schema = table_schema(&[fields]);
+    if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
+        for property in
+            properties.values_mut().filter(|property| property.get("type") != Some(&json!("string")))
+        {
+            *property = json!({"anyOf": [property.take(), computed]});
+        }
+    }
+    json!({"anyOf": [schema, computed]})
+}
+
+/// Adds the members of `more`, deep in objects.
+fn merge(schema: &mut Json, more: Json) {
+    match (schema, more) {
+        (Json::Object(into), Json::Object(more)) => {
+            for (key, value) in more {
+                match into.get_mut(&key) {
+                    Some(known) if known.is_object() && value.is_object() => merge(known, value),
+                    _ => {
+                        into.insert(key, value);
+                    }
+                }
+            }
+        }
+        (schema, more) => *schema = more,
+    }
+}

@@ -183,6 +183,14 @@ impl Plan {
         self.links.get(at)
     }
 
+    /// The link with this full name, here or in a body.
+    pub fn find(&self, full: &str) -> Option<&Link> {
+        let here = self.links.iter().find(|link| &*link.full == full);
+        here.or_else(|| {
+            self.links.iter().find_map(|link| link.bodies().into_iter().find_map(|body| body.find(full)))
+        })
+    }
+
     /// The chain a plan belongs to: its own name without the links it is a body of.
     pub fn chain(&self) -> &str {
         self.name.split('.').next().unwrap_or(&self.name)
@@ -209,17 +217,25 @@ impl Plan {
         reads.chain(edges).collect()
     }
 
+    /// The links whose results the output is made of.
+    pub fn answered_by(&self) -> BTreeSet<usize> {
+        let slots = self.output.refs().into_iter().map(|reference| reference.slot.0 as usize);
+        slots.filter(|slot| *slot < self.links.len()).collect()
+    }
+
+    /// The links that read the input.
+    pub fn fed_by_input(&self) -> BTreeSet<usize> {
+        let reads = |link: &Link| {
+            let when = link.when.iter().flat_map(|when| when.refs().to_vec());
+            when.chain(link.with.refs()).any(|reference| self.root(reference.slot) == Some(&Root::Input))
+        };
+        self.links.iter().enumerate().filter(|(_, link)| reads(link)).map(|(at, _)| at).collect()
+    }
+
     /// The bodies inside this plan, by link.
     pub fn bodies(&self) -> Vec<(usize, &Arc<Plan>)> {
-        let mut out = Vec::new();
-        for (at, link) in self.links.iter().enumerate() {
-            match &link.detail {
-                Detail::Each { body, .. } | Detail::Repeat { body, .. } => out.push((at, body)),
-                Detail::Choice { cases } => out.extend(cases.iter().map(|case| (at, &case.body))),
-                _ => {}
-            }
-        }
-        out
+        let links = self.links.iter().enumerate();
+        links.flat_map(|(at, link)| link.bodies().into_iter().map(move |body| (at, body))).collect()
     }
 
     /// Names of the chains this plan calls, with where it does.
@@ -234,6 +250,17 @@ impl Plan {
             out.extend(body.calls());
         }
         out
+    }
+}
+
+impl Link {
+    /// The plans inside this link.
+    pub fn bodies(&self) -> Vec<&Arc<Plan>> {
+        match &self.detail {
+            Detail::Each { body, .. } | Detail::Repeat { body, .. } => vec![body],
+            Detail::Choice { cases } => cases.iter().map(|case| &case.body).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 

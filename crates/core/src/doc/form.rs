@@ -52,6 +52,8 @@ pub enum Form {
     List(&'static Form),
     /// A map from names to values of one form.
     Names(&'static Form),
+    /// Links by name; what each may hold depends on its kind and is checked when the chain is loaded.
+    Links,
     Table(&'static [Key]),
     /// The first form that fits the value's type.
     Either(&'static [Form]),
@@ -105,6 +107,10 @@ impl Check<'_> {
                     }
                     self.node(value, inner, &format!("`{}`", key.name));
                 }
+                None
+            }
+            (Form::Links, Data::Map(_)) => {
+                self.node(node, &Form::Names(&Form::Any), what);
                 None
             }
             (Form::Table(keys), Data::Map(_)) => {
@@ -165,7 +171,7 @@ impl Form {
             Form::Bool => matches!(data, Data::Bool(_)),
             Form::Int { .. } => matches!(data, Data::Int(_)),
             Form::List(_) => matches!(data, Data::List(_)),
-            Form::Names(_) | Form::Table(_) => matches!(data, Data::Map(_)),
+            Form::Names(_) | Form::Links | Form::Table(_) => matches!(data, Data::Map(_)),
             Form::Schema => matches!(data, Data::Map(_) | Data::Bool(_)),
             Form::Either(forms) => forms.iter().any(|form| form.takes(data)),
             Form::Text
@@ -201,6 +207,7 @@ impl Form {
             ),
             Form::List(inner) => format!("a list, each {}", inner.words()),
             Form::Names(inner) => format!("a map by name, each {}", inner.words()),
+            Form::Links => "links by name".into(),
             Form::Table(_) => "a map".into(),
             Form::Either(forms) => forms.iter().map(Form::words).collect::<Vec<_>>().join(", or "),
         }
@@ -227,6 +234,7 @@ impl Form {
                 "propertyNames": Form::Name.json_schema(),
                 "additionalProperties": inner.json_schema(),
             }),
+            Form::Links => json!({"$ref": "#/$defs/links"}),
             Form::Table(keys) => table_schema(&[keys]),
             Form::Either(forms) => json!({"anyOf": forms.iter().map(Form::json_schema).collect::<Vec<_>>()}),
         }

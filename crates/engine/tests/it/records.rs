@@ -5,7 +5,7 @@ use crate::setup::{PERMIT_ALL, alice, bench, json, shown};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::trail::Event;
 use ringmail_engine::core::value::Str;
-use ringmail_engine::{Engine, Intent, RecordError, Recorder, Value};
+use ringmail_engine::{Engine, Intent, RecordError, Recorder, Start, Value};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -37,6 +37,10 @@ impl Recorder for Scripted {
         Box::pin(
             async move { if works { Ok(()) } else { Err(RecordError("no space left on device".into())) } },
         )
+    }
+
+    fn start(&self, start: &Start) {
+        self.order.lock().unwrap().push(format!("start {} as {}", start.chain, start.principal));
     }
 
     fn note(&self, _: &Str, event: &Event) {
@@ -73,7 +77,15 @@ async fn attack_43_no_effect_without_its_record() {
     let seen = order.lock().unwrap().clone();
     assert_eq!(
         seen,
-        ["entered", "admitted", &format!("intent {}", server.url("")), "intended", "released", "answered"]
+        [
+            "start t as alice",
+            "entered",
+            "admitted",
+            &format!("intent {}", server.url("")),
+            "intended",
+            "released",
+            "answered"
+        ]
     );
 }
 
@@ -89,15 +101,26 @@ async fn the_file_holds_the_run_and_none_of_its_data() {
     let stage = |at: usize| lines[at].get("stage").unwrap().as_str().unwrap().to_string();
     assert_eq!(
         (0..lines.len()).map(stage).collect::<Vec<_>>(),
-        ["entered", "admitted", "intent", "intended", "released", "answered"]
+        ["started", "entered", "admitted", "intent", "intended", "released", "answered"]
     );
-    let intent = &lines[2];
+    let intent = &lines[3];
     assert_eq!(intent.get("principal"), Some(&"alice".into()));
     assert_eq!(intent.get("sinks"), Some(&Value::list([Value::from(server.url("").as_str())])));
     assert_eq!(intent.get("args_sha256").unwrap().as_str().unwrap().len(), 64);
     assert!(!text.contains("hunter2"));
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_at_its_door_is_recorded_too() {
+    let bench = bench("", PERMIT_ALL);
+    let chain = "chain: t\ninput: {type: integer}\noutput: ${input}";
+    let report = bench.run(&[chain], "\"text\"").await;
+    let text = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+    let last = json(text.lines().last().unwrap());
+    assert_eq!(last.get("stage"), Some(&"failed".into()));
+    assert!(last.get("failure").unwrap().as_str().unwrap().starts_with("invalid: the input does not fit"));
 }
 
 #[tokio::test]

@@ -1,0 +1,173 @@
+//! `ringmail check`: everything that can be known before running.
+
+use super::Common;
+use crate::exit::{Exit, Fault};
+use crate::place::{Place, Wanted};
+use crate::terminal::{BOLD, DIM, Format, GREEN, RED, YELLOW, clean, paint, print, print_json};
+use ringmail_engine::Checked;
+use ringmail_engine::core::chain::Plan;
+use ringmail_engine::core::chain::flow::{Foreseen, Verdict};
+use ringmail_engine::core::doc::{Problem, Problems};
+use ringmail_engine::core::value::{Str, Value};
+use std::path::Path;
+
+/// Check chains, grants and policies without running anything
+///
+/// Reports every problem at once, and for each sink whether data may flow there: always, never, or depending on who
+/// runs the chain.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Chain files or names of chains; by default all of the project
+    chains: Vec<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
+        let (place, wanted) = self.place(common)?;
+        if place.chains.is_empty() {
+            return Err(Fault::user("there is no chain to check")
+                .hint("name a chain file, or make a project: ringmail init my-project"));
+        }
+        let engine = place.checker()?;
+        let mut checked = engine.check(&place.chains);
+        engine.check_grants(&checked.plans, &mut checked.problems);
+        for name in wanted.iter().filter(|wanted| matches!(wanted, Wanted::Name(_))) {
+            name.pick(&checked.plans, |plan| plan)?;
+        }
+        let shown = |plan: &Plan| wanted.is_empty() || wanted.iter().any(|wanted| is(wanted, plan));
+        match self.format {
+            Format::Json => print_json(&as_json(&checked, &shown))?,
+            Format::Text => print_text(&checked, &shown)?,
+        }
+        match (checked.problems.is_empty(), self.format) {
+            (true, _) => Ok(Exit::Done),
+            (false, Format::Json) => Err(Fault::silent(Exit::User)),
+            (false, Format::Text) => Err(checked.problems.into()),
+        }
+    }
+
+    fn place(&self, common: &Common) -> Result<(Place, Vec<Wanted>), Fault> {
+        let chosen = common.project.as_deref();
+        let Some((first, rest)) = self.chains.split_first() else {
+            return Ok((Place::open(chosen, Path::new(""))?, Vec::new()));
+        };
+        let (mut place, wanted) = Place::around(chosen, first)?;
+        let mut all = vec![wanted];
+        for name in rest {
+            let path = Path::new(name);
+            all.push(match path.is_file() || path.extension().is_some() {
+                true => Wanted::File(place.add(path)?),
+                false => Wanted::Name(name.clone()),
+            });
+        }
+        Ok((place, all))
+    }
+}
+
+fn is(wanted: &Wanted, plan: &Plan) -> bool {
+    match wanted {
+        Wanted::Name(name) => *plan.name == **name,
+        Wanted::File(file) => plan.source.name == *file,
+    }
+}
+
+fn print_text(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Result<(), Fault> {
+    let mut out = String::new();
+    for plan in checked.plans.iter().filter(|plan| shown(plan)) {
+        let verdicts = verdicts_of(checked, plan);
+        let links = if plan.links.len() == 1 { "1 link" } else { &format!("{} links", plan.links.len()) };
+        let file = paint(DIM, &clean(&plan.source.name));
+        out.push_str(&format!("{} {file} {links}\n", paint(BOLD, &plan.name)));
+        out.push_str(&verdict_lines(&verdicts));
+    }
+    if out.is_empty() { Ok(()) } else { print(&out) }
+}
+
+pub(super) fn verdicts_of<'c>(checked: &'c Checked, plan: &Plan) -> Vec<&'c Verdict> {
+    let own = checked.verdicts.iter().filter(|(of, _)| of.name == plan.name);
+    own.map(|(_, verdict)| verdict).collect()
+}
+
+/// One line a sink: what, where to, and what is known of it.
+pub(super) fn verdict_lines(verdicts: &[&Verdict]) -> String {
+    let wide = |text: fn(&Verdict) -> usize| verdicts.iter().map(|verdict| text(verdict)).max().unwrap_or(0);
+    let (links, sinks) = (wide(|verdict| verdict.link.chars().count()), wide(|verdict| verdict.sink.chars().count()));
+    let mut out = String::new();
+    for verdict in verdicts {
+        let (link, sink) = (clean(&verdict.link), clean(&verdict.sink));
+        out.push_str(&format!("  {link:<links$}  {sink:<sinks$}  {}\n", answer(&verdict.answer)));
+    }
+    out
+}
+
+fn answer(answer: &Foreseen) -> String {
+    match answer {
+        Foreseen::Allowed => paint(GREEN, "allowed"),
+        Foreseen::Depends { rule, path, origins } => format!(
+            "{} {}",
+            paint(YELLOW, "depends"),
+            paint(DIM, &clean(&format!("{}{}", rule.id(), what(path, origins))))
+        ),
+        Foreseen::Never { rule, path, origins, .. } => format!(
+            "{} {}",
+            paint(RED, "never"),
+            paint(DIM, &clean(&format!("{}{}", rule.id(), what(path, origins))))
+        ),
+    }
+}
+
+fn what(path: &str, origins: &[Str]) -> String {
+    let path = if path.is_empty() { String::new() } else { format!(" `{path}`") };
+    let from = if origins.is_empty() { String::new() } else { format!(" from {}", origins.join(", ")) };
+    format!("{path}{from}")
+}
+
+fn as_json(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Value {
+    let plans = checked.plans.iter().filter(|plan| shown(plan)).map(|plan| {
+        Value::map([
+            ("chain", Value::Str(plan.name.clone())),
+            ("file", Value::from(plan.source.name.as_str())),
+            ("sha256", Value::Str(plan.digest.clone())),
+            ("sinks", Value::list(verdicts_of(checked, plan).into_iter().map(verdict_json))),
+        ])
+    });
+    Value::map([("chains", Value::list(plans)), ("problems", problems_json(&checked.problems))])
+}
+
+pub(super) fn verdict_json(verdict: &Verdict) -> Value {
+    let (word, rule, path, origins) = match &verdict.answer {
+        Foreseen::Allowed => ("allowed", Value::Null, "", &[][..]),
+        Foreseen::Depends { rule, path, origins } => ("depends", Value::from(rule.id()), &**path, &**origins),
+        Foreseen::Never { rule, path, origins, .. } => ("never", Value::from(rule.id()), &**path, &**origins),
+    };
+    Value::map([
+        ("link", Value::Str(verdict.link.clone())),
+        ("sink", Value::from(verdict.sink.as_str())),
+        ("answer", Value::from(word)),
+        ("rule", rule),
+        ("path", Value::from(path)),
+        ("origins", Value::list(origins.iter().map(|origin| Value::Str(origin.clone())))),
+    ])
+}
+
+fn problems_json(problems: &Problems) -> Value {
+    let number = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let one = |problem: &Problem| {
+        let mut members = vec![("message", Value::from(problem.message.as_str()))];
+        if let Some(help) = &problem.help {
+            members.push(("help", Value::from(help.as_str())));
+        }
+        if let Some(spot) = &problem.spot {
+            let (line, column) = spot.source.line_column(spot.span.start);
+            members.push(("file", Value::from(spot.source.name.as_str())));
+            members.push(("line", number(line)));
+            members.push(("column", number(column)));
+            members.push(("start", number(spot.span.start)));
+            members.push(("end", number(spot.span.end)));
+        }
+        Value::map(members)
+    };
+    Value::list(problems.0.iter().map(one))
+}

@@ -1,0 +1,242 @@
+//! `ringmail run`: one run of one chain.
+
+use super::Common;
+use crate::exit::{Exit, Fault};
+use crate::place::{Place, origins};
+use crate::progress::{Live, duration};
+use crate::terminal::{DIM, Format, clean, paint, print, print_json, say, shown};
+use anyhow::Context;
+use ringmail_engine::core::chain::Plan;
+use ringmail_engine::core::doc::{Problem, Source};
+use ringmail_engine::core::json::{JsonLimits, parse, to_string};
+use ringmail_engine::core::value::Value;
+use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, RunError};
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Run a chain and print its output
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Chain file, or the name of a chain of the project
+    chain: String,
+    /// Read the input from stdin
+    #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["input", "input_file"])]
+    stdin: Option<String>,
+    /// The input as JSON
+    #[arg(short, long, value_name = "JSON", conflicts_with = "input_file")]
+    input: Option<String>,
+    /// File with the input as JSON
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
+    /// The principal to run as; by default `run.as` of the project
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    principal: Option<String>,
+    /// Show the labels of the output, path by path
+    #[arg(long)]
+    labels: bool,
+    /// Print the pieces of the chain's `stream` link as they come, one JSON text a line
+    #[arg(long)]
+    stream: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Pieces of a stream that wait for a slow reader.
+const PIECES_MAX: usize = 64;
+
+impl Args {
+    pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
+        let (place, wanted) = Place::around(common.project.as_deref(), &self.chain)?;
+        let input = self.read_input()?;
+        let engine = place.engine()?;
+        let chains = engine.load(&place.chains)?;
+        let chain = wanted.pick(&chains, |chain| chain.plan())?;
+        let principal = place.principal(&engine, self.principal.as_deref())?;
+        let report = execute(chain, input, principal, self.stream)?;
+        let checked = engine.check(&place.chains);
+        finish(&Ended { engine: &engine, chain, checked: &checked, report }, self.labels, self.format)
+    }
+
+    fn read_input(&self) -> Result<Value, Fault> {
+        let (name, text) = match (&self.input, &self.input_file, &self.stdin) {
+            (Some(text), ..) => ("--input".to_string(), text.clone().into_bytes()),
+            (_, Some(path), _) => {
+                let name = path.display().to_string();
+                (name.clone(), std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?)
+            }
+            (_, _, Some(_)) => {
+                let mut text = Vec::new();
+                let limit = JsonLimits::default().bytes_max as u64 + 1;
+                std::io::stdin().lock().take(limit).read_to_end(&mut text).context("cannot read stdin")?;
+                ("stdin".to_string(), text)
+            }
+            _ => return Ok(Value::Null),
+        };
+        parse(&text, &JsonLimits::default()).map_err(|error| {
+            let source = Source::new(name, String::from_utf8_lossy(&text));
+            let span = ringmail_engine::core::doc::Span { start: error.at, end: error.at + 1 };
+            Fault::problem(Problem {
+                spot: Some(ringmail_engine::core::doc::Spot { source, span }),
+                message: format!("the input is not JSON: {}", error.reason),
+                help: Some("a text needs quotes: --input '\"text\"'".into()),
+            })
+        })
+    }
+}
+
+/// Runs to the end or to Ctrl-C.
+pub(super) fn execute(chain: &Chain, input: Value, principal: Principal, stream: bool) -> Result<Report, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start")?;
+    let live = std::io::stderr().is_terminal().then(|| Arc::new(Live::default()));
+    let cancel = CancellationToken::new();
+    let mut request = chain.request(input).map_err(|error| Fault::user(error.to_string()))?;
+    request = request.principal(principal).cancel(cancel.clone());
+    if let Some(live) = &live {
+        request = request.watch(live.clone());
+    }
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(PIECES_MAX);
+    if stream {
+        request = request.pieces(sender);
+    } else {
+        drop(sender);
+    }
+    let report = runtime.block_on(async move {
+        let stop = cancel.clone();
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                stop.cancel();
+            }
+        });
+        let printing = async {
+            while let Some(piece) = receiver.recv().await {
+                if let Err(fault) = print(&to_string(&piece)) {
+                    cancel.cancel();
+                    return Err(fault);
+                }
+            }
+            Ok(())
+        };
+        let (report, printed) = tokio::join!(request.run(), printing);
+        printed.map(|()| report)
+    });
+    // A blocking link that does not listen to its cancellation must not hold the terminal.
+    runtime.shutdown_background();
+    if let Some(live) = &live {
+        live.finish();
+    }
+    report
+}
+
+/// A run that has ended, with what is needed to tell how.
+pub(super) struct Ended<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) chain: &'e Chain,
+    pub(super) checked: &'e Checked,
+    pub(super) report: Report,
+}
+
+/// Prints how a run ended.
+pub(super) fn finish(ended: &Ended<'_>, labels: bool, format: Format) -> Result<Exit, Fault> {
+    if format == Format::Json {
+        print_json(&as_json(ended, labels))?;
+        return match &ended.report.result {
+            Ok(_) => Ok(Exit::Done),
+            Err(error) => Err(Fault::silent(exit_of(error))),
+        };
+    }
+    let report = &ended.report;
+    match &report.result {
+        Ok(answer) => {
+            print(&shown(answer.value()))?;
+            if labels {
+                say_labels(report);
+            }
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(fault_of(ended, error)),
+    }
+}
+
+fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::Refused(_) => Exit::Refused,
+        RunError::Cancelled => Exit::Interrupted,
+        RunError::Failed { .. } | RunError::Input(_) => Exit::User,
+    }
+}
+
+pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
+    let plan = ended.chain.plan();
+    match error {
+        RunError::Refused(refusal) => Fault::refused(refusal.clone(), origins(refusal, ended.checked))
+            .hint(format!("the whole run: ringmail explain {}", ended.report.run)),
+        RunError::Failed { link, failure } => Fault::problem(Problem {
+            spot: ended.checked.plans.iter().find_map(|plan| plan.spot(plan.find(link)?.span)),
+            message: format!("`{link}` failed: {failure}"),
+            help: Some(format!("the whole run: ringmail explain {}", ended.report.run)),
+        }),
+        RunError::Input(failure) => Fault::problem(Problem {
+            spot: None,
+            message: failure.message.clone(),
+            help: Some(input_help(plan)),
+        }),
+        RunError::Cancelled => {
+            Fault::interrupted().hint(format!("see it: ringmail explain {}", ended.report.run))
+        }
+    }
+}
+
+fn input_help(plan: &Plan) -> String {
+    match &plan.input {
+        Some(schema) => format!("`{}` takes: {}", plan.name, schema.json()),
+        None => "give it with --input, --input-file or -".into(),
+    }
+}
+
+fn say_labels(report: &Report) {
+    let labels = report.labels();
+    let wide = labels.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0).max("(whole)".len());
+    for (path, words) in labels {
+        let path = if path.is_empty() { "(whole)".to_string() } else { path };
+        say(&format!("{} {}", paint(DIM, &format!("{:<wide$}", clean(&path))), clean(&words)));
+    }
+}
+
+fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
+    let report = &ended.report;
+    let text = |text: &str| Value::from(text);
+    let took_us = report.trail.last().map_or(0, |event| event.at_us);
+    let mut members = vec![
+        ("run", Value::Str(report.run.clone())),
+        ("chain", text(ended.chain.name())),
+        ("took", text(&duration(took_us))),
+        ("host_key", text(&ended.engine.public_key())),
+    ];
+    match &report.result {
+        Ok(answer) => {
+            members.push(("ended", text("answered")));
+            members.push(("output", answer.value().clone()));
+            if labels {
+                let words = report.labels().into_iter().map(|(path, words)| (path, Value::from(words)));
+                members.push(("labels", Value::map(words)));
+            }
+        }
+        Err(RunError::Refused(refusal)) => {
+            members.push(("ended", text("refused")));
+            members.push(("refusal", ringmail_engine::refusal_value(refusal)));
+        }
+        Err(RunError::Failed { link, failure }) => {
+            members.push(("ended", text("failed")));
+            let failure = failure.to_value(link);
+            members.push(("failure", failure));
+        }
+        Err(RunError::Input(failure)) => {
+            members.push(("ended", text("failed")));
+            members.push(("failure", failure.to_value(&ended.chain.plan().name)));
+        }
+        Err(RunError::Cancelled) => members.push(("ended", text("cancelled"))),
+    }
+    Value::map(members)
+}

@@ -1,0 +1,37 @@
+//! `ringmail schema`: schemas for editors and for those who write policies.
+
+use super::Common;
+use crate::exit::{Exit, Fault};
+use crate::terminal::print;
+use ringmail_engine::KINDS;
+use ringmail_engine::core::chain::keys::chain_schema;
+use ringmail_engine::core::policy::SCHEMA;
+use ringmail_engine::core::project::project_schema;
+
+/// Print a schema: of chain files, of `ringmail.toml`, or of policies
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[arg(value_enum)]
+    what: What,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum What {
+    /// JSON Schema of a chain file
+    Chain,
+    /// JSON Schema of `ringmail.toml`
+    Project,
+    /// Cedar schema of policies
+    Policy,
+}
+
+impl Args {
+    pub(crate) fn run(self, _: &Common) -> Result<Exit, Fault> {
+        match self.what {
+            What::Chain => print(&format!("{:#}", chain_schema(KINDS)))?,
+            What::Project => print(&format!("{:#}", project_schema()))?,
+            What::Policy => print(SCHEMA)?,
+        }
+        Ok(Exit::Done)
+    }
+}

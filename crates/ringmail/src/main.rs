@@ -1,0 +1,26 @@
+//! The `ringmail` command: arguments in, one command, an exit code out. Decides nothing about chains; results go to
+//! stdout, talk goes to stderr, and every error is printed in one place.
+
+mod commands;
+mod draw;
+mod exit;
+mod place;
+mod progress;
+mod records;
+mod snippet;
+mod terminal;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A broken step of a chain is caught by the engine and reported there; only our own panics are news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let ended = catch_unwind(AssertUnwindSafe(|| commands::main(std::env::args_os())));
+    let exit = match ended {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(fault)) => fault.print(),
+        Err(panic) => exit::Fault::internal(&*panic).print(),
+    };
+    ExitCode::from(exit as u8)
+}

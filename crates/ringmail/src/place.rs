@@ -1,0 +1,297 @@
+//! The project on disk: finds `ringmail.toml`, reads chains and policies, builds the engine. Without a project a
+//! chain file stands alone in its folder, and nothing is granted.
+
+use crate::exit::Fault;
+use crate::snippet::Origin;
+use crate::terminal;
+use anyhow::Context;
+use ringmail_engine::core::doc::{Source, suggest, toml};
+use ringmail_engine::core::label::TagTable;
+use ringmail_engine::core::project::Project;
+use ringmail_engine::core::refusal::Refusal;
+use ringmail_engine::{BuildError, Checked, Engine, FileRecorder, HostKey, LogLine, LogSink, Principal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) const PROJECT_FILE: &str = "ringmail.toml";
+/// Larger files are no chains, policies or projects.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Folders below the folder of chains that are looked into.
+const DEPTH_MAX: usize = 8;
+
+/// A project that was read, nothing checked but `ringmail.toml` itself.
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    pub(crate) project: Project,
+    /// The text of `ringmail.toml`, if there is one.
+    source: Option<Arc<Source>>,
+    policies: Option<Vec<Arc<Source>>>,
+    pub(crate) chains: Vec<Arc<Source>>,
+}
+
+impl Place {
+    /// The project around `start`, or the one in `chosen`.
+    pub(crate) fn open(chosen: Option<&Path>, start: &Path) -> Result<Place, Fault> {
+        let root = match chosen {
+            Some(folder) if folder.join(PROJECT_FILE).is_file() => Some(folder.to_path_buf()),
+            Some(folder) => {
+                return Err(Fault::user(format!("there is no `{PROJECT_FILE}` in `{}`", folder.display()))
+                    .hint(format!("make a project there: ringmail init {}", folder.display())));
+            }
+            None => find_root(start),
+        };
+        let Some(root) = root else {
+            return Ok(Place {
+                root: folder_of(start),
+                project: Project::empty(),
+                source: None,
+                policies: None,
+                chains: Vec::new(),
+            });
+        };
+        let source = read(&root.join(PROJECT_FILE))?;
+        let project =
+            toml::parse(&source).and_then(|node| Project::load(&node, &source, &mut TagTable::default()))?;
+        let policies = read_all(&root.join(&project.policies), &["cedar"])?;
+        let chains = read_all(&root.join(&project.chains), &["yaml", "yml"])?;
+        Ok(Place { root, project, source: Some(source), policies: Some(policies), chains })
+    }
+
+    /// The project around what a command was given: a chain file, or the name of a chain.
+    pub(crate) fn around(chosen: Option<&Path>, target: &str) -> Result<(Place, Wanted), Fault> {
+        let path = Path::new(target);
+        if !looks_like_file(path) {
+            return Ok((Place::open(chosen, Path::new("."))?, Wanted::Name(target.into())));
+        }
+        let mut place = Place::open(chosen, path.parent().unwrap_or(Path::new("")))?;
+        let file = place.add(path)?;
+        Ok((place, Wanted::File(file)))
+    }
+
+    /// Adds a chain file that need not lie in the project's folder; gives the name it is known by.
+    pub(crate) fn add(&mut self, path: &Path) -> Result<String, Fault> {
+        let source = read(path)?;
+        let same =
+            |known: &&Arc<Source>| known.text == source.text && same_file(Path::new(&known.name), path);
+        if let Some(known) = self.chains.iter().find(same) {
+            return Ok(known.name.clone());
+        }
+        self.chains.push(source.clone());
+        Ok(source.name.clone())
+    }
+
+    /// Every file that places may point into.
+    pub(crate) fn sources(&self) -> Vec<Arc<Source>> {
+        let policies = self.policies.iter().flatten();
+        self.chains.iter().chain(&self.source).chain(policies).cloned().collect()
+    }
+
+    /// Where records and the host's key are kept.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join(&self.project.data)
+    }
+
+    pub(crate) fn records(&self) -> PathBuf {
+        self.data().join("runs")
+    }
+
+    /// An engine that can check chains and touches nothing.
+    pub(crate) fn checker(&self) -> Result<Engine, Fault> {
+        let mut builder = Engine::builder().unread_secrets();
+        if let Some(source) = &self.source {
+            builder = builder.project(source.clone(), &self.root);
+        }
+        if let Some(policies) = &self.policies {
+            builder = builder.policies(policies.clone());
+        }
+        builder.build().map_err(build_fault)
+    }
+
+    /// An engine that runs chains and records what they do.
+    pub(crate) fn engine(&self) -> Result<Engine, Fault> {
+        let data = self.data();
+        let unusable = || format!("cannot use the data folder `{}`", shown(&data));
+        let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
+        let ignore = data.join(".gitignore");
+        if !ignore.exists() {
+            std::fs::write(&ignore, "*\n").with_context(unusable)?;
+        }
+        let key = HostKey::open(&data.join("host.key")).with_context(unusable)?;
+        let mut builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
+        if let Some(source) = &self.source {
+            builder = builder.project(source.clone(), &self.root);
+        }
+        if let Some(policies) = &self.policies {
+            builder = builder.policies(policies.clone());
+        }
+        builder.build().map_err(build_fault)
+    }
+
+    /// Who runs a chain: the principal named, the project's default, or the program itself.
+    pub(crate) fn principal(&self, engine: &Engine, named: Option<&str>) -> Result<Principal, Fault> {
+        let Some(name) = named.or(self.project.run_as.as_deref()) else { return Ok(Principal::host()) };
+        if let Some(principal) = engine.principal(name) {
+            return Ok(principal.clone());
+        }
+        let known: Vec<&str> = self.project.principals.iter().map(|principal| &*principal.subject).collect();
+        let fault = Fault::user(format!("there is no principal `{name}`"));
+        Err(match (suggest(name, known.iter().copied()), known.is_empty()) {
+            (Some(near), _) => fault.hint(format!("did you mean `{near}`?")),
+            (None, false) => fault.hint(format!("principals of this project: {}", known.join(", "))),
+            (None, true) => {
+                fault.hint(format!("add it to `{PROJECT_FILE}`:\n[[principal]]\nname = \"{name}\""))
+            }
+        })
+    }
+}
+
+/// What a command was asked to look at.
+pub(crate) enum Wanted {
+    Name(String),
+    /// The name of the source.
+    File(String),
+}
+
+impl Wanted {
+    /// The plan that was meant, among those that loaded.
+    pub(crate) fn pick<'c, C>(
+        &self,
+        chains: &'c [C],
+        plan: impl Fn(&C) -> &ringmail_engine::core::chain::Plan,
+    ) -> Result<&'c C, Fault> {
+        let found = chains.iter().find(|chain| match self {
+            Wanted::Name(name) => *plan(chain).name == **name,
+            Wanted::File(file) => plan(chain).source.name == *file,
+        });
+        found.ok_or_else(|| {
+            let Wanted::Name(name) = self else { return Fault::user("the chain did not load") };
+            let known: Vec<&str> = chains.iter().map(|chain| &*plan(chain).name).collect();
+            let fault = Fault::user(format!("there is no chain `{name}` and no such file"));
+            match suggest(name, known.iter().copied()) {
+                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                None if known.is_empty() => {
+                    fault.hint("make a project with an example: ringmail init my-project")
+                }
+                None => fault.hint(format!("chains here: {}", known.join(", "))),
+            }
+        })
+    }
+}
+
+/// Where the data that tainted a refused value entered, as far as the chains here show it.
+pub(crate) fn origins(refusal: &Refusal, checked: &Checked) -> Vec<Origin> {
+    let find = |name: &str| checked.plans.iter().find_map(|plan| plan.spot(plan.find(name)?.span));
+    let named = refusal.origins.iter();
+    named.filter_map(|name| Some(Origin { name: name.to_string(), spot: find(name)? })).collect()
+}
+
+struct StderrLog;
+
+impl LogSink for StderrLog {
+    fn write(&self, line: &LogLine) {
+        let fields = match line.fields.as_map() {
+            Some(_) => format!(" {}", ringmail_engine::core::json::to_string(&line.fields)),
+            None => String::new(),
+        };
+        terminal::say(&terminal::clean(&format!("{} {}: {}{fields}", line.level, line.link, line.message)));
+    }
+}
+
+fn build_fault(error: BuildError) -> Fault {
+    match error {
+        BuildError::Problems(problems) => problems.into(),
+        BuildError::Secret { .. } => {
+            Fault::from(anyhow::Error::new(error)).hint("set it, or change where the project says it is kept")
+        }
+        other => Fault::from(anyhow::Error::new(other)),
+    }
+}
+
+/// A path with a separator or an ending is a file; a bare word is the name of a chain unless such a file exists.
+fn looks_like_file(path: &Path) -> bool {
+    path.extension().is_some() || path.components().count() > 1 || path.is_file()
+}
+
+fn folder_of(start: &Path) -> PathBuf {
+    if start.as_os_str().is_empty() { PathBuf::from(".") } else { start.to_path_buf() }
+}
+
+/// The nearest folder above `start` with a project in it.
+fn find_root(start: &Path) -> Option<PathBuf> {
+    let mut at = folder_of(start);
+    let whole = at.canonicalize().ok()?;
+    for _ in whole.components() {
+        if at.join(PROJECT_FILE).is_file() {
+            return Some(at);
+        }
+        at = if at == Path::new(".") { PathBuf::from("..") } else { parent(&at) };
+    }
+    None
+}
+
+/// The folder above, written as short as it can be.
+fn parent(folder: &Path) -> PathBuf {
+    match folder.parent() {
+        Some(up) if up.as_os_str().is_empty() => PathBuf::from("."),
+        Some(up) if folder.file_name().is_some() => up.to_path_buf(),
+        _ => folder.join(".."),
+    }
+}
+
+/// A path as people know it: without a leading `./`.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+pub(crate) fn read(path: &Path) -> Result<Arc<Source>, Fault> {
+    let failed = || format!("cannot read `{}`", shown(path));
+    let meta = std::fs::metadata(path).with_context(failed)?;
+    if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
+        return Err(Fault::user(format!("`{}` is no file of at most 4 MiB", shown(path))));
+    }
+    let text = std::fs::read_to_string(path).with_context(failed)?;
+    Ok(Source::new(shown(path), text))
+}
+
+/// All files with one of these endings in a folder and below, by name. A folder that is not there holds none.
+pub(crate) fn read_all(folder: &Path, endings: &[&str]) -> Result<Vec<Arc<Source>>, Fault> {
+    let mut paths = Vec::new();
+    collect(folder, endings, DEPTH_MAX, &mut paths)?;
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn collect(folder: &Path, endings: &[&str], depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Fault> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(anyhow::Error::new(error)
+                .context(format!("cannot read the folder `{}`", shown(folder)))
+                .into());
+        }
+    };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read the folder `{}`", shown(folder)))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth > 0 {
+                collect(&path, endings, depth - 1, paths)?;
+            }
+        } else if endings.contains(&ending) {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn same_file(one: &Path, two: &Path) -> bool {
+    match (one.canonicalize(), two.canonicalize()) {
+        (Ok(one), Ok(two)) => one == two,
+        _ => false,
+    }
+}

@@ -1,0 +1,121 @@
+//! What people and pipes see. Results go to stdout, talk to stderr; colour only where it is wanted. Text that came
+//! from outside never reaches a terminal with its control characters.
+
+use crate::exit::{Exit, Fault};
+use ringmail_engine::core::json::to_pretty;
+use ringmail_engine::core::value::Value;
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Writes a result; a reader that has gone ends the command.
+pub(crate) fn print(text: &str) -> Result<(), Fault> {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| {
+        if !text.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    });
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Fault::silent(Exit::Pipe),
+        _ => Fault::from(anyhow::Error::new(error).context("cannot write to stdout")),
+    })
+}
+
+pub(crate) fn print_json(value: &Value) -> Result<(), Fault> {
+    print(&to_pretty(value))
+}
+
+/// Talks. Nobody may be listening, and that is no reason to stop.
+pub(crate) fn say(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _unheard = writeln!(out, "{}", text.trim_end_matches('\n'));
+}
+
+/// A value as text output: strings as they are, the rest as JSON.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Str(text) if std::io::stdout().is_terminal() => clean(text).into_owned(),
+        Value::Str(text) => text.to_string(),
+        other => to_pretty(other),
+    }
+}
+
+/// Text without anything a terminal would obey, of the same length, so that places in it stay.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match obeyed(c) {
+            true => (0..c.len_utf8()).for_each(|_| out.push('?')),
+            false => out.push(c),
+        }
+    }
+    out.into()
+}
+
+/// A moment as `2026-12-31 12:00:00 UTC`.
+pub(crate) fn time(ms: u64) -> String {
+    const DAY_S: u64 = 86_400;
+    let (day, second) = (ms / 1000 / DAY_S, ms / 1000 % DAY_S);
+    // Days since 0000-03-01, in which every 400 years are alike and the leap day is the last of its year.
+    let days = day + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = 400 * era + year_of_era + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02} UTC",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+pub(crate) const RED: &str = "\u{1b}[31m";
+pub(crate) const GREEN: &str = "\u{1b}[32m";
+pub(crate) const YELLOW: &str = "\u{1b}[33m";
+pub(crate) const BLUE: &str = "\u{1b}[34m";
+pub(crate) const DIM: &str = "\u{1b}[2m";
+pub(crate) const BOLD: &str = "\u{1b}[1m";
+
+/// Text in a colour; colours fall away where they are not wanted.
+pub(crate) fn paint(colour: &str, text: &str) -> String {
+    format!("{colour}{text}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_follow_the_calendar() {
+        use ringmail_engine::core::doc::form::date_ms;
+        for day in ["1970-01-01", "2024-02-29", "2025-12-31", "2026-03-01", "2100-02-28"] {
+            let ms = date_ms(&format!("{day}T23:59:58Z")).unwrap();
+            assert_eq!(time(ms), format!("{day} 23:59:58 UTC"));
+        }
+    }
+
+    #[test]
+    fn attack_22_no_control_character_reaches_a_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb\u{7}\n\u{202e}c"), "a?[2Jb?\n???c");
+        assert!(matches!(clean("plain\ttext\n"), Cow::Borrowed(_)));
+    }
+}
