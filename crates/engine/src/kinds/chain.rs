@@ -3,8 +3,8 @@
 use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::run::{Way, pass};
-use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::walk::{Stop, Walk};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked, Unchecked};
@@ -17,7 +17,11 @@ pub(super) static KIND: Kind = Kind {
     doc: "another chain; its caller needs the right to run it too",
     settings: &[
         Key::required("chain", Form::Name, "the chain's name"),
-        Key::new("depth", Form::Int { min: 1, max: 64 }, "how often this link may stand within itself, where chains call each other in a circle; default 1"),
+        Key::new(
+            "depth",
+            Form::Int { min: 1, max: 64 },
+            "how often this link may stand within itself, where chains call each other in a circle; default 1",
+        ),
     ],
     with: With::Anything,
     role: Role::Chain,
@@ -47,7 +51,8 @@ impl Runs for Run {
                 return Err(Refusal::new(Rule::DepthBudget, &link.full, message).into());
             }
             let way = way.to_chain(link, found.bound.clone());
-            let input = Labeled { value: call.admitted.args().clone(), labels: call.admitted.labels().clone() };
+            let input =
+                Labeled { value: call.admitted.args().clone(), labels: call.admitted.labels().clone() };
             let shared = &way.shared;
             let moment = shared.moment();
             let entered = gate::enter_inner(

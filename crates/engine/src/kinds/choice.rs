@@ -5,8 +5,8 @@ use super::each::body_at;
 use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::run::{Way, pass};
-use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::keys::{CASE_KEYS, OTHERWISE_KEYS};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, Unchecked};
@@ -16,8 +16,16 @@ pub(super) static KIND: Kind = Kind {
     name: "choice",
     doc: "the first case whose condition holds",
     settings: &[
-        Key::required("cases", Form::List(&Form::Table(CASE_KEYS)), "cases in order; conditions are asked until one holds"),
-        Key::new("otherwise", Form::Table(OTHERWISE_KEYS), "when no case holds; without it that is a failure"),
+        Key::required(
+            "cases",
+            Form::List(&Form::Table(CASE_KEYS)),
+            "cases in order; conditions are asked until one holds",
+        ),
+        Key::new(
+            "otherwise",
+            Form::Table(OTHERWISE_KEYS),
+            "when no case holds; without it that is a failure",
+        ),
     ],
     with: With::Nothing,
     role: Role::Choice,

@@ -2,11 +2,11 @@
 
 use super::chain::blocked;
 use super::{Call, Runs, fail};
-use crate::bound::{Called, Bound};
+use crate::bound::{Bound, Called};
 use crate::run::{Way, pass};
 use futures_util::StreamExt;
-use ringmail_core::chain::{Detail, Link};
 use ringmail_core::chain::keys::{DO_CHAIN_KEY, DO_KEY};
+use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, Left, Unchecked};

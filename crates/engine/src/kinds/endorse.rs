@@ -15,7 +15,11 @@ pub(super) static KIND: Kind = Kind {
         Key::required("reason", Form::Text, "why that is right"),
         Key::new("scope", Form::Expr, "what must hold of `value`"),
         Key::new("expires", Form::Date, "from when on nobody may endorse here"),
-        Key::new("required", Form::Bool, "whether a principal who may not endorse ends the run; default true, otherwise the value passes as it is"),
+        Key::new(
+            "required",
+            Form::Bool,
+            "whether a principal who may not endorse ends the run; default true, otherwise the value passes as it is",
+        ),
     ],
     with: With::Fields(&[Key::required("value", Form::Any, "what is endorsed")]),
     role: Role::Endorse,

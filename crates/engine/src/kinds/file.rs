@@ -2,8 +2,8 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, required, text};
 use crate::bound::Called;
-use crate::run::Way;
 use crate::files;
+use crate::run::Way;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::chain::Link;
@@ -58,7 +58,10 @@ impl Runs for Run {
             return fail(Failure::new(FailureKind::File, "the call has no permit"));
         };
         let Some(dir) = way.shared.engine.mounts.get(permit.mount()) else {
-            return fail(Failure::new(FailureKind::NotFound, format!("there is no mount `{}`", permit.mount())));
+            return fail(Failure::new(
+                FailureKind::NotFound,
+                format!("there is no mount `{}`", permit.mount()),
+            ));
         };
         let Some(nonce) = crate::engine::random() else {
             return fail(Failure::new(FailureKind::File, "the operating system gives no randomness"));
@@ -68,7 +71,9 @@ impl Runs for Run {
         Box::pin(async move {
             match task.await {
                 Ok(result) => result.map(Unchecked::new).map_err(Blocked::from),
-                Err(_) => Err(Failure::new(FailureKind::Cancelled, "the file operation was broken off").into()),
+                Err(_) => {
+                    Err(Failure::new(FailureKind::Cancelled, "the file operation was broken off").into())
+                }
             }
         })
     }
@@ -96,7 +101,8 @@ fn decode(bytes: Vec<u8>, form: &str) -> Result<Value, Failure> {
         let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
         return parse(&bytes, &limits).map_err(|error| invalid(format!("the file is not JSON: {error}")));
     }
-    let text = String::from_utf8(bytes).map_err(|_| invalid("the file is not UTF-8 text; read it `as: base64`"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| invalid("the file is not UTF-8 text; read it `as: base64`"))?;
     Ok(match form {
         "lines" => Value::list(text.lines().map(Value::from)),
         _ => Value::from(text),
@@ -106,7 +112,9 @@ fn decode(bytes: Vec<u8>, form: &str) -> Result<Value, Failure> {
 fn encode(args: &Value, form: &str) -> Result<Vec<u8>, Failure> {
     let content = args.get("content").ok_or_else(|| invalid("`content` is missing"))?;
     match (form, content) {
-        ("base64", Value::Str(text)) => STANDARD.decode(&**text).map_err(|_| invalid("`content` is not base64")),
+        ("base64", Value::Str(text)) => {
+            STANDARD.decode(&**text).map_err(|_| invalid("`content` is not base64"))
+        }
         ("lines", Value::List(lines)) => {
             let lines: Option<Vec<&str>> = lines.iter().map(Value::as_str).collect();
             let lines = lines.ok_or_else(|| invalid("`lines` must be strings"))?;

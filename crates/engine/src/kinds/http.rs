@@ -2,8 +2,8 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, required, text};
 use crate::bound::Called;
-use crate::run::Way;
 use crate::egress::{Lines, Outgoing, Received};
+use crate::run::Way;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::address::Target;
@@ -25,7 +25,11 @@ const WITH: &[Key] = &[
     Key::new("headers", Form::Any, "a map of headers; `${secrets.NAME}` is filled in on the way out"),
     Key::new("body", Form::Any, "a text as it is, anything else as JSON"),
     Key::new("as", Form::OneOf(FORMS), "how the answer's body is read; default by its content type"),
-    Key::new("expect", Form::OneOf(&["success", "any"]), "whether an error status is a failure; default success"),
+    Key::new(
+        "expect",
+        Form::OneOf(&["success", "any"]),
+        "whether an error status is a failure; default success",
+    ),
 ];
 
 pub(super) static KIND: Kind = Kind {
@@ -54,7 +58,9 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
             let mut pairs: Vec<(Str, String)> = Vec::new();
             for (name, value) in query.iter() {
                 match value {
-                    Value::List(several) => pairs.extend(several.iter().map(|value| (name.clone(), text_of(value).to_string()))),
+                    Value::List(several) => {
+                        pairs.extend(several.iter().map(|value| (name.clone(), text_of(value).to_string())))
+                    }
                     Value::Map(_) => return Err(format!("the query parameter `{name}` must not be a map")),
                     value => pairs.push((name.clone(), text_of(value).to_string())),
                 }
@@ -109,7 +115,12 @@ fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {
                     Value::Str(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
                         headers.push((name.to_lowercase(), text_of(value).to_string()));
                     }
-                    other => return Err(invalid(format!("the header `{name}` must be a text, not {}", other.type_name()))),
+                    other => {
+                        return Err(invalid(format!(
+                            "the header `{name}` must be a text, not {}",
+                            other.type_name()
+                        )));
+                    }
                 }
             }
         }
@@ -142,7 +153,8 @@ fn answer(received: Received, form: &str) -> Result<Value, Failure> {
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         kind == "application/json" || kind.ends_with("+json")
     });
-    let headers = Value::map(received.headers.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))));
+    let headers =
+        Value::map(received.headers.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))));
     let body = match (form, received.lines) {
         ("lines", Some(lines)) => Value::list(lines),
         ("base64", _) => Value::from(STANDARD.encode(&received.body)),

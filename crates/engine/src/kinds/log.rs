@@ -2,8 +2,8 @@
 
 use super::{Call, Runs, fail, invalid, known_keys, now, required, text};
 use crate::bound::Called;
-use crate::run::Way;
 use crate::log::LogLine;
+use crate::run::Way;
 use ringmail_core::chain::Link;
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::gate::Unchecked;

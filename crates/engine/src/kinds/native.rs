@@ -39,7 +39,9 @@ impl Runs for Run {
         let native = way.bound.links.get(call.admitted.position()).and_then(|bound| bound.native.as_ref());
         match native {
             None => fail(Failure::new(FailureKind::NotFound, "the function is not there")),
-            Some(NativeRun::Pure(run)) => now(run(call.admitted.args()).map(Unchecked::new).map_err(Blocked::from)),
+            Some(NativeRun::Pure(run)) => {
+                now(run(call.admitted.args()).map(Unchecked::new).map_err(Blocked::from))
+            }
             // An async link ends with its future, so the run's own token is enough.
             Some(NativeRun::Async(run)) => run(ctx(way, link, call, None)),
             Some(NativeRun::Blocking(run)) => {
@@ -53,7 +55,9 @@ impl Runs for Run {
                     match task.await {
                         Ok(ended) => ended.map(Unchecked::new).map_err(Blocked::from),
                         Err(error) if error.is_panic() => Err(panicked(&*error.into_panic())),
-                        Err(_) => Err(Failure::new(FailureKind::Cancelled, "the runtime is shutting down").into()),
+                        Err(_) => {
+                            Err(Failure::new(FailureKind::Cancelled, "the runtime is shutting down").into())
+                        }
                     }
                 })
             }
@@ -63,5 +67,11 @@ impl Runs for Run {
 
 fn ctx(way: &Way, link: &Link, call: Call, child: Option<CancellationToken>) -> Ctx {
     let pieces = way.pieces(&call.admitted);
-    Ctx { args: call.admitted.into_args(), link: link.full.clone(), shared: way.shared.clone(), child, pieces }
+    Ctx {
+        args: call.admitted.into_args(),
+        link: link.full.clone(),
+        shared: way.shared.clone(),
+        child,
+        pieces,
+    }
 }

@@ -31,9 +31,12 @@ impl Runs for Run {
         let Detail::Validate(schema, check) = &link.detail else {
             return fail(invalid("the link checks nothing"));
         };
-        let Some(value) = call.admitted.args().get("value") else { return fail(invalid("`value` is missing")) };
+        let Some(value) = call.admitted.args().get("value") else {
+            return fail(invalid("`value` is missing"));
+        };
         if let Some(Err(mismatches)) = schema.as_ref().map(|schema| schema.check(value)) {
-            let shown = mismatches.iter().map(|mismatch| format!("`{}`: {}", mismatch.path, mismatch.message));
+            let shown =
+                mismatches.iter().map(|mismatch| format!("`{}`: {}", mismatch.path, mismatch.message));
             return fail(invalid(shown.collect::<Vec<_>>().join("; ")));
         }
         if let Some(check) = check

@@ -93,7 +93,8 @@ pub(super) fn verdicts_of<'c>(checked: &'c Checked, plan: &Plan) -> Vec<&'c Verd
 /// One line a sink: what, where to, and what is known of it.
 pub(super) fn verdict_lines(verdicts: &[&Verdict]) -> String {
     let wide = |text: fn(&Verdict) -> usize| verdicts.iter().map(|verdict| text(verdict)).max().unwrap_or(0);
-    let (links, sinks) = (wide(|verdict| verdict.link.chars().count()), wide(|verdict| verdict.sink.chars().count()));
+    let (links, sinks) =
+        (wide(|verdict| verdict.link.chars().count()), wide(|verdict| verdict.sink.chars().count()));
     let mut out = String::new();
     for verdict in verdicts {
         let (link, sink) = (clean(&verdict.link), clean(&verdict.sink));

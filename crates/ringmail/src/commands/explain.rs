@@ -7,10 +7,10 @@ use crate::progress::Tree;
 use crate::records::{Record, number, refusal, text};
 use crate::snippet;
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use ringmail_engine::Checked;
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::Checked;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ impl Args {
         let record = Record::find(&place.records(), self.what.as_deref())?;
         match self.format {
             Format::Json => {
-                let members = [("run", Value::from(record.run.as_str())), ("stages", Value::list(record.lines))];
+                let members =
+                    [("run", Value::from(record.run.as_str())), ("stages", Value::list(record.lines))];
                 print_json(&Value::map(members))?;
             }
             Format::Text => print(&story(&place, &record))?,

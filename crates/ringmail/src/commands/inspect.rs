@@ -62,7 +62,10 @@ fn text(engine: &Engine, plan: &Arc<Plan>) -> String {
     line("returns", &plan.returns.as_ref().map_or("anything".into(), |schema| schema.json().to_string()));
     let limits = plan.limits;
     let time = duration(limits.time_ms_max.saturating_mul(1000));
-    line("limits", &format!("{} steps, {time}, {} deep, {} bytes", limits.steps_max, limits.depth_max, limits.bytes_max));
+    line(
+        "limits",
+        &format!("{} steps, {time}, {} deep, {} bytes", limits.steps_max, limits.depth_max, limits.bytes_max),
+    );
     if !plan.middleware.is_empty() {
         line("middleware", &plan.middleware.join(", "));
     }
@@ -87,7 +90,12 @@ fn links(plan: &Plan, depth: usize, out: &mut String) {
     for (at, link) in plan.links.iter().enumerate() {
         let after = leads(plan, at);
         let indent = "  ".repeat(depth);
-        out.push_str(&format!("{indent}{:<wide$}  {:<10} {}\n", link.name, link.kind.name, paint(DIM, &after.join(", "))));
+        out.push_str(&format!(
+            "{indent}{:<wide$}  {:<10} {}\n",
+            link.name,
+            link.kind.name,
+            paint(DIM, &after.join(", "))
+        ));
         link.bodies().into_iter().for_each(|body| links(body, depth + 1, out));
     }
 }
@@ -110,12 +118,14 @@ fn leads(plan: &Plan, at: usize) -> Vec<String> {
 
 /// The grants for a chain or any of its links.
 fn grants(engine: &Engine, plan: &Plan) -> Vec<Arc<Grant>> {
-    let inside = |to: &str| to.strip_prefix(&*plan.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let inside =
+        |to: &str| to.strip_prefix(&*plan.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     engine.authority().grants.all().iter().filter(|grant| inside(&grant.to)).cloned().collect()
 }
 
 fn powers(grant: &Grant) -> Vec<String> {
-    let net = grant.net.iter().map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
+    let net =
+        grant.net.iter().map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
     let fs = grant.fs.iter().map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));
     let effects = grant.effects.iter().map(|rule| format!("effect {}", rule.name));
     let log = grant.log.iter().map(|_| "log".to_string());
@@ -136,13 +146,16 @@ fn describe(engine: &Engine, plan: &Arc<Plan>) -> Vec<(&'static str, Value)> {
         ("input", schema(&plan.input)),
         ("returns", schema(&plan.returns)),
         ("links", links_json(plan)),
-        ("grants", Value::list(grants.iter().map(|grant| {
-            Value::map([
-                ("to", Value::Str(grant.to.clone())),
-                ("reason", Value::Str(grant.reason.clone())),
-                ("powers", Value::list(powers(grant).into_iter().map(Value::from))),
-            ])
-        }))),
+        (
+            "grants",
+            Value::list(grants.iter().map(|grant| {
+                Value::map([
+                    ("to", Value::Str(grant.to.clone())),
+                    ("reason", Value::Str(grant.reason.clone())),
+                    ("powers", Value::list(powers(grant).into_iter().map(Value::from))),
+                ])
+            })),
+        ),
     ]
 }
 

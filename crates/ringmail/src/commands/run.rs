@@ -86,7 +86,12 @@ impl Args {
 }
 
 /// Runs to the end or to Ctrl-C.
-pub(super) fn execute(chain: &Chain, input: Value, principal: Principal, stream: bool) -> Result<Report, Fault> {
+pub(super) fn execute(
+    chain: &Chain,
+    input: Value,
+    principal: Principal,
+    stream: bool,
+) -> Result<Report, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
     let live = std::io::stderr().is_terminal().then(|| Arc::new(Live::default()));
