@@ -85,8 +85,16 @@ impl Fault {
 
     /// Prints the error to stderr; the only place that does.
     pub(crate) fn print(&self) -> Exit {
+        let text = self.text();
+        if !text.is_empty() {
+            terminal::say(&text);
+        }
+        self.exit
+    }
+
+    pub(crate) fn text(&self) -> String {
         let mut text = match &self.source {
-            Source::Silent => return self.exit,
+            Source::Silent => return String::new(),
             Source::Error(error) => snippet::plain(&format!("{error:#}")),
             Source::Problems(problems) => snippet::problems(problems),
             Source::Refusal(refusal, origins) => snippet::refusal(refusal, origins),
@@ -94,8 +102,7 @@ impl Fault {
         for hint in &self.hints {
             let _infallible = write!(text, "\n{}", snippet::hint(hint));
         }
-        terminal::say(&text);
-        self.exit
+        text
     }
 }
 

@@ -2,8 +2,10 @@
 //! stdout, talk goes to stderr, and every error is printed in one place.
 
 mod commands;
+mod demo;
 mod draw;
 mod exit;
+mod layout;
 mod place;
 mod progress;
 mod records;

@@ -52,7 +52,7 @@ impl Tree {
                 line.mark = Mark::Running;
                 line.began_us = at_us;
             }
-            "released" | "reused" | "answered" => {
+            "released" | "reused" | "answered" | "endorsed" | "declassified" | "extracted" => {
                 line.mark = Mark::Done;
                 line.took_us += at_us.saturating_sub(line.began_us);
                 line.began_us = at_us;
@@ -75,7 +75,7 @@ impl Tree {
 
     pub(crate) fn event(&mut self, event: &Event) {
         let note = match &event.stage {
-            Stage::Intended { sink } => Some(format!("to {sink}")),
+            Stage::Intended { sink } if *sink != event.link => Some(format!("to {sink}")),
             Stage::Refused(refusal) => Some(refusal.rule.id().to_string()),
             Stage::Failed { failure, .. } => Some(failure.to_string()),
             Stage::Retrying { pause_ms } => Some(format!("again in {pause_ms} ms")),
@@ -85,6 +85,17 @@ impl Tree {
             _ => None,
         };
         self.stage(&event.link, event.stage.name(), event.at_us, note);
+    }
+
+    /// The run is over: what had not ended by itself was ended by what went wrong.
+    pub(crate) fn end(&mut self) {
+        let any = |mark: Mark| self.lines.iter().any(|line| line.mark == mark);
+        let mark = match (any(Mark::Refused), any(Mark::Failed)) {
+            (true, _) => Mark::Refused,
+            (_, true) => Mark::Failed,
+            _ => return,
+        };
+        self.lines.iter_mut().filter(|line| line.mark == Mark::Running).for_each(|line| line.mark = mark);
     }
 
     fn line(&mut self, link: &str, at_us: u64) -> Option<&mut Line> {
@@ -172,6 +183,7 @@ impl Live {
     /// Draws the last state and leaves it standing.
     pub(crate) fn finish(&self) {
         if let Ok(mut screen) = self.0.lock() {
+            screen.tree.end();
             screen.draw();
         }
     }

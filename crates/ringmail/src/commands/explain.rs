@@ -110,7 +110,7 @@ fn tree(record: &Record) -> Tree {
         }
         let note = match stage {
             "refused" => line.get("refusal").and_then(|refusal| text(refusal, "rule")).map(String::from),
-            "intended" => text(line, "sink").map(|sink| format!("to {sink}")),
+            "intended" => text(line, "sink").filter(|sink| *sink != link).map(|sink| format!("to {sink}")),
             "failed" => text(line, "failure").map(String::from),
             "retrying" => number(line, "pause_ms").map(|ms| format!("again in {ms} ms")),
             "skipped" => text(line, "why").map(String::from),
@@ -120,5 +120,6 @@ fn tree(record: &Record) -> Tree {
         };
         tree.stage(link, stage, number(line, "at_us").unwrap_or(0), note);
     }
+    tree.end();
     tree
 }

@@ -9,7 +9,7 @@ use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use ringmail_engine::Engine;
 use ringmail_engine::core::chain::{Arrow, Link, On, Plan};
 use ringmail_engine::core::grant::Grant;
-use ringmail_engine::core::json::{from_serde, to_string};
+use ringmail_engine::core::json::from_serde;
 use ringmail_engine::core::value::Value;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ fn links_json(plan: &Plan) -> Value {
             ("link", Value::Str(link.full.clone())),
             ("kind", Value::from(link.kind.name)),
             ("leads", Value::list(leads(plan, at).into_iter().map(Value::from))),
-            ("with", Value::from(to_string(&link.settings))),
+            ("settings", link.settings.clone()),
             ("bodies", Value::list(link.bodies().into_iter().map(|body| links_json(body)))),
         ])
     }))

@@ -24,11 +24,14 @@ macro_rules! commands {
 }
 
 commands! {
+    init Init,
+    demo Demo,
     run Run,
     check Check,
     explain Explain,
     graph Graph,
     inspect Inspect,
+    fmt Fmt,
     schema Schema,
     completions Completions,
     man Man,
