@@ -155,7 +155,7 @@ pub(crate) enum HostPattern {
     Exact(String),
     /// Every name below this one, but not the name itself.
     Below(String),
-    Range(Range),
+    Range(IpRange),
 }
 
 impl Pattern {
@@ -173,7 +173,7 @@ impl Pattern {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split_port(rest);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if host.contains(['/', '?', '#', '@']) && Range::parse(bare).is_none() {
+        if host.contains(['/', '?', '#', '@']) && IpRange::parse(bare).is_none() {
             return wrong("it names a host, without user, path or query");
         }
         let port = match port {
@@ -193,12 +193,12 @@ impl Pattern {
             }
         } else if host.contains('*') {
             return wrong("`*` stands alone or as `*.` in front");
-        } else if let Some(range) = Range::parse(bare) {
+        } else if let Some(range) = IpRange::parse(bare) {
             HostPattern::Range(range)
         } else {
             match Target::parse(&format!("https://{host}/")).map(|target| target.host) {
                 Ok(Host::Name(name)) => HostPattern::Exact(name),
-                Ok(Host::Ip(ip)) => HostPattern::Range(Range::of(ip)),
+                Ok(Host::Ip(ip)) => HostPattern::Range(IpRange::of(ip)),
                 Err(_) => return wrong("this is no host"),
             }
         };
@@ -241,23 +241,23 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 
 /// An address, or a range such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct IpRange {
     base: IpAddr,
     bits: u8,
 }
 
-impl Range {
-    pub fn parse(text: &str) -> Option<Range> {
+impl IpRange {
+    pub fn parse(text: &str) -> Option<IpRange> {
         let (base, bits) = match text.split_once('/') {
             Some((base, bits)) => (base.parse().ok()?, bits.parse().ok()?),
-            None => return text.parse().ok().map(Range::of),
+            None => return text.parse().ok().map(IpRange::of),
         };
         let most = if matches!(base, IpAddr::V4(_)) { 32 } else { 128 };
-        (bits <= most).then_some(Range { base, bits })
+        (bits <= most).then_some(IpRange { base, bits })
     }
 
-    pub fn of(ip: IpAddr) -> Range {
-        Range { base: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    pub fn of(ip: IpAddr) -> IpRange {
+        IpRange { base: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
     }
 
     pub fn contains(self, ip: IpAddr) -> bool {
@@ -306,8 +306,8 @@ const SPECIAL_V6: &[(Ipv6Addr, u8, &str)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),
 ];
 
-const PUBLIC_V6: Range = Range { base: IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0)), bits: 3 };
-const NAT64: Range = Range { base: IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), bits: 96 };
+const PUBLIC_V6: IpRange = IpRange { base: IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0)), bits: 3 };
+const NAT64: IpRange = IpRange { base: IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), bits: 96 };
 
 /// Why an address is not a public one; nothing if it is. An IPv4 address inside an IPv6 one is judged as itself.
 pub fn special(ip: IpAddr) -> Option<&'static str> {
@@ -330,7 +330,7 @@ pub fn special(ip: IpAddr) -> Option<&'static str> {
 }
 
 fn in_range(base: IpAddr, bits: u8, ip: IpAddr) -> bool {
-    Range { base, bits }.contains(ip)
+    IpRange { base, bits }.contains(ip)
 }
 
 /// The IPv4 address that a mapped or NAT64 address stands for.
@@ -490,11 +490,11 @@ mod tests {
 
     #[test]
     fn ranges_cut_at_any_bit() {
-        let range = Range::parse("10.1.128.0/17").unwrap();
+        let range = IpRange::parse("10.1.128.0/17").unwrap();
         assert!(range.contains("10.1.200.1".parse().unwrap()));
         assert!(!range.contains("10.1.127.255".parse().unwrap()));
-        assert!(Range::parse("0.0.0.0/0").unwrap().contains("9.9.9.9".parse().unwrap()));
-        assert!(!Range::parse("0.0.0.0/0").unwrap().contains("::1".parse().unwrap()));
-        assert!(Range::parse("::/0").unwrap().contains("::1".parse().unwrap()));
+        assert!(IpRange::parse("0.0.0.0/0").unwrap().contains("9.9.9.9".parse().unwrap()));
+        assert!(!IpRange::parse("0.0.0.0/0").unwrap().contains("::1".parse().unwrap()));
+        assert!(IpRange::parse("::/0").unwrap().contains("::1".parse().unwrap()));
     }
 }

@@ -1,7 +1,7 @@
 //! Grants: what an operator lets a link reach, and what may flow there. The default is nothing. A grant names its
 //! link or chain, its reason, and for each sink a clearance and the arguments that must be trusted there.
 
-use crate::address::{Host, HostPattern, Pattern, Range, Target};
+use crate::address::{Host, HostPattern, IpRange, Pattern, Target};
 use crate::doc::Spot;
 use crate::doc::form::{Form, Key};
 use crate::label::Tags;
@@ -96,7 +96,7 @@ pub struct NetRule {
     pub consequential: Option<bool>,
     /// Tags of what comes back.
     pub label: Tags,
-    pub resolves_to: Vec<Range>,
+    pub resolves_to: Vec<IpRange>,
     pub response_bytes_max: u64,
 }
 
@@ -472,7 +472,7 @@ mod tests {
         assert!(rule.takes_ip("93.184.216.34".parse().unwrap()).is_ok());
         assert_eq!(rule.takes_ip("10.0.0.5".parse().unwrap()), Err("private"));
         assert_eq!(rule.takes_ip("::ffff:127.0.0.1".parse().unwrap()), Err("loopback"));
-        rule.resolves_to = vec![Range::parse("10.0.0.0/24").unwrap()];
+        rule.resolves_to = vec![IpRange::parse("10.0.0.0/24").unwrap()];
         assert!(rule.takes_ip("10.0.0.5".parse().unwrap()).is_ok());
         assert!(rule.takes_ip("10.0.1.5".parse().unwrap()).is_err());
         assert!(net("http://127.0.0.1:80").takes_ip("127.0.0.1".parse().unwrap()).is_ok());

@@ -27,6 +27,13 @@ pub struct Kind {
     pub reach: Reach,
 }
 
+impl Kind {
+    /// Whether a chain can stand for its body, and takes the link's `with` as its input.
+    pub fn may_name_chain(&self) -> bool {
+        matches!(self.with, With::Nothing) && self.settings.iter().any(|key| key.name == "chain")
+    }
+}
+
 /// The arguments a kind takes.
 #[derive(Debug)]
 pub enum With {

@@ -81,7 +81,7 @@ pub struct Facts<'a> {
 
 /// The answer of the policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Ruling {
     pub allowed: bool,
     /// The policies that decided, by id.
     pub policies: Vec<Str>,
@@ -151,7 +151,7 @@ impl Policies {
         action: Action,
         resource: Resource<'_>,
         facts: &Facts<'_>,
-    ) -> Verdict {
+    ) -> Ruling {
         self.slice(principal, action, resource).decide(&self.authorizer, facts)
     }
 
@@ -406,7 +406,7 @@ struct Slice {
     permits: bool,
     reads: Reads,
     names: Option<Names>,
-    answers: Mutex<HashMap<Seen, Verdict>>,
+    answers: Mutex<HashMap<Seen, Ruling>>,
 }
 
 /// The facts an answer may be remembered by.
@@ -433,9 +433,9 @@ impl Slice {
         }
     }
 
-    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Verdict {
+    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Ruling {
         const ANSWERS_MAX: usize = 1_024;
-        let silent = Verdict { allowed: false, policies: Vec::new(), failed: Vec::new() };
+        let silent = Ruling { allowed: false, policies: Vec::new(), failed: Vec::new() };
         let Some(names) = self.names.as_ref().filter(|_| self.permits) else { return silent };
         if self.reads.all || self.reads.facts.iter().any(|fact| !REMEMBERED.contains(&fact.as_str())) {
             return self.ask(authorizer, names, facts);
@@ -464,8 +464,8 @@ impl Slice {
         verdict
     }
 
-    fn ask(&self, authorizer: &Authorizer, names: &Names, facts: &Facts<'_>) -> Verdict {
-        let failed = |why: &str| Verdict { allowed: false, policies: Vec::new(), failed: vec![why.into()] };
+    fn ask(&self, authorizer: &Authorizer, names: &Names, facts: &Facts<'_>) -> Ruling {
+        let failed = |why: &str| Ruling { allowed: false, policies: Vec::new(), failed: vec![why.into()] };
         let mut entities = names.entities.clone();
         let Some(pairs) = self.pairs(facts, &mut entities) else { return failed("the facts") };
         let Ok(context) = Context::from_pairs(pairs) else { return failed("the facts") };
@@ -489,7 +489,7 @@ impl Slice {
         }));
         // Cedar skips a policy that fails, which would let a failing forbid pass.
         let allowed = response.decision() == Decision::Allow && failed.is_empty();
-        Verdict { allowed, policies: ids(&mut response.diagnostics().reason()), failed }
+        Ruling { allowed, policies: ids(&mut response.diagnostics().reason()), failed }
     }
 
     fn pairs(

@@ -1,7 +1,7 @@
 //! A project: what `ringmail.toml` says. Decoded whole, all problems at once; nothing is read from disk here, so
 //! paths stay as they were written.
 
-use crate::address::{Pattern, Range};
+use crate::address::{IpRange, Pattern};
 use crate::chain::keys::LIMIT_KEYS;
 use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span, Spot};
@@ -325,7 +325,7 @@ impl Loader<'_> {
         };
         let mut resolves_to = Vec::new();
         for (text, span) in texts(Some(node), "resolves_to") {
-            match Range::parse(text) {
+            match IpRange::parse(text) {
                 Some(range) => resolves_to.push(range),
                 None => self.wrong(
                     span,

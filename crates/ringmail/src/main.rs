@@ -9,6 +9,8 @@ mod layout;
 mod place;
 mod progress;
 mod records;
+#[cfg(test)]
+mod reference;
 mod snippet;
 mod terminal;
 

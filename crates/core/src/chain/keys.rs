@@ -133,6 +133,7 @@ pub fn chain_schema(kinds: &[&Kind]) -> Json {
 fn link_schema(kind: &Kind) -> Json {
     let mut schema = table_schema(&[LINK_KEYS, kind.settings]);
     let with = match kind.with {
+        With::Nothing if kind.may_name_chain() => json!({}),
         With::Nothing => json!(false),
         With::Anything => json!({}),
         With::Fields(fields) => with_schema(fields),

@@ -7,7 +7,7 @@ use super::names::{ListNames, PlanNames, RESERVED};
 use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
-use crate::doc::{Data, Key as DocKey, Node, Problems, Source, Span, suggest};
+use crate::doc::{Data, Node, NodeKey, Problems, Source, Span, suggest};
 use crate::expr::{Expr, Names};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role, With};
@@ -98,7 +98,7 @@ impl<'l> Loader<'l, '_> {
     }
 
     fn plan(&mut self, body: Body<'_>, outer: Option<&mut dyn Names>) -> Plan {
-        let mut entries: Vec<(DocKey, Node)> =
+        let mut entries: Vec<(NodeKey, Node)> =
             body.links.map_or(Vec::new(), |links| links.entries().to_vec());
         self.link_names(&entries, &body.locals);
         let mut hidden = Vec::new();
@@ -157,7 +157,7 @@ impl<'l> Loader<'l, '_> {
         Place { source: self.source, names, problems: self.problems }
     }
 
-    fn link_names(&mut self, entries: &[(DocKey, Node)], locals: &[Str]) {
+    fn link_names(&mut self, entries: &[(NodeKey, Node)], locals: &[Str]) {
         for (key, _) in entries {
             let taken =
                 RESERVED.contains(&key.name.as_str()) || locals.iter().any(|local| **local == *key.name);
@@ -172,7 +172,7 @@ impl<'l> Loader<'l, '_> {
         }
     }
 
-    fn link(&mut self, plan: &str, key: &DocKey, node: &Node, names: &mut PlanNames<'_>) -> Link {
+    fn link(&mut self, plan: &str, key: &NodeKey, node: &Node, names: &mut PlanNames<'_>) -> Link {
         let what = format!("link `{}`", crate::json::shorten(&key.name));
         let kind = self.kind(node, &what);
         conform_table(node, &[LINK_KEYS, kind.settings], &what, self.source, self.problems);
@@ -301,7 +301,7 @@ impl<'l> Loader<'l, '_> {
         }
     }
 
-    fn edges(&mut self, node: &Node, entries: &[(DocKey, Node)], names: &mut PlanNames<'_>) -> Vec<Edge> {
+    fn edges(&mut self, node: &Node, entries: &[(NodeKey, Node)], names: &mut PlanNames<'_>) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (position, item) in node.get("edges").map_or(&[][..], Node::items).iter().enumerate() {
             let on = match item.get("on").and_then(Node::text) {
@@ -608,19 +608,19 @@ fn retry(node: &Node) -> Retry {
     }
 }
 
-fn edge_targets(key: &DocKey, node: &Node) -> Vec<String> {
+fn edge_targets(key: &NodeKey, node: &Node) -> Vec<String> {
     let edges = node.get("edges").map_or(&[][..], Node::items);
     let named = edges.iter().filter_map(|edge| edge.get("to").and_then(Node::text)).map(String::from);
     named.chain(edge_chains(key, node).into_iter().map(|(key, _)| key.name)).collect()
 }
 
 /// The chain links that edges to chains stand for.
-fn edge_chains(key: &DocKey, node: &Node) -> Vec<(DocKey, Node)> {
+fn edge_chains(key: &NodeKey, node: &Node) -> Vec<(NodeKey, Node)> {
     let edges = node.get("edges").map_or(&[][..], Node::items).iter().enumerate();
     edges
         .filter_map(|(position, edge)| {
             let chain = edge.get("chain")?;
-            let name = DocKey { name: chain_link_name(&key.name, position), span: edge.span };
+            let name = NodeKey { name: chain_link_name(&key.name, position), span: edge.span };
             Some((name, chain_link(chain, edge.get("with"))))
         })
         .collect()
@@ -630,7 +630,7 @@ fn chain_link_name(link: &str, position: usize) -> String {
     format!("{link}_edge_{}", position + 1)
 }
 
-fn hidden_name(entries: &[(DocKey, Node)], node: &Node, position: usize) -> String {
+fn hidden_name(entries: &[(NodeKey, Node)], node: &Node, position: usize) -> String {
     let owner =
         entries.iter().find(|(_, known)| std::ptr::eq(known, node)).map_or("", |(key, _)| key.name.as_str());
     chain_link_name(owner, position)
@@ -640,8 +640,8 @@ fn text_node(text: &str, span: Span) -> Node {
     Node { span, data: Data::Text(text.into()) }
 }
 
-fn entry(name: &str, node: Node) -> (DocKey, Node) {
-    (DocKey { name: name.into(), span: node.span }, node)
+fn entry(name: &str, node: Node) -> (NodeKey, Node) {
+    (NodeKey { name: name.into(), span: node.span }, node)
 }
 
 fn chain_link(chain: &Node, with: Option<&Node>) -> Node {

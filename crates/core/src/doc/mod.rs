@@ -58,11 +58,11 @@ pub enum Data {
     Float(f64),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(NodeKey, Node)>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct NodeKey {
     pub name: String,
     pub span: Span,
 }
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// The members of a map; none for anything else.
-    pub fn entries(&self) -> &[(Key, Node)] {
+    pub fn entries(&self) -> &[(NodeKey, Node)] {
         match &self.data {
             Data::Map(entries) => entries,
             _ => &[],

@@ -1,7 +1,7 @@
 //! TOML text to a document tree, with every syntax error at once. Dates stay text.
 //! Called for `ringmail.toml` and grant files.
 
-use super::{Data, Key, Node, Problems, Source, Span};
+use super::{Data, Node, NodeKey, Problems, Source, Span};
 use ::toml::de::{DeTable, DeValue};
 use std::sync::Arc;
 
@@ -27,10 +27,11 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Problems> {
 }
 
 fn map(table: &DeTable<'_>, source: &Arc<Source>, problems: &mut Problems) -> Data {
-    let mut entries: Vec<(Key, Node)> = Vec::new();
+    let mut entries: Vec<(NodeKey, Node)> = Vec::new();
     for (key, value) in table {
         let range = key.span();
-        let key = Key { name: key.get_ref().to_string(), span: Span { start: range.start, end: range.end } };
+        let key =
+            NodeKey { name: key.get_ref().to_string(), span: Span { start: range.start, end: range.end } };
         let range = value.span();
         let span = Span { start: range.start, end: range.end };
         let data = data(value.get_ref(), span, source, problems);

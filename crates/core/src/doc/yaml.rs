@@ -1,7 +1,7 @@
 //! YAML text to a document tree. Plain data only: no tags, one document, no merge keys, no duplicate keys, and
 //! limits on size, depth and on what aliases expand to. Called for chain files.
 
-use super::{Data, Key, Node, Problems, Source, Span};
+use super::{Data, Node, NodeKey, Problems, Source, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ struct Open {
     anchor: usize,
     start: usize,
     data: Data,
-    key: Option<Key>,
+    key: Option<NodeKey>,
 }
 
 #[derive(Default)]
@@ -160,7 +160,7 @@ impl Builder {
     }
 }
 
-fn map_key(node: Node, entries: &[(Key, Node)]) -> Result<Key, (Span, String)> {
+fn map_key(node: Node, entries: &[(NodeKey, Node)]) -> Result<NodeKey, (Span, String)> {
     let name = match node.data {
         Data::Text(text) => text,
         Data::Int(int) => int.to_string(),
@@ -176,7 +176,7 @@ fn map_key(node: Node, entries: &[(Key, Node)]) -> Result<Key, (Span, String)> {
     if entries.iter().any(|(key, _)| key.name == name) {
         return Err((node.span, format!("the key `{name}` stands twice")));
     }
-    Ok(Key { name, span: node.span })
+    Ok(NodeKey { name, span: node.span })
 }
 
 fn count(node: &Node) -> usize {

@@ -54,6 +54,27 @@ pub(crate) static TABLE: &[Row] = &[
     row("indexOf", true, 2..=2, "position of the first occurrence in characters, or -1", index_of),
 ];
 
+/// Every function as it is written, with what it gives; for the reference.
+pub fn functions() -> impl Iterator<Item = (String, &'static str)> {
+    TABLE.iter().map(|row| {
+        let receiver = usize::from(row.method);
+        let (least, most) = (row.arguments.start() - receiver, row.arguments.end() - receiver);
+        let mut arguments = String::new();
+        for (at, name) in ["a", "b", "c"].into_iter().skip(receiver).take(most).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            match at < least {
+                true => arguments.push_str(&format!("{comma}{name}")),
+                false => arguments.push_str(&format!("[{comma}{name}]")),
+            }
+        }
+        let name = if row.method { format!("a.{}", row.name) } else { row.name.to_string() };
+        match most == ARGUMENTS_MAX {
+            true => (format!("{name}(a, ...)"), row.doc),
+            false => (format!("{name}({arguments})"), row.doc),
+        }
+    })
+}
+
 impl Function {
     pub(crate) fn find(
         name: &str,

@@ -13,6 +13,7 @@ mod types;
 mod tests;
 
 pub use eval::{Budget, EvalError, Roots};
+pub use functions::functions;
 pub use parse::{Names, ParseError};
 pub use refs::{Read, Ref};
 pub use types::Shape;

@@ -372,11 +372,11 @@ impl Case<'_> {
         Err(Box::new(self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot)))
     }
 
-    fn verdict(&self, action: Action) -> crate::policy::Verdict {
+    fn verdict(&self, action: Action) -> crate::policy::Ruling {
         let resource =
             Resource { name: &self.link.full, chain: self.plan.chain(), kind: Some(self.link.kind.name) };
         let Ok(tags) = self.authority.tags.read() else {
-            return crate::policy::Verdict {
+            return crate::policy::Ruling {
                 allowed: false,
                 policies: Vec::new(),
                 failed: vec!["tags".into()],

@@ -9,7 +9,7 @@ use crate::chain::walk::{Stop, Walk};
 use crate::failure::Failure;
 use crate::grant::Flow;
 use crate::label::{Label, Labeled, Tags};
-use crate::policy::{Action, Facts, Resource, Verdict};
+use crate::policy::{Action, Facts, Resource, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
@@ -155,9 +155,9 @@ fn verdict(
     run: &Run,
     authority: &Authority,
     moment: Moment,
-) -> Verdict {
+) -> Ruling {
     let Ok(tags) = authority.tags.read() else {
-        return Verdict { allowed: false, policies: Vec::new(), failed: vec!["tags".into()] };
+        return Ruling { allowed: false, policies: Vec::new(), failed: vec!["tags".into()] };
     };
     let facts = Facts {
         args: input,

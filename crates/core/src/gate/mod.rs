@@ -12,7 +12,7 @@ mod release;
 pub use admit::{ActRecord, Admitted, Due, admit};
 pub use enter::{Answer, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
-pub use permit::{Checked, FsPermit, NetPermit, Permit};
+pub use permit::{CheckedAddress, FsPermit, NetPermit, Permit};
 pub use release::{Released, Unchecked, fall_back, release};
 
 use crate::chain::walk::Stop;

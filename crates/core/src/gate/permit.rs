@@ -73,9 +73,9 @@ impl NetPermit {
     }
 
     /// Judges an address the host's name leads to; only the result can be connected to.
-    pub fn address(&self, ip: IpAddr) -> Result<Checked, Box<Refusal>> {
+    pub fn address(&self, ip: IpAddr) -> Result<CheckedAddress, Box<Refusal>> {
         match self.rule.takes_ip(ip) {
-            Ok(()) => Ok(Checked(SocketAddr::new(ip, self.target.port()))),
+            Ok(()) => Ok(CheckedAddress(SocketAddr::new(ip, self.target.port()))),
             Err(why) => {
                 let message = format!("`{}` leads to a {why} address", self.target.origin());
                 let refusal =
@@ -138,9 +138,9 @@ impl NetPermit {
 
 /// An address that was judged; the only kind a connection is made to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked(SocketAddr);
+pub struct CheckedAddress(SocketAddr);
 
-impl Checked {
+impl CheckedAddress {
     pub fn socket(self) -> SocketAddr {
         self.0
     }

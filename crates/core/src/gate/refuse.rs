@@ -3,7 +3,7 @@
 use super::judge::Fault;
 use crate::doc::Spot;
 use crate::grant::Lacking;
-use crate::policy::{Action, Principal, Verdict};
+use crate::policy::{Action, Principal, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::value::{Str, path_text};
 
@@ -69,7 +69,7 @@ impl Refuser<'_> {
 
     pub(super) fn policy(
         &self,
-        verdict: &Verdict,
+        verdict: &Ruling,
         principal: &Principal,
         action: Action,
         resource: &str,

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ringmail_core::address::Host;
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{Blocked, Checked, NetPermit};
+use ringmail_core::gate::{Blocked, CheckedAddress, NetPermit};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ impl Connections {
     }
 
     /// Every address the name has, each judged: one that may not be reached ends the request, wherever it stands.
-    async fn addresses(&self, permit: &NetPermit) -> Result<Vec<Checked>, Blocked> {
+    async fn addresses(&self, permit: &NetPermit) -> Result<Vec<CheckedAddress>, Blocked> {
         let found: Vec<IpAddr> = match permit.target().host() {
             Host::Ip(ip) => vec![*ip],
             Host::Name(name) => {
@@ -117,13 +117,13 @@ impl Connections {
         if found.is_empty() {
             return Err(unavailable(format!("`{}` has no address", permit.target().host())).into());
         }
-        let judged: Result<Vec<Checked>, _> =
+        let judged: Result<Vec<CheckedAddress>, _> =
             found.into_iter().take(ADDRESSES_MAX).map(|ip| permit.address(ip)).collect();
         judged.map_err(Blocked::Refused)
     }
 }
 
-async fn connect(addresses: &[Checked]) -> Result<TcpStream, Failure> {
+async fn connect(addresses: &[CheckedAddress]) -> Result<TcpStream, Failure> {
     let mut last = None;
     for address in addresses {
         match TcpStream::connect(address.socket()).await {

@@ -1,0 +1,246 @@
+//! The reference pages and schemas under `docs/`, written from the tables that the code itself reads. A page that
+//! differs from the code fails here; `cargo xtask docs` writes it anew.
+
+use crate::commands::cli;
+use crate::exit::Exit;
+use ringmail_engine::core::chain::keys::{
+    BODY_KEYS, CACHE_KEYS, CASE_KEYS, CHAIN_KEYS, EDGE_KEYS, LIMIT_KEYS, LINK_KEYS, RETRY_KEYS, chain_schema,
+};
+use ringmail_engine::core::checks::CHECKS;
+use ringmail_engine::core::doc::form::Key;
+use ringmail_engine::core::expr::functions;
+use ringmail_engine::core::failure::FailureKind;
+use ringmail_engine::core::grant::{
+    EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS, RESPOND_KEYS,
+};
+use ringmail_engine::core::kind::{Kind, With};
+use ringmail_engine::core::policy::SCHEMA;
+use ringmail_engine::core::project::{
+    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, RUN_KEYS, SECRET_KEYS,
+    project_schema,
+};
+use ringmail_engine::core::refusal::Rule;
+use ringmail_engine::{KINDS, NATIVES};
+use std::fmt::Write;
+use std::path::Path;
+
+const WRITTEN: &str = "<!-- Written by `cargo xtask docs` from the code. -->\n\n";
+
+fn pages() -> Vec<(&'static str, String)> {
+    vec![
+        ("reference/chains.md", chains()),
+        ("reference/links.md", links()),
+        ("reference/project.md", project()),
+        ("reference/expressions.md", expressions()),
+        ("reference/natives.md", natives()),
+        ("reference/checks.md", checks()),
+        ("reference/refusals.md", refusals()),
+        ("reference/failures.md", failures()),
+        ("reference/commands.md", commands()),
+        ("reference/chain.schema.json", format!("{:#}\n", chain_schema(KINDS))),
+        ("reference/project.schema.json", format!("{:#}\n", project_schema())),
+        ("reference/policy.cedarschema", SCHEMA.to_string()),
+    ]
+}
+
+fn page(title: &str, intro: &str) -> String {
+    format!("# {title}\n\n{WRITTEN}{intro}\n")
+}
+
+fn keys(out: &mut String, title: &str, keys: &[Key]) {
+    out.push_str(&format!("\n## {title}\n\n| key | value | meaning |\n| --- | --- | --- |\n"));
+    rows(out, keys);
+}
+
+fn rows(out: &mut String, keys: &[Key]) {
+    for key in keys {
+        let needed = if key.required { " (required)" } else { "" };
+        let _infallible =
+            writeln!(out, "| `{}`{needed} | {} | {} |", key.name, cell(&key.form.words()), cell(key.doc));
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn chains() -> String {
+    let mut out = page(
+        "Chain files",
+        "A chain file is YAML: one document, no tags, no duplicate keys. Unknown keys are errors.\nAn editor that reads [the JSON Schema](chain.schema.json) completes and checks the keys.",
+    );
+    keys(&mut out, "A chain", CHAIN_KEYS);
+    keys(&mut out, "A link", LINK_KEYS);
+    out.push_str("\nWhat a link takes besides depends on its kind: see [links](links.md).\n");
+    keys(&mut out, "`limits`", LIMIT_KEYS);
+    keys(&mut out, "`edges`, each", EDGE_KEYS);
+    keys(&mut out, "`retry`", RETRY_KEYS);
+    keys(&mut out, "`cache`", CACHE_KEYS);
+    keys(&mut out, "`do`", BODY_KEYS);
+    keys(&mut out, "`cases`, each", CASE_KEYS);
+    out
+}
+
+fn links() -> String {
+    let mut out = page(
+        "Link kinds",
+        "What a link of each kind takes, besides the [keys of every link](chains.md#a-link).",
+    );
+    for kind in KINDS {
+        out.push_str(&format!("\n## {}\n\n{}.\n", kind.name, capital(kind.doc)));
+        if kind.source {
+            out.push_str("What it returns comes from outside: untrusted, with the link as its origin.\n");
+        }
+        if !kind.settings.is_empty() {
+            out.push_str("\n| key | value | meaning |\n| --- | --- | --- |\n");
+            rows(&mut out, kind.settings);
+        }
+        with(&mut out, kind);
+    }
+    out
+}
+
+fn with(out: &mut String, kind: &Kind) {
+    match kind.with {
+        With::Nothing if kind.may_name_chain() => {
+            out.push_str("\nIt takes `with` beside `chain` only, as the input of that chain.\n");
+        }
+        With::Nothing => out.push_str("\nIt takes no `with`.\n"),
+        With::Anything => out.push_str("\n`with` is anything.\n"),
+        With::Fields(fields) => {
+            out.push_str("\n| in `with` | value | meaning |\n| --- | --- | --- |\n");
+            rows(out, fields);
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn project() -> String {
+    let mut out = page(
+        "The project file",
+        "`ringmail.toml` says who may run chains and what links were granted. Unknown keys are errors, and all\nproblems are reported at once. Paths are taken from the file's folder. An editor that reads\n[the JSON Schema](project.schema.json) completes and checks the keys.",
+    );
+    let tables: &[(&str, &[Key])] = &[
+        ("The file", PROJECT_KEYS),
+        ("`[project]`", FOLDER_KEYS),
+        ("`[run]`", RUN_KEYS),
+        ("`[limits]`", LIMIT_KEYS),
+        ("`[[principal]]`", PRINCIPAL_KEYS),
+        ("`[secret.NAME]`", SECRET_KEYS),
+        ("`[mount.NAME]`", MOUNT_KEYS),
+        ("`[[grant]]`", GRANT_KEYS),
+        ("`net` of a grant, each", GRANT_NET_KEYS),
+        ("`fs` of a grant, each", FS_KEYS),
+        ("`log` of a grant", LOG_KEYS),
+        ("`effect` of a grant, each", EFFECT_KEYS),
+        ("`respond` of a grant", RESPOND_KEYS),
+        ("`[ceiling]`", CEILING_KEYS),
+        ("`[net]`", NET_KEYS),
+    ];
+    for (title, table) in tables {
+        keys(&mut out, title, table);
+    }
+    out
+}
+
+fn expressions() -> String {
+    let mut out = page("Expressions", include_str!("reference/expressions.md"));
+    out.push_str("\n## Functions\n\n| function | gives |\n| --- | --- |\n");
+    for (written, doc) in functions() {
+        let _infallible = writeln!(out, "| `{written}` | {} |", cell(doc));
+    }
+    out
+}
+
+fn natives() -> String {
+    let mut out = page(
+        "Native functions",
+        "What a `native` link can `call` in a chain file. Each takes its arguments from `with`. A program that embeds\nthe engine adds its own with `Engine::builder().native(...)`.",
+    );
+    out.push_str("\n| function | what it does |\n| --- | --- |\n");
+    for native in NATIVES {
+        let _infallible = writeln!(out, "| `{}` | {} |", native.name, cell(native.doc));
+    }
+    out
+}
+
+fn checks() -> String {
+    let mut out = page(
+        "Text checks",
+        "Named checks for `x-ringmail-check` in schemas and for `validate` links. Each is linear in the text.",
+    );
+    out.push_str("\n| check | lets through |\n| --- | --- |\n");
+    for check in CHECKS {
+        let _infallible = writeln!(out, "| `{}` | {} |", check.name, cell(check.doc));
+    }
+    out
+}
+
+fn refusals() -> String {
+    let mut out = page(
+        "Refusals",
+        "A refusal is a gate's no. It names the rule, the link, the place, where the data came from, and the smallest\nchange that would allow it. `ringmail explain` shows the refusals of a run.",
+    );
+    for rule in Rule::ALL {
+        let _infallible =
+            write!(out, "\n## {}\n\n{} layer: {}.\n", rule.id(), capital(rule.layer().name()), rule.doc());
+    }
+    out
+}
+
+fn failures() -> String {
+    let mut out = page(
+        "Failures",
+        "A failure is why a call that was allowed brought no result. `retry.on` selects by kind, and an edge can read\n`error.kind`. The public text is all that a caller hears; the cause is in the record of the run.",
+    );
+    out.push_str("\n| kind | public text |\n| --- | --- |\n");
+    for kind in FailureKind::ALL {
+        let _infallible = writeln!(out, "| `{}` | {} |", kind.id(), kind.public());
+    }
+    out
+}
+
+fn commands() -> String {
+    let mut out = page(
+        "Commands",
+        "Results go to stdout, talk to stderr. Colour and progress only on a terminal; `NO_COLOR` is honoured.",
+    );
+    out.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n");
+    for (exit, meaning) in Exit::ALL {
+        let _infallible = writeln!(out, "| {} | {meaning} |", *exit as u8);
+    }
+    let mut cli = cli().term_width(100);
+    cli.build();
+    for command in cli.get_subcommands_mut() {
+        if command.get_name() == "help" {
+            continue;
+        }
+        let help = command.render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let _infallible =
+            write!(out, "\n## {}\n\n```text\n{}\n```\n", command.get_name(), lines.join("\n").trim());
+    }
+    out
+}
+
+#[test]
+fn reference_pages_are_what_the_code_says() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let pages = pages();
+    if std::env::var_os("RINGMAIL_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(docs.join("reference")).unwrap();
+        pages.iter().for_each(|(name, text)| std::fs::write(docs.join(name), text).unwrap());
+    }
+    for (name, text) in &pages {
+        let found = std::fs::read_to_string(docs.join(name)).unwrap_or_default();
+        assert!(found == *text, "docs/{name} is not what the code says; run `cargo xtask docs`");
+    }
+    for entry in std::fs::read_dir(docs.join("reference")).unwrap() {
+        let name = format!("reference/{}", entry.unwrap().file_name().to_string_lossy());
+        assert!(pages.iter().any(|(page, _)| *page == name), "docs/{name} is written by no code");
+    }
+}

@@ -1,0 +1,116 @@
+//! A folder of its own for each test, and the binary run in it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// How a command ended, with what changes from run to run taken out.
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    /// Both streams and the exit code, for a snapshot.
+    pub fn shown(&self) -> String {
+        let mut shown = String::new();
+        for (name, text) in [("out", &self.out), ("err", &self.err)] {
+            if !text.is_empty() {
+                shown.push_str(&format!("--- {name}\n{}\n", text.trim_end()));
+            }
+        }
+        shown.push_str(&format!("--- exit {}", self.code));
+        shown
+    }
+}
+
+impl Place {
+    pub fn empty() -> Place {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A project as `ringmail init` makes it.
+    pub fn project() -> Place {
+        let place = Place::empty();
+        assert_eq!(place.run(&["init"]).code, 0);
+        place
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmail"));
+        command.args(args).current_dir(self.path()).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ended {
+        self.run_with(args, b"")
+    }
+
+    /// Runs with something on stdin.
+    pub fn run_with(&self, args: &[&str], stdin: &[u8]) -> Ended {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that does not read its input may be gone before it is written.
+        let _unread = child.stdin.take().unwrap().write_all(stdin);
+        self.ended(child.wait_with_output().unwrap())
+    }
+
+    pub fn ended(&self, output: Output) -> Ended {
+        let text = |bytes: Vec<u8>| self.steady(&String::from_utf8(bytes).unwrap());
+        Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The text without run ids, times, ports and the folder's own path.
+    fn steady(&self, text: &str) -> String {
+        let text = text.replace(&self.path().display().to_string(), "FOLDER");
+        let mut out = String::new();
+        for line in text.split_inclusive('\n') {
+            out.push_str(&steady_line(line));
+        }
+        out
+    }
+}
+
+fn steady_line(line: &str) -> String {
+    let mut out = line.to_string();
+    let hex = |c: char| c.is_ascii_hexdigit();
+    while let Some(id) = out.split(|c| !hex(c)).find(|word| word.len() == 32).map(String::from) {
+        out = out.replace(&id, "RUN");
+    }
+    while let Some(at) = out.find("127.0.0.1:") {
+        let rest = &out[at + 10..];
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        out = format!("{}LOOPBACK{}", &out[..at], &out[at + 10 + digits..]);
+    }
+    let words: Vec<String> = out.split(' ').map(String::from).collect();
+    for pair in words.windows(2) {
+        if let [number, unit] = pair {
+            let timed = number.parse::<f64>().is_ok() && matches!(unit.trim_end(), "µs" | "ms" | "s");
+            if timed {
+                out = out.replace(&format!("{number} {unit}"), "TIME");
+            }
+        }
+    }
+    out
+}

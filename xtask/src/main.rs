@@ -1,0 +1,136 @@
+//! What developers and CI run, besides cargo itself. Each task is a list of commands or a check over the files that
+//! git knows; nothing here is shipped.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to whoever runs it")]
+
+mod shell;
+mod tidy;
+mod tools;
+
+use shell::{cargo, output, say};
+use std::process::ExitCode;
+
+type Outcome = Result<(), String>;
+
+/// A task by name, with what it is for.
+const TASKS: &[(&str, &str, fn(&[String]) -> Outcome)] = &[
+    ("ci", "format, clippy, tidy, deny, then `test`", ci),
+    ("test", "all tests, with what they need", test),
+    ("tidy", "the house rules that no other tool checks", |_| tidy::run()),
+    ("fmt", "format every Rust file; `--check` only looks", fmt),
+    ("docs", "write the reference pages and schemas from the code", |_| docs()),
+    ("escape", "the attacks of the threat list, and nothing else", |_| escape()),
+    ("fuzz", "each fuzz target for some seconds; default 60", fuzz),
+    ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
+    ("bench-peers", "ours beside its peers, in one run", |_| bench_peers()),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = match args.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let Some((_, _, task)) = TASKS.iter().find(|(task, ..)| *task == name) else {
+        println!("cargo xtask TASK\n");
+        for (name, what, _) in TASKS {
+            println!("  {name:<12} {what}");
+        }
+        return if matches!(name, "help" | "--help" | "-h") { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    };
+    match std::env::set_current_dir(shell::root())
+        .map_err(|error| error.to_string())
+        .and_then(|()| task(rest))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask {name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ci(_: &[String]) -> Outcome {
+    say("format");
+    fmt(&["--check".into()])?;
+    say("clippy");
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    say("tidy");
+    tidy::run()?;
+    say("deny");
+    let deny = tools::installed("cargo-deny", "0.20.2")?;
+    shell::run(&deny, &["--all-features", "check", "licenses", "bans", "sources"])?;
+    test(&[])
+}
+
+/// `cargo fmt` follows `mod` lines only; files that a macro registers are found here.
+fn fmt(args: &[String]) -> Outcome {
+    let mut command = vec!["--edition".to_string(), "2024".to_string()];
+    command.extend(args.iter().cloned());
+    command.extend(tidy::files("rs")?.into_iter().filter(|file| !file.contains("/tests/seal/")));
+    shell::run("rustfmt", &command)
+}
+
+fn test(args: &[String]) -> Outcome {
+    say("tests");
+    let more: Vec<&str> = args.iter().map(String::as_str).collect();
+    if output("cargo", &["nextest", "--version"]).is_ok() {
+        let command = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
+        cargo(&[&command[..], &more].concat())?;
+        say("examples in the documentation");
+        cargo(&["test", "--workspace", "--locked", "--doc", "--quiet"])
+    } else {
+        cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"][..], &more].concat())
+    }
+}
+
+fn docs() -> Outcome {
+    shell::run_with(
+        "cargo",
+        &["test", "-p", "ringmail", "--bins", "--quiet", "reference"],
+        &[("RINGMAIL_WRITE_DOCS", "1")],
+    )
+}
+
+fn escape() -> Outcome {
+    let list = if output("cargo", &["nextest", "--version"]).is_ok() {
+        &["nextest", "run", "--workspace", "attack_"][..]
+    } else {
+        &["test", "--workspace", "attack_"][..]
+    };
+    cargo(list)
+}
+
+fn fuzz(args: &[String]) -> Outcome {
+    let seconds = args
+        .first()
+        .map_or(Ok(60), |text| text.parse::<u32>().map_err(|_| format!("`{text}` is no number")))?;
+    let tool = tools::installed("cargo-fuzz", "0.13.2")?;
+    let targets = output(&tool, &["fuzz", "list", "--fuzz-dir", "fuzz"])?;
+    for target in targets.lines() {
+        say(target);
+        let time = format!("-max_total_time={seconds}");
+        let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+        std::fs::create_dir_all(&corpus).map_err(|error| format!("{corpus}: {error}"))?;
+        let command = [
+            "fuzz",
+            "run",
+            "--fuzz-dir",
+            "fuzz",
+            "--sanitizer",
+            "none",
+            target,
+            &corpus,
+            &seeds,
+            "--",
+            &time,
+        ];
+        shell::run(&tool, &command)?;
+    }
+    Ok(())
+}
+
+fn bench_peers() -> Outcome {
+    shell::run("python3", &["-m", "venv", "bench/.venv"])?;
+    shell::run("bench/.venv/bin/pip", &["install", "--quiet", "-r", "bench/peers/requirements.txt"])?;
+    cargo(&["run", "--release", "-p", "ringmail-bench", "--example", "peers"])
+}

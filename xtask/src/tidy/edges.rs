@@ -1,0 +1,31 @@
+//! Which crate may use which: the arrows of the design, and no other.
+
+use super::File;
+
+const ARROWS: &[(&str, &[&str])] = &[
+    ("crates/core", &[]),
+    ("crates/engine", &["ringmail-core"]),
+    ("crates/ringmail", &["ringmail-core", "ringmail-engine"]),
+    ("bench", &["ringmail-core", "ringmail-engine"]),
+    ("xtask", &[]),
+];
+
+pub(super) fn check(files: &[File]) -> Vec<String> {
+    let mut out = Vec::new();
+    for file in
+        files.iter().filter(|file| file.path.ends_with("/Cargo.toml") && !file.path.starts_with("fuzz/"))
+    {
+        let folder = file.path.trim_end_matches("/Cargo.toml");
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == folder) else {
+            out.push(format!("{}: a crate that the design does not know", file.path));
+            continue;
+        };
+        let used = file.text.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        for name in used.filter(|name| name.starts_with("ringmail-")) {
+            if !allowed.contains(&name) {
+                out.push(format!("{}: must not depend on `{name}`", file.path));
+            }
+        }
+    }
+    out
+}
