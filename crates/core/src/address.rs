@@ -172,15 +172,19 @@ impl Pattern {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split_port(rest);
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if host.contains(['/', '?', '#', '@']) && IpRange::parse(bare).is_none() {
+        let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let range = IpRange::parse(bracketed.unwrap_or(host));
+        if host.contains(['[', ']', ':']) && !(bracketed.is_some() && range.is_some_and(IpRange::is_v6)) {
+            return wrong("an IPv6 address or range stands in brackets, such as `[::1]`");
+        }
+        if host.contains(['/', '?', '#', '@']) && range.is_none() {
             return wrong("it names a host, without user, path or query");
         }
         let port = match port {
             None => Some(if tls { 443 } else { 80 }),
             Some("*") => None,
-            Some(digits) => match digits.parse() {
-                Ok(port @ 1..) => Some(port),
+            Some(digits) => match number(digits) {
+                Some(port @ 1..) => Some(port),
                 _ => return wrong("a port lies between 1 and 65535, or is `*`"),
             },
         };
@@ -193,7 +197,7 @@ impl Pattern {
             }
         } else if host.contains('*') {
             return wrong("`*` stands alone or as `*.` in front");
-        } else if let Some(range) = IpRange::parse(bare) {
+        } else if let Some(range) = range {
             HostPattern::Range(range)
         } else {
             match Target::parse(&format!("https://{host}/")).map(|target| target.host) {
@@ -239,6 +243,11 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A number in digits alone: other readers of the same text must not see another one.
+fn number(digits: &str) -> Option<u16> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
 /// An address, or a range such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpRange {
@@ -249,11 +258,15 @@ pub struct IpRange {
 impl IpRange {
     pub fn parse(text: &str) -> Option<IpRange> {
         let (base, bits) = match text.split_once('/') {
-            Some((base, bits)) => (base.parse().ok()?, bits.parse().ok()?),
+            Some((base, bits)) => (base.parse().ok()?, number(bits).and_then(|bits| bits.try_into().ok())?),
             None => return text.parse().ok().map(IpRange::of),
         };
         let most = if matches!(base, IpAddr::V4(_)) { 32 } else { 128 };
         (bits <= most).then_some(IpRange { base, bits })
+    }
+
+    fn is_v6(self) -> bool {
+        self.base.is_ipv6()
     }
 
     pub fn of(ip: IpAddr) -> IpRange {
@@ -439,6 +452,7 @@ mod tests {
     fn granted_addresses_and_ranges_are_taken() {
         assert!(takes("http://127.0.0.1:8080", "http://127.1:8080/"));
         assert!(takes("http://[::1]:8080", "http://[0:0::1]:8080/"));
+        assert!(takes("https://[fd00::/8]", "https://[fd12::1]/"));
         assert!(takes("http://10.0.0.0/8:*", "http://10.9.8.7:1234/"));
         assert!(!takes("http://10.0.0.0/8", "http://11.0.0.1/"));
         assert!(!takes("http://*", "http://8.8.8.8/"));
@@ -483,6 +497,16 @@ mod tests {
             "https://10.0.0.0/33",
             "https://*.",
             "https://a b",
+            // What one reader takes for a port or an address, another does not.
+            "https://x:+80",
+            "https://10.0.0.0/+8",
+            "https://[::1",
+            "https://::1",
+            "https://::1:80",
+            "https://[[::1]]",
+            "https://[10.0.0.1]",
+            "https://1.2.3.4]",
+            "https://fd00::/8",
         ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }

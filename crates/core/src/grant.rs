@@ -73,6 +73,30 @@ pub const RESPOND_KEYS: &[Key] = &[CLEARANCE];
 /// Largest answer or file unless a grant says otherwise.
 pub const BODY_BYTES_MAX: u64 = 8 << 20;
 
+/// What to add to `ringmail.toml` for one power of a link.
+pub(crate) fn to_add(link: &str, power: &str) -> String {
+    format!("add a grant to `ringmail.toml`:\n[[grant]]\nto = \"{link}\"\nreason = \"...\"\n{power}")
+}
+
+/// The power of a grant to one address, as it is written.
+pub(crate) fn net_power(origin: &str, method: &str) -> String {
+    format!("net = [{{ address = \"{origin}\", methods = [\"{method}\"] }}]")
+}
+
+pub(crate) fn fs_power(mount: &str, access: Access) -> String {
+    format!("fs = [{{ mount = \"{mount}\", access = \"{}\" }}]", access.name())
+}
+
+pub(crate) fn effect_power(name: &str) -> String {
+    format!("effect = [{{ name = \"{name}\" }}]")
+}
+
+pub(crate) fn respond_power(tags: &[Str]) -> String {
+    format!("respond = {{ clearance = [\"{}\"] }}", tags.join("\", \""))
+}
+
+pub(crate) const LOG_POWER: &str = "log = {}";
+
 /// Which arguments of a consequential call must be trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trusted {
@@ -102,14 +126,27 @@ pub struct NetRule {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
+    /// Names in a folder; any grant of the mount allows it, and shows only the files it allows.
+    List,
     Read,
     Write,
+}
+
+impl FsRule {
+    /// Whether a file of this name may be touched.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        self.extensions.as_ref().is_none_or(|known| known.iter().any(|known| &**known == ending(name)))
+    }
+}
+
+fn ending(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 impl Access {
     pub fn name(self) -> &'static str {
         match self {
-            Access::Read => "read",
+            Access::List | Access::Read => "read",
             Access::Write => "write",
         }
     }
@@ -306,16 +343,14 @@ impl Effective {
         let mut why = Lacking::Nothing;
         for grant in &self.grants {
             for rule in grant.fs.iter().filter(|rule| &*rule.mount == mount) {
-                let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-                let named =
-                    rule.extensions.as_ref().is_none_or(|known| known.iter().any(|known| &**known == ending));
+                let named = access == Access::List || rule.takes(path);
                 if expired(grant, now_ms) {
                     why = Lacking::Expired(grant.spot.clone());
                 } else if rule.access < access {
                     why = Lacking::But("it allows reading only".into(), grant.spot.clone());
                 } else if !named {
                     why = Lacking::But(
-                        format!("it does not list files ending in `{ending}`"),
+                        format!("it does not list files ending in `{}`", ending(path)),
                         grant.spot.clone(),
                     );
                 } else if self

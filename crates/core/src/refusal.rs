@@ -126,7 +126,8 @@ impl Refusal {
 
     #[must_use]
     pub fn towards(mut self, sink: impl Into<String>) -> Refusal {
-        self.sink = Some(sink.into());
+        let sink = sink.into();
+        self.sink = (!sink.is_empty()).then_some(sink);
         self
     }
 }

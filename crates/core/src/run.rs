@@ -130,7 +130,8 @@ impl Run {
     pub fn spend_step(&mut self, link: &Str) -> Result<(), Box<Refusal>> {
         if self.steps >= self.limits.steps_max {
             let message = format!("the run has made {} steps, which is its limit", self.limits.steps_max);
-            return Err(Box::new(Refusal::new(Rule::StepBudget, link, message)));
+            let refusal = Refusal::new(Rule::StepBudget, link, message);
+            return Err(Box::new(refusal.change("raise `limits.steps`, if this much is meant")));
         }
         self.steps += 1;
         Ok(())

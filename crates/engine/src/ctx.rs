@@ -1,9 +1,10 @@
 //! What a native link is handed: its arguments and nothing else of the run.
 
-use crate::run::{Pieces, Shared};
+use crate::pieces::Pieces;
+use crate::run::Shared;
 use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::Blocked;
 use ringmail_core::json::{IntoValue, into_serde};
-
 use ringmail_core::value::{Str, Value, parse_path};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,14 @@ impl Ctx {
     /// Passes a piece of output on to the caller as it comes, if the chain streams this link and the caller may see
     /// it. Waits while the caller is slow.
     pub async fn emit(&self, piece: impl IntoValue) -> Result<(), Failure> {
-        self.pieces.send(piece.into_value()?).await
+        self.pieces.send(piece.into_value()?).await.map_err(|blocked| match blocked {
+            Blocked::Failed(failure) => *failure,
+            Blocked::Refused(refusal) => {
+                let failure = Failure::new(FailureKind::Native, refusal.to_string());
+                // The link may do with the failure what it likes; that the run was refused stays.
+                let _first = self.shared.refused.set(refusal);
+                failure
+            }
+        })
     }
 }

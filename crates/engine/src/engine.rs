@@ -16,7 +16,7 @@ use crate::sign::HostKey;
 use ringmail_core::chain::flow::{self, Foreseen, Verdict};
 use ringmail_core::chain::{Detail, Plan, Surroundings, load};
 use ringmail_core::doc::{Problems, Source, toml, yaml};
-use ringmail_core::gate::Authority;
+use ringmail_core::gate::{Authority, CALLER};
 use ringmail_core::grant::{Grants, SecretRule};
 use ringmail_core::label::{Label, Labeled, Labels, TagTable};
 use ringmail_core::policy::{Policies, Principal};
@@ -240,9 +240,12 @@ impl Engine {
                 out.problems.add(&plan.source, span, message);
             }
             for verdict in flow::foresee(plan, &self.0.authority, &find) {
-                if let Foreseen::Never { rule, message, .. } = &verdict.answer {
-                    let help = format!("{} ({}); see `ringmail explain`", rule.doc(), rule.id());
-                    out.problems.add_help(&plan.source, verdict.span, message.clone(), help);
+                // A chain that only others call answers to them, and their callers are judged there.
+                let answers = verdict.sink != CALLER || !plans.iter().any(|other| calls(other, &plan.name));
+                if let Foreseen::Never { message, changes, .. } = &verdict.answer
+                    && answers
+                {
+                    out.problems.add_help(&plan.source, verdict.span, message.clone(), changes.join("\n"));
                 }
                 out.verdicts.push((plan.clone(), verdict));
             }
@@ -269,6 +272,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn calls(plan: &Plan, chain: &str) -> bool {
+    plan.calls().iter().any(|(name, _)| &**name == chain)
 }
 
 fn collect_names(plan: &Plan, names: &mut BTreeSet<Str>) {

@@ -40,16 +40,17 @@ fn failed(error: &std::io::Error) -> Failure {
     Failure::new(kind, error.to_string())
 }
 
-fn needs_write(permit: &FsPermit) -> Result<(), Failure> {
-    match permit.access() {
-        Access::Write => Ok(()),
-        // INVARIANT: the kind asks for write access whenever it writes; this is the second lock on the same door.
-        Access::Read => Err(Failure::new(FailureKind::File, "the permit is for reading")),
+// INVARIANT: the kind asks for the access it uses; this is the second lock on the same door.
+fn needs(access: Access, permit: &FsPermit) -> Result<(), Failure> {
+    if permit.access() >= access {
+        return Ok(());
     }
+    Err(Failure::new(FailureKind::File, format!("the permit is not for this: {}", permit.access().name())))
 }
 
 /// Reads a regular file whole, up to what the grant allows.
 pub(crate) fn read(dir: &Dir, permit: &FsPermit) -> Result<Vec<u8>, Failure> {
+    needs(Access::Read, permit)?;
     // A pipe or device would block the open or never end; O_NONBLOCK and the check below keep them out.
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK);
@@ -69,7 +70,7 @@ pub(crate) fn read(dir: &Dir, permit: &FsPermit) -> Result<Vec<u8>, Failure> {
 
 /// Replaces a file in one step: readers see the old content or the new, never half of it.
 pub(crate) fn write(dir: &Dir, permit: &FsPermit, bytes: &[u8], nonce: u128) -> Result<(), Failure> {
-    needs_write(permit)?;
+    needs(Access::Write, permit)?;
     let most = permit.file_bytes_max();
     if bytes.len() as u64 > most {
         return Err(Failure::new(FailureKind::TooLarge, format!("the content is larger than {most} bytes")));
@@ -95,7 +96,7 @@ fn write_draft(dir: &Dir, draft: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Adds to the end of a file, making it if need be.
 pub(crate) fn append(dir: &Dir, permit: &FsPermit, bytes: &[u8]) -> Result<(), Failure> {
-    needs_write(permit)?;
+    needs(Access::Write, permit)?;
     let mut options = OpenOptions::new();
     options.append(true).create(true).custom_flags(libc::O_NONBLOCK);
     let mut file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;
@@ -114,7 +115,7 @@ pub(crate) fn append(dir: &Dir, permit: &FsPermit, bytes: &[u8]) -> Result<(), F
 }
 
 pub(crate) fn remove(dir: &Dir, permit: &FsPermit) -> Result<(), Failure> {
-    needs_write(permit)?;
+    needs(Access::Write, permit)?;
     dir.remove_file(permit.path()).map_err(|error| failed(&error))
 }
 
@@ -130,7 +131,9 @@ pub(crate) fn list(dir: &Dir, permit: &FsPermit) -> Result<Vec<String>, Failure>
                 format!("the folder holds more than {NAMES_MAX} names"),
             ));
         }
-        if let Ok(name) = entry.file_name().into_string() {
+        if let Ok(name) = entry.file_name().into_string()
+            && (permit.shows(&name) || entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        {
             names.push(name);
         }
     }

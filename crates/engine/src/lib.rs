@@ -31,6 +31,7 @@ mod kinds;
 mod log;
 pub mod middleware;
 mod natives;
+mod pieces;
 mod recorder;
 mod run;
 mod secrets;

@@ -7,6 +7,7 @@ use crate::engine::Inner;
 use crate::kinds::Call;
 use crate::middleware::cache::{Earlier, Hit, Key};
 use crate::middleware::{CallView, End, caught};
+use crate::pieces::Pieces;
 use crate::recorder::{Intent, Start};
 use crate::watch::Watch;
 use futures_util::StreamExt;
@@ -24,7 +25,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
@@ -65,9 +66,11 @@ pub(crate) struct Shared {
     started: Instant,
     started_ms: u64,
     watch: Option<Arc<dyn Watch>>,
-    pieces: Option<mpsc::Sender<Value>>,
+    pub(crate) pieces: Option<mpsc::Sender<Value>>,
     /// The chain whose caller gets the pieces.
-    answering: Arc<Plan>,
+    pub(crate) answering: Arc<Plan>,
+    /// A piece that the caller may not see.
+    pub(crate) refused: OnceLock<Box<Refusal>>,
     /// Stages that watchers and the recorder have seen.
     noted: AtomicUsize,
     /// When the last moment was taken, in microseconds since the start.
@@ -608,39 +611,7 @@ impl Way {
     /// Where the pieces of a link go, if anywhere.
     pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
         let streamed = self.streams && self.bound.plan.stream == Some(admitted.position());
-        Pieces(streamed.then(|| PieceGate { shared: self.shared.clone(), label: admitted.output_label() }))
-    }
-}
-
-/// The door that pieces of a link's output go through; closed for links the chain does not stream.
-#[derive(Clone)]
-pub(crate) struct Pieces(Option<PieceGate>);
-
-#[derive(Clone)]
-struct PieceGate {
-    shared: Arc<Shared>,
-    label: Label,
-}
-
-impl std::fmt::Debug for Pieces {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pieces({})", self.0.is_some())
-    }
-}
-
-impl Pieces {
-    pub(crate) async fn send(&self, piece: Value) -> Result<(), Failure> {
-        let Some(PieceGate { shared, label }) = &self.0 else { return Ok(()) };
-        let Some(sender) = &shared.pieces else { return Ok(()) };
-        let moment = shared.moment();
-        let answer = {
-            let mut facts = shared.facts();
-            gate::piece(&shared.answering, piece, *label, &mut facts, &shared.engine.authority, moment)
-        };
-        shared.note();
-        let answer = answer.map_err(|refusal| Failure::new(FailureKind::Native, refusal.to_string()))?;
-        let sent = sender.send(answer.value().clone()).await;
-        sent.map_err(|_| Failure::new(FailureKind::Cancelled, "nobody listens any more"))
+        Pieces::new(streamed.then_some(&self.shared), admitted.output_label())
     }
 }
 
@@ -754,6 +725,7 @@ fn begin(request: &Request) -> Way {
         watch: request.watch.clone(),
         pieces: request.pieces.clone(),
         answering: bound.plan.clone(),
+        refused: OnceLock::new(),
         noted: AtomicUsize::new(0),
         latest_us: AtomicU64::new(0),
     };
@@ -777,12 +749,15 @@ fn entry_error(blocked: Blocked, _: &Plan) -> RunError {
 
 async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
     let name = &shared.answering.name;
+    let mut result = result;
+    if let (Err(RunError::Failed { .. }), Some(refusal)) = (&result, shared.refused.get()) {
+        result = Err(RunError::Refused(refusal.clone()));
+    }
     match &result {
         Err(RunError::Input(failure)) => shared.failed(name, failure),
         Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
         _ => shared.note(),
     }
-    let mut result = result;
     if let Some(recorder) = &shared.engine.recorder
         && let Err(error) = recorder.close(&shared.id).await
         && result.is_ok()

@@ -118,5 +118,12 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 fn render(group: Group<'_>) -> String {
-    Renderer::styled().render(&[group])
+    let text = Renderer::styled().render(&[group]);
+    // Without a place to show, the renderer leaves its empty margin above the notes.
+    let margin = |line: &str| anstream::adapter::strip_str(line).to_string().trim() == "|";
+    let mut lines: Vec<&str> = text.lines().collect();
+    if lines.get(1).is_some_and(|line| margin(line)) {
+        lines.remove(1);
+    }
+    lines.join("\n")
 }

@@ -4,9 +4,12 @@
 
 use super::{Detail, Link, Plan, Root};
 use crate::address::Target;
+use crate::doc::Span;
 use crate::expr::{Read, Ref, Shape, Slot, labels_at};
-use crate::gate::{Authority, Fault, Sink, flow_fault};
-use crate::grant::{Access, Effective, Flow};
+use crate::gate::{Authority, CALLER, Fault, Sink, flow_changes, flow_fault};
+use crate::grant::{
+    Access, Effective, Flow, LOG_POWER, effect_power, fs_power, net_power, respond_power, to_add,
+};
 use crate::kind::{Reach, Role};
 use crate::label::{Label, Labels, OriginTable, Tags, Tenant};
 use crate::policy::{Action, Resource};
@@ -14,7 +17,7 @@ use crate::refusal::Rule;
 use crate::schema::Schema;
 use crate::template::Template;
 use crate::value::{Seg, Str, path_text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What can be said of one sink before a run.
@@ -23,7 +26,7 @@ pub struct Verdict {
     pub link: Str,
     pub sink: String,
     pub answer: Foreseen,
-    pub span: crate::doc::Span,
+    pub span: Span,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +35,8 @@ pub enum Foreseen {
     Allowed,
     /// It depends: the reason it would be refused for a caller nobody vouches for.
     Depends { rule: Rule, path: String, origins: Vec<Str> },
-    /// No run can have it.
-    Never { rule: Rule, path: String, origins: Vec<Str>, message: String },
+    /// No run can have it; with the smallest changes that would allow it.
+    Never { rule: Rule, path: String, origins: Vec<Str>, message: String, changes: Vec<String> },
 }
 
 /// How far chains are followed into each other.
@@ -54,10 +57,11 @@ pub fn foresee(
         quiet: false,
     };
     let input = ahead.input(plan);
-    ahead.plan(plan, &|root| match root {
+    let output = ahead.plan(plan, &|root| match root {
         Root::Input => input.clone(),
         _ => Bounds::default(),
     });
+    ahead.answer(plan, &output);
     ahead.verdicts
 }
 
@@ -124,15 +128,26 @@ struct Known<'k> {
     outputs: BTreeMap<usize, Bounds>,
     control: BTreeMap<usize, (Label, Label)>,
     roots: &'k dyn Fn(&Root) -> Bounds,
+    /// Links that whoever reads now asks about with `done`: in the best run they did not run.
+    maybe: BTreeSet<usize>,
 }
 
 impl Known<'_> {
     fn at(&self, slot: Slot) -> Bounds {
         let at = slot.0 as usize;
-        match self.plan.root(slot) {
+        let whole = match self.plan.root(slot) {
             Some(root) => (self.roots)(root),
             None => self.outputs.get(&at).cloned().unwrap_or_default(),
+        };
+        match self.maybe.contains(&at) {
+            true => Bounds { best: Labels::default(), part: Labels::default(), ..whole },
+            false => whole,
         }
+    }
+
+    fn reader(&mut self, refs: &[Ref]) {
+        let asked = refs.iter().filter(|reference| reference.read == Read::Ran);
+        self.maybe = asked.map(|reference| reference.slot.0 as usize).collect();
     }
 
     fn read(&self, reference: &Ref) -> (Label, Label) {
@@ -171,10 +186,16 @@ impl Ahead<'_> {
     fn plan(&mut self, plan: &Plan, roots: &dyn Fn(&Root) -> Bounds) -> Bounds {
         let secrets = self.secrets();
         let with_secrets = |root: &Root| if *root == Root::Secrets { secrets.clone() } else { roots(root) };
-        let mut known =
-            Known { plan, outputs: BTreeMap::new(), control: BTreeMap::new(), roots: &with_secrets };
+        let mut known = Known {
+            plan,
+            outputs: BTreeMap::new(),
+            control: BTreeMap::new(),
+            roots: &with_secrets,
+            maybe: BTreeSet::new(),
+        };
         for at in plan.graph.order() {
             let Some(link) = plan.link(at) else { continue };
+            known.reader(&link.refs());
             let control = self.control(at, link, &known);
             known.control.insert(at, control);
             let args = known.fill(&link.with);
@@ -184,6 +205,7 @@ impl Ahead<'_> {
             let output = self.output(link, &args, control, &known);
             known.outputs.insert(at, output);
         }
+        known.reader(&plan.output.refs());
         known.fill(&plan.output)
     }
 
@@ -217,10 +239,10 @@ impl Ahead<'_> {
         let mut base = (args.best.all().join(control.0), args.worst.all().join(control.1));
         if link.kind.source {
             let origins = self.origins.intern(&link.full);
-            let tags = self.source_tags(link);
-            let source = Label { untrusted: true, origins, tags: Tags::NONE, ..Label::BOTTOM };
-            base =
-                (without_secrets(base.0, self.authority).join(source), base.1.join(Label { tags, ..source }));
+            let (always, maybe) = self.source_tags(link);
+            let source = |tags: Tags| Label { untrusted: true, origins, tags, ..Label::BOTTOM };
+            let best = without_secrets(base.0, self.authority);
+            base = (best.join(source(always)), base.1.join(source(maybe)));
         }
         let plain = Bounds::new(base.0, base.1);
         let output = match &link.detail {
@@ -270,10 +292,18 @@ impl Ahead<'_> {
         Bounds::new(args.best.at(&path), args.worst.at(&path))
     }
 
-    fn source_tags(&self, link: &Link) -> Tags {
+    /// Tags that the grants put on what comes back: those that every rule puts there, and those that any does.
+    fn source_tags(&self, link: &Link) -> (Tags, Tags) {
         let effective = self.authority.grants.effective(&link.full);
-        let files = effective.grants().iter().flat_map(|grant| &grant.fs).map(|rule| rule.label);
-        effective.net_rules().map(|fit| fit.rule.label).chain(files).fold(Tags::NONE, Tags::with)
+        let tags: Vec<Tags> = match link.kind.reach {
+            Reach::Net { .. } => effective.net_rules().map(|fit| fit.rule.label).collect(),
+            Reach::Fs { .. } => {
+                effective.grants().iter().flat_map(|grant| &grant.fs).map(|rule| rule.label).collect()
+            }
+            _ => Vec::new(),
+        };
+        let always = tags.iter().copied().reduce(Tags::both).unwrap_or_default();
+        (always, tags.into_iter().fold(Tags::NONE, Tags::with))
     }
 
     fn chain(&mut self, chain: &str, args: &Bounds, control: (Label, Label), unknown: Bounds) -> Bounds {
@@ -330,14 +360,46 @@ impl Ahead<'_> {
         self.body(body, known, std::slice::from_ref(&index), &state)
     }
 
+    /// The caller is a sink of what the chain answers.
+    fn answer(&mut self, plan: &Plan, output: &Bounds) {
+        let effective = self.authority.grants.effective(&plan.name);
+        let granted = effective.respond(0);
+        let nothing = Flow::default();
+        let flow = granted.as_ref().map_or(&nothing, |fit| fit.rule);
+        let sink = Sink { flow, also: Tags::NONE, consequential: false, steering: &[] };
+        let fault = |labels: &Labels| flow_fault(&sink, labels, Label::BOTTOM, Tenant::NONE);
+        let answer = match (fault(&output.best), fault(&output.worst)) {
+            (Some(fault), _) => {
+                let (path, origins) = self.place(&fault);
+                let tags = self.tag_names(fault.label.tags);
+                let what = if path.is_empty() { "the output".into() } else { format!("`{path}`") };
+                let message = carries(&what, &tags, CALLER, &from(&origins));
+                let mut changes = flow_changes(fault.rule, &what, &origins, &tags);
+                changes.pop();
+                changes
+                    .push(format!("or let the caller see it: {}", to_add(&plan.name, &respond_power(&tags))));
+                Foreseen::Never { rule: fault.rule, path, origins, message, changes }
+            }
+            (None, Some(fault)) => {
+                let (path, origins) = self.place(&fault);
+                Foreseen::Depends { rule: fault.rule, path, origins }
+            }
+            // Every chain answers; that it may is no news.
+            (None, None) => return,
+        };
+        let span = plan.output.span();
+        self.verdicts.push(Verdict { link: plan.name.clone(), sink: CALLER.into(), answer, span });
+    }
+
     fn judge(&mut self, link: &Link, args: &Bounds, control: (Label, Label)) {
         let effective = self.authority.grants.effective(&link.full);
         let candidates = match self.candidates(link, &effective) {
             Ok(candidates) if candidates.is_empty() => return,
             Ok(candidates) => candidates,
-            Err((sink, rule, message)) => {
-                let answer = Foreseen::Never { rule, path: String::new(), origins: Vec::new(), message };
-                return self.say(link, sink, answer);
+            Err(Missing { sink, rule, message, changes }) => {
+                let answer =
+                    Foreseen::Never { rule, path: String::new(), origins: Vec::new(), message, changes };
+                return self.say(link, link.span, sink, answer);
             }
         };
         let name = candidates.first().map_or_else(String::new, |candidate| candidate.name.clone());
@@ -351,8 +413,9 @@ impl Ahead<'_> {
                 path: String::new(),
                 origins: Vec::new(),
                 message,
+                changes: vec![format!("add a policy that permits somebody to `call` `{}`", link.full)],
             };
-            return self.say(link, name, answer);
+            return self.say(link, link.span, name, answer);
         }
         let faults = |labels: &Labels, decision: Label, worst: bool| -> Option<Fault> {
             let mut faults = candidates
@@ -362,11 +425,18 @@ impl Ahead<'_> {
             let first = faults.next().flatten()?;
             faults.all(|fault| fault.is_some()).then_some(first)
         };
+        let mut span = link.span;
         let answer = match (faults(&args.best, control.0, false), faults(&args.worst, control.1, true)) {
             (Some(fault), _) => {
                 let (path, origins) = self.place(&fault);
-                let message = never(&fault, &path, &origins, &self.tag_names(fault.label.tags), &name);
-                Foreseen::Never { rule: fault.rule, path, origins, message }
+                let tags = self.tag_names(fault.label.tags);
+                let message = never(&fault, &path, &origins, &tags, &name);
+                let what = if path.is_empty() { "the decision to call".into() } else { format!("`{path}`") };
+                let changes = flow_changes(fault.rule, &what, &origins, &tags);
+                if !fault.path.is_empty() {
+                    span = link.with.span_at(&fault.path);
+                }
+                Foreseen::Never { rule: fault.rule, path, origins, message, changes }
             }
             (None, Some(fault)) => {
                 let (path, origins) = self.place(&fault);
@@ -374,11 +444,11 @@ impl Ahead<'_> {
             }
             (None, None) => Foreseen::Allowed,
         };
-        self.say(link, name, answer);
+        self.say(link, span, name, answer);
     }
 
-    fn say(&mut self, link: &Link, sink: String, answer: Foreseen) {
-        let verdict = Verdict { link: link.full.clone(), sink, answer, span: link.span };
+    fn say(&mut self, link: &Link, span: Span, sink: String, answer: Foreseen) {
+        let verdict = Verdict { link: link.full.clone(), sink, answer, span };
         if !self.verdicts.contains(&verdict) {
             self.verdicts.push(verdict);
         }
@@ -393,20 +463,13 @@ impl Ahead<'_> {
     }
 
     /// The sinks a link may turn out to reach, as far as its written arguments tell.
-    fn candidates(
-        &self,
-        link: &Link,
-        effective: &Effective,
-    ) -> Result<Vec<Candidate>, (String, Rule, String)> {
-        let missing = |sink: String| {
-            let message = format!("nothing grants `{}` the use of `{sink}`", link.full);
-            Err((sink, Rule::NoGrant, message))
-        };
+    fn candidates(&self, link: &Link, effective: &Effective) -> Result<Vec<Candidate>, Missing> {
+        let missing = |sink: String, power: String| Err(Missing::grant(link, sink, "", &power));
         match link.kind.reach {
             Reach::Nothing => Ok(Vec::new()),
             Reach::Log => match effective.log(0) {
                 Ok(fit) => Ok(vec![Candidate::new("log", fit.rule, Some(false), &[])]),
-                Err(_) => missing("log".into()),
+                Err(_) => missing("log".into(), LOG_POWER.into()),
             },
             Reach::Effect => {
                 let Detail::Native { effect: Some(name), .. } = &link.detail else { return Ok(Vec::new()) };
@@ -414,7 +477,7 @@ impl Ahead<'_> {
                     Ok(fit) => {
                         Ok(vec![Candidate::new(&format!("effect:{name}"), &fit.rule.flow, Some(true), &[])])
                     }
-                    Err(_) => missing(format!("effect:{name}")),
+                    Err(_) => missing(format!("effect:{name}"), effect_power(name)),
                 }
             }
             Reach::Net { method, url } => self.net(link, effective, method, url),
@@ -423,14 +486,15 @@ impl Ahead<'_> {
                 let mount = prefix.split_once(':').map(|(mount, _)| mount);
                 let op = link.with.get(op).and_then(|op| op.as_fixed());
                 let access = match (op.as_ref(), op.as_ref().and_then(|op| op.as_str())) {
-                    (_, Some("read" | "list")) => Some(Access::Read),
+                    (_, Some("list")) => Some(Access::List),
+                    (_, Some("read")) => Some(Access::Read),
                     (Some(_), _) => Some(Access::Write),
                     (None, _) => None,
                 };
                 let rules = effective.grants().iter().flat_map(|grant| &grant.fs);
                 let fits = rules.filter(|rule| {
                     mount.is_none_or(|mount| &*rule.mount == mount)
-                        && rule.access >= access.unwrap_or(Access::Read)
+                        && rule.access >= access.unwrap_or(Access::List)
                 });
                 let found: Vec<Candidate> = fits
                     .map(|rule| {
@@ -443,7 +507,8 @@ impl Ahead<'_> {
                     })
                     .collect();
                 if found.is_empty() {
-                    missing(format!("mount:{}", mount.unwrap_or("any")))
+                    let power = fs_power(mount.unwrap_or("..."), access.unwrap_or(Access::Write));
+                    missing(format!("mount:{}", mount.unwrap_or("any")), power)
                 } else {
                     Ok(found)
                 }
@@ -457,7 +522,7 @@ impl Ahead<'_> {
         effective: &Effective,
         method: &str,
         url: &str,
-    ) -> Result<Vec<Candidate>, (String, Rule, String)> {
+    ) -> Result<Vec<Candidate>, Missing> {
         let written = link.with.get(method).and_then(|method| method.as_fixed());
         let method = match &written {
             Some(value) => value.as_str().map(str::to_ascii_uppercase),
@@ -469,7 +534,9 @@ impl Ahead<'_> {
         let whole = template.as_ref().is_some_and(|template| template.as_fixed().is_some());
         let target = known_target(&prefix, whole);
         if let Some(Err(message)) = &target {
-            return Err((prefix.to_string(), Rule::BadAddress, message.clone()));
+            let changes = vec!["write `https://host/path`".into()];
+            let message = message.clone();
+            return Err(Missing { sink: prefix.to_string(), rule: Rule::BadAddress, message, changes });
         }
         let target = target.and_then(Result::ok);
         let fits = effective.net_rules().filter(|fit| {
@@ -497,10 +564,26 @@ impl Ahead<'_> {
         if !found.is_empty() {
             return Ok(found);
         }
+        let address = target.as_ref().map_or_else(|| "https://...".to_string(), Target::origin);
+        let power = net_power(&address, method.as_deref().unwrap_or("..."));
         let sink = target.map_or_else(|| "any address".to_string(), |target| target.origin());
         let method = method.map_or(String::new(), |method| format!(" with {method}"));
-        let message = format!("nothing grants `{}` the use of `{sink}`{method}", link.full);
-        Err((sink, Rule::NoGrant, message))
+        Err(Missing::grant(link, sink, &method, &power))
+    }
+}
+
+/// A sink that nothing lets a link reach.
+struct Missing {
+    sink: String,
+    rule: Rule,
+    message: String,
+    changes: Vec<String>,
+}
+
+impl Missing {
+    fn grant(link: &Link, sink: String, how: &str, power: &str) -> Missing {
+        let message = format!("nothing grants `{}` the use of `{sink}`{how}", link.full);
+        Missing { sink, rule: Rule::NoGrant, message, changes: vec![to_add(&link.full, power)] }
     }
 }
 
@@ -554,15 +637,21 @@ fn lowered(bounds: &Bounds, drop: Tags, endorses: bool) -> Bounds {
 }
 
 fn never(fault: &Fault, path: &str, origins: &[Str], tags: &[Str], sink: &str) -> String {
-    let from = if origins.is_empty() { String::new() } else { format!(", from `{}`", origins.join("`, `")) };
+    let from = from(origins);
     match fault.rule {
         Rule::UntrustedArgument => format!("`{path}` must be trusted for `{sink}` and never is{from}"),
         Rule::UntrustedDecision => format!("untrusted data always decides this call{from}"),
-        Rule::Clearance => {
-            format!("`{path}` carries `{}`, which `{sink}` may not see{from}", tags.join("`, `"))
-        }
+        Rule::Clearance => carries(&format!("`{path}`"), tags, sink, &from),
         rule => format!("{}{from}", rule.doc()),
     }
+}
+
+fn carries(what: &str, tags: &[Str], sink: &str, from: &str) -> String {
+    format!("{what} carries `{}`, which `{sink}` may not see{from}", tags.join("`, `"))
+}
+
+fn from(origins: &[Str]) -> String {
+    if origins.is_empty() { String::new() } else { format!(", from `{}`", origins.join("`, `")) }
 }
 
 /// Types that can never fit: what expressions do with what schemas say.

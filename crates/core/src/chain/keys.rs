@@ -48,7 +48,7 @@ pub const LINK_KEYS: &[Key] = &[
     Key::new(
         "idempotency_key",
         Form::Template,
-        "one effect for each key, tenant and link, however often it is asked for",
+        "one effect for each key, tenant and link while the engine lives; an `http` link sends it along as `idempotency-key`",
     ),
     Key::new(
         "concurrency",

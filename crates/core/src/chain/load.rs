@@ -470,7 +470,21 @@ impl<'l> Loader<'l, '_> {
         if cases.is_empty() && self.problems.is_empty() {
             self.wrong(node.span, "a choice needs `cases`");
         }
+        self.names_of_cases(&cases);
         Detail::Choice { cases }
+    }
+
+    /// Grants and policies name a link by its path, so no two cases may have links of one name.
+    fn names_of_cases(&mut self, cases: &[Case]) {
+        let mut seen: Vec<&Str> = Vec::new();
+        for link in cases.iter().flat_map(|case| &case.body.links) {
+            if seen.contains(&&link.full) {
+                let message = format!("two cases have a link `{}`", link.name);
+                let help = "give each a name of its own, so that grants and policies can tell them apart";
+                self.problems.add_help(self.source, link.span, message, help);
+            }
+            seen.push(&link.full);
+        }
     }
 
     fn extract(&mut self, node: &Node) -> Detail {

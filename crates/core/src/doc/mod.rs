@@ -134,6 +134,9 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+/// More are not told: nobody mends more at once.
+pub const PROBLEMS_MAX: usize = 100;
+
 /// Everything wrong with a set of documents, collected before anything is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
@@ -159,8 +162,11 @@ impl Problems {
 
     fn push(&mut self, spot: Option<Spot>, message: String, help: Option<String>) {
         let problem = Problem { spot, message, help };
-        if !self.0.contains(&problem) {
+        if self.0.len() < PROBLEMS_MAX && !self.0.contains(&problem) {
             self.0.push(problem);
+        } else if self.0.len() == PROBLEMS_MAX {
+            let message = format!("these are the first {PROBLEMS_MAX} problems; there are more");
+            self.0.push(Problem { spot: None, message, help: None });
         }
     }
 
@@ -173,8 +179,10 @@ impl Problems {
         if self.is_empty() {
             return Ok(done);
         }
-        let place =
-            |problem: &Problem| problem.spot.as_ref().map(|spot| (spot.source.name.clone(), spot.span));
+        let place = |problem: &Problem| {
+            let spot = problem.spot.as_ref();
+            (spot.is_none(), spot.map(|spot| (spot.source.name.clone(), spot.span)))
+        };
         self.0.sort_by_key(place);
         Err(self)
     }

@@ -3,12 +3,14 @@
 
 use super::{Data, Node, NodeKey, Problems, Source, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub const BYTES_MAX: usize = 4 << 20;
 pub const DEPTH_MAX: usize = 64;
 pub const NODES_MAX: usize = 200_000;
+/// As many bytes of text as count as a node where an alias repeats them.
+const TEXT_BYTES: usize = 64;
 
 /// Reads one document. The first problem ends reading: what follows a broken indentation is guesswork.
 pub fn parse(source: &Arc<Source>) -> Result<Node, Problems> {
@@ -69,6 +71,8 @@ struct Open {
     start: usize,
     data: Data,
     key: Option<NodeKey>,
+    /// The keys so far.
+    names: HashSet<String>,
 }
 
 #[derive(Default)]
@@ -121,7 +125,7 @@ impl Builder {
         if self.open.len() >= DEPTH_MAX {
             return Err((span, format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        self.open.push(Open { anchor, start: span.start, data, key: None });
+        self.open.push(Open { anchor, start: span.start, data, key: None, names: HashSet::new() });
         Ok(())
     }
 
@@ -152,7 +156,7 @@ impl Builder {
             Data::List(items) => items.push(node),
             Data::Map(entries) => match open.key.take() {
                 Some(key) => entries.push((key, node)),
-                None => open.key = Some(map_key(node, entries)?),
+                None => open.key = Some(map_key(node, &mut open.names)?),
             },
             _ => {}
         }
@@ -160,7 +164,7 @@ impl Builder {
     }
 }
 
-fn map_key(node: Node, entries: &[(NodeKey, Node)]) -> Result<NodeKey, (Span, String)> {
+fn map_key(node: Node, names: &mut HashSet<String>) -> Result<NodeKey, (Span, String)> {
     let name = match node.data {
         Data::Text(text) => text,
         Data::Int(int) => int.to_string(),
@@ -173,14 +177,16 @@ fn map_key(node: Node, entries: &[(NodeKey, Node)]) -> Result<NodeKey, (Span, St
             "merge keys are not used here; write the members out or use an alias".into(),
         ));
     }
-    if entries.iter().any(|(key, _)| key.name == name) {
+    if !names.insert(name.clone()) {
         return Err((node.span, format!("the key `{name}` stands twice")));
     }
     Ok(NodeKey { name, span: node.span })
 }
 
+/// What a copy of a node costs: one for each node, and one for each stretch of a long text.
 fn count(node: &Node) -> usize {
-    1 + node.items().iter().map(count).sum::<usize>()
+    1 + node.text().map_or(0, |text| text.len() / TEXT_BYTES)
+        + node.items().iter().map(count).sum::<usize>()
         + node.entries().iter().map(|(_, value)| 1 + count(value)).sum::<usize>()
 }
 

@@ -102,6 +102,8 @@ impl<'a> Lexer<'a> {
             return self.string(false);
         }
         if first.is_ascii_alphabetic() || first == '_' {
+            // A member may have any name; only a name that starts a path could be mistaken.
+            let after_dot = self.text.get(..start).is_some_and(|before| before.trim_end().ends_with('.'));
             let word = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
             let quoted = self.rest().starts_with(['"', '\'']);
             return match word {
@@ -113,7 +115,9 @@ impl<'a> Lexer<'a> {
                 "false" => Ok(Token::Literal(Value::Bool(false))),
                 "null" => Ok(Token::Literal(Value::Null)),
                 "in" => Ok(Token::Mark("in")),
-                word if RESERVED.contains(&word) => self.fail(start, format!("`{word}` is a reserved word")),
+                word if RESERVED.contains(&word) && !after_dot => {
+                    self.fail(start, format!("`{word}` is a reserved word"))
+                }
                 word => Ok(Token::Ident(word.into())),
             };
         }

@@ -9,7 +9,7 @@ use crate::address::Target;
 use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
-use crate::grant::{Access, Effective};
+use crate::grant::{Access, Effective, LOG_POWER, effect_power, fs_power, net_power};
 use crate::kind::{Need, Role};
 use crate::label::{Label, Labeled, Labels, Tags};
 use crate::policy::{Action, Facts, Resource};
@@ -247,7 +247,7 @@ impl Case<'_> {
         let tags = self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
         let span = if fault.path.is_empty() { self.link.span } else { self.link.with.span_at(&fault.path) };
         let refuser = Refuser { link: &self.link.full, sink: sink.to_string(), spot: self.plan.spot(span) };
-        let mut refusal = refuser.flow(fault, origins, &tags);
+        let mut refusal = refuser.flow(fault, "the decision to call", origins, &tags);
         let declined = self.run.trail().iter().rev().find(|event| matches!(event.stage, Stage::Declined));
         if let Some(declined) = declined.filter(|_| fault.rule == Rule::UntrustedArgument) {
             let change = format!("run as a principal whom policy permits to endorse at `{}`", declined.link);
@@ -262,11 +262,9 @@ impl Case<'_> {
             Need::Net { method, url } => self.net(&method, &url, effective),
             Need::Fs { mount, path, access } => self.fs(&mount, &path, access, effective),
             Need::Log => {
-                let fit = effective.log(self.moment.now_ms).map_err(|lacking| {
-                    let grant =
-                        format!("[[grant]]\nto = \"{}\"\nreason = \"...\"\nlog = {{}}", self.link.full);
-                    Box::new(self.refuser("log").lacking(lacking, &grant))
-                })?;
+                let fit = effective
+                    .log(self.moment.now_ms)
+                    .map_err(|lacking| Box::new(self.refuser("log").lacking(lacking, LOG_POWER)))?;
                 let sink = Sink { flow: fit.rule, also: Tags::NONE, consequential: false, steering: &[] };
                 self.flow(&sink, "log".into())?;
                 self.power().permits.push(Permit::Log);
@@ -274,11 +272,7 @@ impl Case<'_> {
             }
             Need::Effect { name } => {
                 let fit = effective.effect(&name, self.moment.now_ms).map_err(|lacking| {
-                    let grant = format!(
-                        "[[grant]]\nto = \"{}\"\nreason = \"...\"\neffect = [{{ name = \"{name}\" }}]",
-                        self.link.full
-                    );
-                    Box::new(self.refuser(format!("effect:{name}")).lacking(lacking, &grant))
+                    Box::new(self.refuser(format!("effect:{name}")).lacking(lacking, &effect_power(&name)))
                 })?;
                 let sink =
                     Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential: true, steering: &[] };
@@ -309,8 +303,8 @@ impl Case<'_> {
                 Ok(fit) => fit.rule.clone(),
                 Err(NetFault::Flow(fault)) => return Err(self.flow_refusal(&target.origin(), &fault)),
                 Err(NetFault::Lacking(lacking)) => {
-                    let grant = net_grant(&self.link.full, &target, method);
-                    return Err(Box::new(self.refuser(target.origin()).lacking(lacking, &grant)));
+                    let power = net_power(&target.origin(), method);
+                    return Err(Box::new(self.refuser(target.origin()).lacking(lacking, &power)));
                 }
             };
         self.power().consequential |= rule.is_consequential(method);
@@ -340,12 +334,7 @@ impl Case<'_> {
         crate::checks::path(path)
             .map_err(|why| self.refuser(name.clone()).bad_address(format!("the path {why}")))?;
         let fit = effective.fs(mount, path, access, self.moment.now_ms).map_err(|lacking| {
-            let access = if access == Access::Read { "read" } else { "write" };
-            let grant = format!(
-                "[[grant]]\nto = \"{}\"\nreason = \"...\"\nfs = [{{ mount = \"{mount}\", access = \"{access}\" }}]",
-                self.link.full
-            );
-            Box::new(self.refuser(name.clone()).lacking(lacking, &grant))
+            Box::new(self.refuser(name.clone()).lacking(lacking, &fs_power(mount, access)))
         })?;
         let consequential = access == Access::Write;
         let sink = Sink { flow: &fit.rule.flow, also: Tags::NONE, consequential, steering: FS_STEERING };
@@ -516,14 +505,6 @@ impl Refuser<'_> {
         let refusal = Refusal::new(Rule::BadAddress, self.link, message).at(self.spot.clone());
         Box::new(if self.sink.is_empty() { refusal } else { refusal.towards(self.sink.clone()) })
     }
-}
-
-/// The grant that would allow a request, ready to paste.
-pub(super) fn net_grant(link: &str, target: &Target, method: &str) -> String {
-    format!(
-        "[[grant]]\nto = \"{link}\"\nreason = \"...\"\nnet = [{{ address = \"{}\", methods = [\"{method}\"] }}]",
-        target.origin()
-    )
 }
 
 /// SHA-256 of a value's canonical form.

@@ -7,7 +7,7 @@ use super::{Authority, Blocked, Moment, invalid};
 use crate::chain::Plan;
 use crate::chain::walk::{Stop, Walk};
 use crate::failure::Failure;
-use crate::grant::Flow;
+use crate::grant::{Flow, respond_power, to_add};
 use crate::label::{Label, Labeled, Tags};
 use crate::policy::{Action, Facts, Resource, Ruling};
 use crate::refusal::{Refusal, Rule};
@@ -199,6 +199,9 @@ pub fn piece(
     respond(plan, Left(Labeled::new(value, label)), run, authority, moment)
 }
 
+/// What the caller is called as a sink.
+pub const CALLER: &str = "the caller";
+
 /// Lets the caller see an output: the caller is a sink like any other.
 pub fn respond(
     plan: &Plan,
@@ -216,14 +219,10 @@ pub fn respond(
         let origins = run.origins.names(fault.label.origins);
         let tags = authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
         let spot = plan.spot(plan.output.span_at(&fault.path));
-        let refuser = Refuser { link: &plan.name, sink: "the caller".into(), spot };
-        let mut refusal = refuser.flow(&fault, origins, &tags);
+        let refuser = Refuser { link: &plan.name, sink: CALLER.into(), spot };
+        let mut refusal = refuser.flow(&fault, "the output", origins, &tags);
         if let Some(last) = refusal.changes.last_mut().filter(|_| fault.rule == Rule::Clearance) {
-            let tags = tags.join("\", \"");
-            *last = format!(
-                "or let the caller see it:\n[[grant]]\nto = \"{}\"\nreason = \"...\"\nrespond = {{ clearance = [\"{tags}\"] }}",
-                plan.name
-            );
+            *last = format!("or let the caller see it: {}", to_add(&plan.name, &respond_power(&tags)));
         }
         let refusal = Box::new(refusal);
         run.record(moment.at_us, &plan.name, Stage::Refused(refusal.clone()));

@@ -10,9 +10,10 @@ mod refuse;
 mod release;
 
 pub use admit::{ActRecord, Admitted, Due, admit};
-pub use enter::{Answer, Entered, Left, enter, enter_inner, leave, piece, respond};
+pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
 pub use permit::{CheckedAddress, FsPermit, NetPermit, Permit};
+pub(crate) use refuse::flow_changes;
 pub use release::{Released, Unchecked, fall_back, release};
 
 use crate::chain::walk::Stop;

@@ -5,7 +5,7 @@ use super::Authority;
 use super::judge::{Sink, flow_fault};
 use super::refuse::Refuser;
 use crate::address::Target;
-use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule};
+use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule, net_power};
 use crate::label::{Label, Labels, Tags, Tenant};
 use crate::refusal::{Refusal, Rule};
 use crate::value::Str;
@@ -105,9 +105,7 @@ impl NetPermit {
         ) {
             Ok(fit) => fit.rule.clone(),
             Err(NetFault::Lacking(lacking)) => {
-                return Err(Box::new(
-                    refuser.lacking(lacking, &super::admit::net_grant(&self.link, &target, method)),
-                ));
+                return Err(Box::new(refuser.lacking(lacking, &net_power(&target.origin(), method))));
             }
             Err(NetFault::Flow(fault)) => {
                 let names = self
@@ -117,7 +115,12 @@ impl NetPermit {
                     .map(|(_, names)| names.clone());
                 let tags =
                     self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
-                return Err(Box::new(refuser.flow(&fault, names.unwrap_or_default(), &tags)));
+                return Err(Box::new(refuser.flow(
+                    &fault,
+                    "the decision to call",
+                    names.unwrap_or_default(),
+                    &tags,
+                )));
             }
         };
         Ok(NetPermit {
@@ -163,6 +166,11 @@ impl FsPermit {
     /// The path below the mount, free of `..` and of anything absolute.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether a name in a folder that is listed may be shown.
+    pub fn shows(&self, name: &str) -> bool {
+        self.rule.takes(name)
     }
 
     pub fn access(&self) -> Access {

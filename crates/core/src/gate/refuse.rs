@@ -2,7 +2,7 @@
 
 use super::judge::Fault;
 use crate::doc::Spot;
-use crate::grant::Lacking;
+use crate::grant::{Lacking, to_add};
 use crate::policy::{Action, Principal, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::value::{Str, path_text};
@@ -19,12 +19,12 @@ impl Refuser<'_> {
         Refusal::new(rule, self.link, message).towards(self.sink.clone()).at(self.spot.clone())
     }
 
-    pub(super) fn lacking(&self, lacking: Lacking, grant: &str) -> Refusal {
+    pub(super) fn lacking(&self, lacking: Lacking, power: &str) -> Refusal {
         let sink = &self.sink;
         match lacking {
             Lacking::Nothing => self
                 .refusal(Rule::NoGrant, format!("nothing grants it `{sink}`"))
-                .change(format!("add a grant to `ringmail.toml`:\n{grant}")),
+                .change(to_add(self.link, power)),
             Lacking::Expired(spot) => self
                 .refusal(Rule::GrantExpired, format!("the grant for `{sink}` has expired"))
                 .change("have the grant reviewed and its `expires` moved on")
@@ -34,34 +34,27 @@ impl Refuser<'_> {
                 .change("raise `[ceiling]` on this host, if its owner agrees"),
             Lacking::But(why, spot) => self
                 .refusal(Rule::NoGrant, format!("a grant names `{sink}`, but {why}"))
-                .change("widen that grant, or add one:".to_string() + "\n" + grant)
+                .change(format!("widen that grant, or {}", to_add(self.link, power)))
                 .at(spot.or_else(|| self.spot.clone())),
         }
     }
 
-    pub(super) fn flow(&self, fault: &Fault, origins: Vec<Str>, tags: &[Str]) -> Refusal {
+    /// `whole` is what there is to call the place without a path.
+    pub(super) fn flow(&self, fault: &Fault, whole: &str, origins: Vec<Str>, tags: &[Str]) -> Refusal {
         let path = path_text(&fault.path);
         let from =
             if origins.is_empty() { String::new() } else { format!(", from `{}`", origins.join("`, `")) };
-        let what = if path.is_empty() { "the decision to call".to_string() } else { format!("`{path}`") };
-        let mut refusal = match fault.rule {
-            Rule::UntrustedArgument => self
-                .refusal(fault.rule, format!("{what} must be trusted here and is not{from}"))
-                .change(format!("let a principal endorse it: hand {what} through an `endorse` link"))
-                .change("or take it through an `extract` link, which lets only a closed range through")
-                .change(format!("or, if any value may stand there, list in the grant's `trusted` the arguments that matter, without {what}")),
-            Rule::UntrustedDecision => self
-                .refusal(fault.rule, format!("untrusted data decides whether this happens{from}"))
-                .change("decide on a value taken through an `extract` or `endorse` link"),
+        let what = if path.is_empty() { whole.to_string() } else { format!("`{path}`") };
+        let message = match fault.rule {
+            Rule::UntrustedArgument => format!("{what} must be trusted here and is not{from}"),
+            Rule::UntrustedDecision => format!("untrusted data decides whether this happens{from}"),
             Rule::Clearance => {
-                let tags = tags.join("`, `");
-                self.refusal(fault.rule, format!("{what} carries `{tags}`, which `{}` may not see{from}", self.sink))
-                    .change(format!("leave {what} out of what is sent"))
-                    .change(format!("or drop `{tags}` in a `declassify` link, if a principal may"))
-                    .change(format!("or add `{tags}` to the grant's `clearance`"))
+                format!("{what} carries `{}`, which `{}` may not see{from}", tags.join("`, `"), self.sink)
             }
-            rule => self.refusal(rule, format!("{what} belongs to another tenant, or to several{from}")),
+            _ => format!("{what} belongs to another tenant, or to several{from}"),
         };
+        let mut refusal = self.refusal(fault.rule, message);
+        refusal.changes = flow_changes(fault.rule, &what, &origins, tags);
         refusal.origins = origins;
         refusal.path = (!path.is_empty()).then_some(path);
         refusal
@@ -98,4 +91,36 @@ impl Refuser<'_> {
         refusal.policies = verdict.policies.iter().chain(&verdict.failed).cloned().collect();
         refusal.at(spot.or_else(|| self.spot.clone()))
     }
+}
+
+/// The smallest changes that would let a flow pass.
+pub(crate) fn flow_changes(rule: Rule, what: &str, origins: &[Str], tags: &[Str]) -> Vec<String> {
+    let mut changes = match rule {
+        Rule::UntrustedArgument => vec![
+            format!("let a principal endorse it: hand {what} through an `endorse` link"),
+            "or take it through an `extract` link, which lets only a closed range through".into(),
+            format!(
+                "or, if any value may stand there, list in the grant's `trusted` the arguments that matter, without {what}"
+            ),
+        ],
+        Rule::UntrustedDecision => {
+            vec!["decide on a value taken through an `extract` or `endorse` link".into()]
+        }
+        Rule::Clearance => {
+            let tags = tags.join("`, `");
+            vec![
+                format!("leave {what} out of what is sent"),
+                format!("or drop `{tags}` in a `declassify` link, if a principal may"),
+                format!("or add `{tags}` to the grant's `clearance`"),
+            ]
+        }
+        _ => Vec::new(),
+    };
+    let untrusted = matches!(rule, Rule::UntrustedArgument | Rule::UntrustedDecision);
+    if untrusted && matches!(origins, [origin] if &**origin == "input") {
+        changes.push(
+            "or permit the principal to `vouch` for the chain's input, if it answers for all of it".into(),
+        );
+    }
+    changes
 }

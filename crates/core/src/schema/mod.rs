@@ -62,6 +62,7 @@ impl Schema {
             labelled: BTreeMap::new(),
         };
         loader.schema(node);
+        loader.required_members(node);
         let labels = loader.labels(node);
         let must = loader.must(node, 0);
         if problems.0.len() > before {
@@ -270,6 +271,29 @@ impl Loader<'_> {
                     subschemas(value, *holds).into_iter().for_each(|inner| self.schema(inner))
                 }
             }
+        }
+    }
+
+    /// A closed object that requires a member it does not allow fits nothing.
+    fn required_members(&mut self, node: &Node) {
+        let names = |key: &str| node.get(key).map(Node::entries);
+        for (_, inner) in names("properties").unwrap_or_default() {
+            self.required_members(inner);
+        }
+        if let Some(items) = node.get("items") {
+            self.required_members(items);
+        }
+        let (Some(listed), Some(required)) = (names("properties"), node.get("required")) else { return };
+        let open = ["patternProperties", "additionalProperties", "unevaluatedProperties", "$ref"];
+        let combined = open.iter().chain(COMBINERS).any(|key| node.get(key).is_some());
+        for name in required.items().iter().filter(|_| !combined) {
+            let Some(text) = name.text().filter(|text| !listed.iter().any(|(key, _)| key.name == **text))
+            else {
+                continue;
+            };
+            let message =
+                format!("`{}` is required and not listed in `properties`", crate::json::shorten(text));
+            self.problems.add_help(self.source, name.span, message, "objects are closed: nothing would fit");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Answers: read piece by piece, unpacked piece by piece, cut off at their limit before more is taken in.
 
 use super::{Injected, Received};
-use crate::run::Pieces;
+use crate::pieces::Pieces;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::Response;
@@ -21,37 +21,42 @@ pub(crate) struct Lines {
     pieces: Pieces,
     open: Vec<u8>,
     done: Vec<Value>,
+    /// Set once a line repeated a secret: what comes back carries its tag, so the rest waits for the gate.
+    held: bool,
 }
 
 impl Lines {
     pub(crate) fn new(pieces: Pieces) -> Lines {
-        Lines { pieces, open: Vec::new(), done: Vec::new() }
+        Lines { pieces, open: Vec::new(), done: Vec::new(), held: false }
     }
 
-    async fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    async fn take(&mut self, bytes: &[u8], injected: &[Injected]) -> Result<(), Blocked> {
         self.open.extend_from_slice(bytes);
         while let Some(end) = self.open.iter().position(|byte| *byte == b'\n') {
             let rest = self.open.split_off(end + 1);
             let line = std::mem::replace(&mut self.open, rest);
-            self.line(line.get(..end).unwrap_or_default()).await?;
+            self.line(line.get(..end).unwrap_or_default(), injected).await?;
         }
         Ok(())
     }
 
-    async fn line(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    async fn line(&mut self, bytes: &[u8], injected: &[Injected]) -> Result<(), Blocked> {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes);
         let text = text.map_err(|_| Failure::new(FailureKind::Invalid, "the answer is not UTF-8 text"))?;
         let line = Value::from(text);
-        self.pieces.send(line.clone()).await?;
+        self.held |= !echoes(&[], bytes, injected).is_empty();
+        if !self.held {
+            self.pieces.send(line.clone()).await?;
+        }
         self.done.push(line);
         Ok(())
     }
 
-    async fn end(mut self) -> Result<Vec<Value>, Failure> {
+    async fn end(mut self, injected: &[Injected]) -> Result<Vec<Value>, Blocked> {
         if !self.open.is_empty() {
             let last = std::mem::take(&mut self.open);
-            self.line(&last).await?;
+            self.line(&last, injected).await?;
         }
         Ok(self.done)
     }
@@ -94,15 +99,15 @@ pub(super) async fn receive(
         unpack.take(&data)?;
         if let Some(lines) = &mut lines {
             let new = unpack.so_far();
-            lines.take(new.get(passed..).unwrap_or_default()).await?;
+            lines.take(new.get(passed..).unwrap_or_default(), injected).await?;
             passed = new.len();
         }
     }
     let body = unpack.end()?;
     let done = match lines {
         Some(mut lines) => {
-            lines.take(body.get(passed..).unwrap_or_default()).await?;
-            Some(lines.end().await?)
+            lines.take(body.get(passed..).unwrap_or_default(), injected).await?;
+            Some(lines.end(injected).await?)
         }
         None => None,
     };

@@ -48,7 +48,10 @@ impl Runs for Run {
             let (link, _) = way.link(call.admitted.position())?;
             if way.nested(&link.full) >= depth_max {
                 let message = format!("this link stands within itself more than {depth_max} deep");
-                return Err(Refusal::new(Rule::DepthBudget, &link.full, message).into());
+                let refusal = Refusal::new(Rule::DepthBudget, &link.full, message)
+                    .change("raise `depth` on the link, if it may go deeper")
+                    .at(way.bound.plan.spot(link.span));
+                return Err(refusal.into());
             }
             let way = way.to_chain(link, found.bound.clone());
             let input =

@@ -40,7 +40,8 @@ pub(super) static KIND: Kind = Kind {
 fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
     known_keys(args, WITH)?;
     let access = match required(args, "op")? {
-        "read" | "list" => Access::Read,
+        "list" => Access::List,
+        "read" => Access::Read,
         "write" | "append" | "remove" => Access::Write,
         _ => return Err(format!("`op` must be one of {}", OPS.join(", "))),
     };

@@ -156,3 +156,13 @@ async fn untrusted_data_cannot_choose_what_is_written_where() {
             .starts_with("refused untrusted-argument: `content`")
     );
 }
+
+#[tokio::test]
+async fn a_folder_shows_the_files_that_the_grant_lets_touch() {
+    let bench = bench(PROJECT, PERMIT_ALL);
+    let out = bench.folder.path().join("out");
+    std::fs::write(out.join("a.txt"), "a").unwrap();
+    std::fs::write(out.join("key.pem"), "b").unwrap();
+    std::fs::create_dir(out.join("sub")).unwrap();
+    assert_eq!(run(&bench, "{op: list, path: 'outbox:'}").await, r#"["a.txt","sub"]"#);
+}

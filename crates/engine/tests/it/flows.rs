@@ -258,11 +258,17 @@ async fn a_tag_goes_only_where_it_is_cleared_and_a_declassification_drops_it() {
 async fn the_caller_is_a_sink_too() {
     let chain = "chain: t\ninput: {type: object, properties: {card: {type: string, x-ringmail-label: [pii]}}}\nlinks: {}\noutput: {yours: '${input.card}'}";
     let input = r#"{"card": "4111"}"#;
-    let refused = bench("", PERMIT_ALL).run(&[chain], input).await;
-    assert_eq!(
-        shown(&refused),
-        "refused clearance: `yours` carries `pii`, which `the caller` may not see, from `input`"
+    assert!(
+        bench("", PERMIT_ALL)
+            .problems(chain)
+            .contains("`yours` carries `pii`, which `the caller` may not see, from `input`")
     );
+    let whole = chain.replace("{yours: '${input.card}'}", "'${input}'");
+    assert_eq!(
+        shown(&bench("", PERMIT_ALL).run(&[&whole], input).await),
+        "refused clearance: `card` carries `pii`, which `the caller` may not see, from `input`"
+    );
+    assert_eq!(shown(&bench("", PERMIT_ALL).run(&[&whole], "{}").await), "{}");
     let cleared = "[[grant]]\nto = \"t\"\nreason = \"their own\"\nrespond = { clearance = [\"pii\"] }\n";
     assert_eq!(shown(&bench(cleared, PERMIT_ALL).run(&[chain], input).await), r#"{"yours":"4111"}"#);
 }
@@ -365,7 +371,13 @@ async fn attack_38_a_secret_goes_to_its_own_host_only_and_never_enters_a_link() 
     assert!(bench.problems(logged).contains("carries `secret:bank`"));
     let seen =
         "chain: t\nlinks:\n  a: {kind: native, call: same, with: {v: '${secrets.bank}'}}\noutput: ${a.v}";
-    assert!(shown(&bench.run(&[seen], "{}").await).starts_with("refused clearance"));
+    assert!(bench.problems(seen).contains("the output carries `secret:bank`"), "{}", bench.problems(seen));
+    let inner =
+        "chain: inner\nlinks:\n  a: {kind: native, call: same, with: {v: '${secrets.bank}'}}\noutput: ${a.v}";
+    let outer =
+        "chain: t\nlinks:\n  a: {kind: chain, chain: inner, when: input.go}\noutput: '${done(a) ? a : 0}'";
+    assert!(shown(&bench.run(&[outer, inner], r#"{"go": true}"#).await).starts_with("refused clearance"));
+    assert_eq!(shown(&bench.run(&[outer, inner], r#"{"go": false}"#).await), "0");
     let query = format!(
         "chain: t\nlinks:\n  ask: {{kind: http, with: {{url: '{}', query: {{key: '${{secrets.bank}}'}}}}}}\noutput: 1",
         bank.url("/x")

@@ -359,6 +359,66 @@ async fn lines_are_passed_on_as_they_come() {
     assert_eq!(shown(&run.await.unwrap()), "3");
 }
 
+/// Runs the chain `t` and gives the pieces and the end.
+async fn streamed(bench: &crate::setup::Bench, chain: &str, input: &str) -> (Vec<String>, String) {
+    let source = ringmail_engine::core::doc::Source::new("t.yaml", chain);
+    let chain = bench.engine.load(&[source]).unwrap().remove(0);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let request = chain.request(crate::setup::json(input)).unwrap().principal(crate::setup::alice());
+    let run = tokio::spawn(request.pieces(sender).run());
+    let mut pieces = Vec::new();
+    while let Some(piece) = receiver.recv().await {
+        pieces.push(piece.as_str().unwrap().to_string());
+    }
+    (pieces, shown(&run.await.unwrap()))
+}
+
+/// A server that repeated a key in the middle of its answer got it past the gate line by line: the tag was put on
+/// only once the answer had ended.
+#[tokio::test]
+async fn attack_38_a_line_that_repeats_a_secret_is_not_passed_on() {
+    let server = serve(|_| answer(200, "", b"one\nyour key: hunter2-hunter2\nthree\n")).await;
+    let project = format!(
+        "[secret.key]\nfrom = \"env:NOT_READ\"\nbound_to = [\"{0}\"]\n{1}",
+        server.url(""),
+        grant(&format!("{{ address = \"{}\" }}", server.url("")))
+    );
+    let bench =
+        crate::setup::bench_with(&project, PERMIT_ALL, |builder| builder.secret("key", "hunter2-hunter2"));
+    let chain = format!(
+        "chain: t\nstream: get\nlinks:\n  get: {{kind: http, with: {{url: '{}', as: lines, headers: {{x-key: '${{secrets.key}}'}}}}}}\noutput: ${{get.body}}",
+        server.url("/")
+    );
+    let (pieces, end) = streamed(&bench, &chain, "{}").await;
+    assert_eq!(pieces, ["one"]);
+    assert!(end.starts_with("refused clearance"), "{end}");
+}
+
+#[tokio::test]
+async fn a_piece_that_the_caller_may_not_see_refuses_the_run() {
+    let server = serve(|_| answer(200, "", b"one\ntwo\n")).await;
+    let project = grant(&format!("{{ address = \"{}\", clearance = [\"pii\"] }}", server.url("")));
+    let chain = format!(
+        "chain: t\nstream: get\ninput: {{type: object, properties: {{k: {{type: string, x-ringmail-label: [pii]}}}}}}\nlinks:\n  get: {{kind: http, with: {{url: '{}', as: lines, query: {{all: '${{json(input)}}'}}}}}}\noutput: 1",
+        server.url("/")
+    );
+    let bench = bench(&project, PERMIT_ALL);
+    let (pieces, end) = streamed(&bench, &chain, r#"{"k": "x"}"#).await;
+    assert_eq!(pieces, Vec::<String>::new());
+    assert!(end.starts_with("refused clearance"), "{end}");
+    assert_eq!(streamed(&bench, &chain, "{}").await.1, "1");
+    let native = crate::setup::bench_with("", PERMIT_ALL, |builder| {
+        builder.native("emit", async |ctx| {
+            ctx.emit(ctx.value().clone()).await?;
+            Ok(1)
+        })
+    });
+    let chain = "chain: t\nstream: say\ninput: {type: object, properties: {k: {type: string, x-ringmail-label: [pii]}}}\nlinks:\n  say: {kind: native, call: emit, with: '${json(input)}'}\noutput: 1";
+    let (pieces, end) = streamed(&native, chain, r#"{"k": "x"}"#).await;
+    assert_eq!(pieces, Vec::<String>::new());
+    assert!(end.starts_with("refused clearance"), "{end}");
+}
+
 #[tokio::test]
 async fn tls_is_verified_against_the_roots_of_the_project() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

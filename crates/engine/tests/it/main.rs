@@ -10,6 +10,7 @@
 )]
 
 mod chains;
+mod copies;
 mod files;
 mod flows;
 mod http;
@@ -18,5 +19,7 @@ mod middleware;
 mod random;
 mod records;
 mod reuse;
+mod rules;
+mod seal;
 mod server;
 mod setup;

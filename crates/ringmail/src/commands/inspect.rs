@@ -64,7 +64,7 @@ fn text(engine: &Engine, plan: &Arc<Plan>) -> String {
     let time = duration(limits.time_ms_max.saturating_mul(1000));
     line(
         "limits",
-        &format!("{} steps, {time}, {} deep, {} bytes", limits.steps_max, limits.depth_max, limits.bytes_max),
+        &format!("{} steps, {time}, {} deep, {}", limits.steps_max, limits.depth_max, size(limits.bytes_max)),
     );
     if !plan.middleware.is_empty() {
         line("middleware", &plan.middleware.join(", "));
@@ -90,13 +90,19 @@ fn links(plan: &Plan, depth: usize, out: &mut String) {
     for (at, link) in plan.links.iter().enumerate() {
         let after = leads(plan, at);
         let indent = "  ".repeat(depth);
-        out.push_str(&format!(
-            "{indent}{:<wide$}  {:<10} {}\n",
-            link.name,
-            link.kind.name,
-            paint(DIM, &after.join(", "))
-        ));
+        let after = if after.is_empty() { String::new() } else { paint(DIM, &after.join(", ")) };
+        let line = format!("{indent}{:<wide$}  {:<10} {after}", link.name, link.kind.name);
+        out.push_str(&format!("{}\n", line.trim_end()));
         link.bodies().into_iter().for_each(|body| links(body, depth + 1, out));
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    if bytes >= MIB && bytes.is_multiple_of(MIB) {
+        format!("{} MiB", bytes / MIB)
+    } else {
+        format!("{bytes} bytes")
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Show the labels of the output, path by path
     #[arg(long)]
     labels: bool,
-    /// Print the pieces of the chain's `stream` link as they come, one JSON text a line
+    /// Print the pieces of the chain's `stream` link as they come, then the output: one JSON text a line each
     #[arg(long)]
     stream: bool,
     #[arg(long, value_enum, default_value = "text")]
@@ -55,7 +55,14 @@ impl Args {
         let principal = place.principal(&engine, self.principal.as_deref())?;
         let report = execute(chain, input, principal, self.stream)?;
         let checked = engine.check(&place.chains);
-        finish(&Ended { engine: &engine, chain, checked: &checked, report }, self.labels, self.format)
+        let ended = Ended { engine: &engine, chain, checked: &checked, report };
+        match (&ended.report.result, self.stream, self.format) {
+            (Ok(answer), true, Format::Text) => {
+                print(&to_string(answer.value()))?;
+                Ok(Exit::Done)
+            }
+            _ => finish(&ended, self.labels, self.format),
+        }
     }
 
     fn read_input(&self) -> Result<Value, Fault> {

@@ -1,6 +1,17 @@
 //! The binary as a person uses it: arguments in, terminal out.
-#![allow(unreachable_pub, reason = "one binary of tests; its modules are its own")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that finds something unexpected should stop"
+)]
 
 mod cli;
+mod demo;
+mod documents;
 mod examples;
 mod setup;
+mod streams;

@@ -94,8 +94,8 @@ impl Place {
 
 fn steady_line(line: &str) -> String {
     let mut out = line.to_string();
-    let hex = |c: char| c.is_ascii_hexdigit();
-    while let Some(id) = out.split(|c| !hex(c)).find(|word| word.len() == 32).map(String::from) {
+    let random = |word: &&str| matches!(word.len(), 16 | 32) && word.chars().all(|c| c.is_ascii_hexdigit());
+    while let Some(id) = out.split(|c: char| !c.is_ascii_alphanumeric()).find(random).map(String::from) {
         out = out.replace(&id, "RUN");
     }
     while let Some(at) = out.find("127.0.0.1:") {
@@ -108,7 +108,10 @@ fn steady_line(line: &str) -> String {
         if let [number, unit] = pair {
             let timed = number.parse::<f64>().is_ok() && matches!(unit.trim_end(), "µs" | "ms" | "s");
             if timed {
-                out = out.replace(&format!("{number} {unit}"), "TIME");
+                let timed = format!("{number} {}", unit.trim_end());
+                // Times are right-aligned, so the space before them is as long as they are short.
+                let (before, after) = out.split_once(&timed).unwrap();
+                out = format!("{} TIME{after}", before.trim_end());
             }
         }
     }

@@ -1,0 +1,45 @@
+//! Pieces of a link's output on their way to the caller while the link still runs. Each passes the gate that the
+//! whole output would pass.
+
+use crate::run::Shared;
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{self, Blocked};
+use ringmail_core::label::Label;
+use ringmail_core::value::Value;
+use std::sync::Arc;
+
+/// The door that pieces of a link's output go through; closed for links the chain does not stream.
+#[derive(Clone)]
+pub(crate) struct Pieces(Option<PieceGate>);
+
+#[derive(Clone)]
+struct PieceGate {
+    shared: Arc<Shared>,
+    label: Label,
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pieces({})", self.0.is_some())
+    }
+}
+
+impl Pieces {
+    pub(crate) fn new(shared: Option<&Arc<Shared>>, label: Label) -> Pieces {
+        Pieces(shared.map(|shared| PieceGate { shared: shared.clone(), label }))
+    }
+
+    pub(crate) async fn send(&self, piece: Value) -> Result<(), Blocked> {
+        let Some(PieceGate { shared, label }) = &self.0 else { return Ok(()) };
+        let Some(sender) = &shared.pieces else { return Ok(()) };
+        let moment = shared.moment();
+        let answer = {
+            let mut facts = shared.facts();
+            gate::piece(&shared.answering, piece, *label, &mut facts, &shared.engine.authority, moment)
+        };
+        shared.note();
+        let answer = answer.map_err(Blocked::Refused)?;
+        let sent = sender.send(answer.value().clone()).await;
+        sent.map_err(|_| Failure::new(FailureKind::Cancelled, "nobody listens any more").into())
+    }
+}

@@ -1,0 +1,4 @@
+use ringmail_engine::kinds::Runs;
+use ringmail_engine::run::Way;
+
+fn main() {}
