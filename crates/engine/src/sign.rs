@@ -1,16 +1,20 @@
 //! Signed acts: an endorsement or declassification is recorded with the host's Ed25519 signature over its canonical
 //! form, so that a record cannot be made up later by whoever can write files.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use ringmail_core::gate::ActRecord;
 use ringmail_core::json::to_canonical;
 use ringmail_core::value::{Str, Value};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The key a host signs its acts with.
-pub struct HostKey(SigningKey);
+pub struct HostKey {
+    seed: Zeroizing<[u8; 32]>,
+    pair: Ed25519KeyPair,
+}
 
 impl fmt::Debug for HostKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,22 +33,28 @@ pub struct SignedAct {
 impl HostKey {
     /// A key that lives as long as the process.
     pub fn ephemeral() -> HostKey {
-        let mut seed = [0_u8; 32];
+        let mut seed = Zeroizing::new([0_u8; 32]);
         // Without randomness nothing can be signed; a zero key would be worse than none, so the host stops here.
-        if getrandom::fill(&mut seed).is_err() {
-            std::process::abort();
+        let filled = getrandom::fill(&mut *seed).is_ok();
+        match HostKey::of(seed).filter(|_| filled) {
+            Some(key) => key,
+            None => std::process::abort(),
         }
-        HostKey(SigningKey::from_bytes(&seed))
+    }
+
+    fn of(seed: Zeroizing<[u8; 32]>) -> Option<HostKey> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).ok()?;
+        Some(HostKey { seed, pair })
     }
 
     /// Reads the key of a data folder, or makes one readable by its owner alone.
     pub fn open(path: &Path) -> std::io::Result<HostKey> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
+                let text = Zeroizing::new(text);
                 let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-                let seed =
-                    seed.ok_or_else(|| std::io::Error::other("the host key is not 64 hexadecimal digits"))?;
-                Ok(HostKey(SigningKey::from_bytes(&seed)))
+                let key = seed.and_then(|seed| HostKey::of(Zeroizing::new(seed)));
+                key.ok_or_else(|| std::io::Error::other("the host key is not 64 hexadecimal digits"))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = HostKey::ephemeral();
@@ -64,12 +74,12 @@ impl HostKey {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
-        file.write_all(to_hex(&self.0.to_bytes()).as_bytes())?;
+        file.write_all(Zeroizing::new(to_hex(&*self.seed)).as_bytes())?;
         file.sync_all()
     }
 
     pub fn public_hex(&self) -> String {
-        to_hex(self.0.verifying_key().as_bytes())
+        to_hex(self.pair.public_key().as_ref())
     }
 
     pub(crate) fn sign(&self, run: &Str, record: &ActRecord, now_ms: u64) -> SignedAct {
@@ -85,23 +95,18 @@ impl HostKey {
             ("value_sha256", Value::from(record.value_digest.as_str())),
             ("at_ms", number(now_ms)),
         ]);
-        let signature = self.0.sign(to_canonical(&act).as_bytes());
-        SignedAct { act, public_key: self.public_hex(), signature: to_hex(&signature.to_bytes()) }
+        let signature = self.pair.sign(to_canonical(&act).as_bytes());
+        SignedAct { act, public_key: self.public_hex(), signature: to_hex(signature.as_ref()) }
     }
 }
 
 impl SignedAct {
     /// Whether the signature is the one this public key makes for this act.
     pub fn verify(&self, public_key: &str) -> bool {
-        let key = from_hex(public_key).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = key.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let signature = from_hex(&self.signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-        match (key, signature) {
-            (Some(key), Some(bytes)) => {
-                key.verify(to_canonical(&self.act).as_bytes(), &Signature::from_bytes(&bytes)).is_ok()
-            }
-            _ => false,
-        }
+        let (Some(key), Some(signature)) = (from_hex(public_key), from_hex(&self.signature)) else {
+            return false;
+        };
+        UnparsedPublicKey::new(&ED25519, key).verify(to_canonical(&self.act).as_bytes(), &signature).is_ok()
     }
 }
 
