@@ -6,7 +6,7 @@ use crate::doc::Spot;
 use crate::doc::form::{Form, Key};
 use crate::label::Tags;
 use crate::value::{Seg, Str};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 

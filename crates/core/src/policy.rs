@@ -11,6 +11,7 @@ use cedar_policy::{
     Policy, PolicyId, PolicySet, PrincipalConstraint, Request, ResourceConstraint, RestrictedExpression,
     Schema, ValidationMode, Validator,
 };
+use foldhash::HashMap as FastMap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, RwLock};
@@ -96,7 +97,7 @@ pub struct Policies {
     slices: RwLock<Slices>,
 }
 
-type Slices = HashMap<Principal, HashMap<(Action, Str), Arc<Slice>>>;
+type Slices = FastMap<Principal, FastMap<(Action, Str), Arc<Slice>>>;
 
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -406,7 +407,7 @@ struct Slice {
     permits: bool,
     reads: Reads,
     names: Option<Names>,
-    answers: Mutex<HashMap<Seen, Ruling>>,
+    answers: Mutex<FastMap<Seen, Ruling>>,
 }
 
 /// The facts an answer may be remembered by.

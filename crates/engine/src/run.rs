@@ -735,8 +735,12 @@ fn begin(request: &Request) -> Way {
 /// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
 fn run_id(now_ms: u64, nonce: u128) -> Str {
     let bits = u128::from(now_ms) << 80 | nonce >> 48;
-    let digit = |at: u32| char::from_digit(((bits >> (124 - 4 * at)) & 15) as u32, 16).unwrap_or('0');
-    (0..32).map(digit).collect::<String>().into()
+    let mut digits = [b'0'; 32];
+    for (at, digit) in digits.iter_mut().rev().enumerate() {
+        let four = (bits >> (4 * at)) as u8 & 15;
+        *digit = if four < 10 { b'0' + four } else { b'a' + four - 10 };
+    }
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// Data that does not fit the chain's own schema is the caller's to mend.

@@ -19,19 +19,27 @@ use std::sync::{Arc, Mutex};
 pub struct Walk {
     plan: Arc<Plan>,
     run: Arc<Mutex<Run>>,
+    /// Outputs by position, then what the plan's roots stand for.
     values: Vec<Option<Labeled>>,
-    state: Vec<State>,
-    waits: Vec<usize>,
-    /// What decided whether each link runs, its edges included.
-    control: Vec<Labels>,
-    /// The labels of the edge conditions judged at each link.
-    judged: Vec<Labels>,
-    /// For each link, the edge it took.
-    took: Vec<Option<usize>>,
-    /// For each target, the failure that led to it.
-    errors: Vec<Option<Labeled>>,
+    places: Vec<Place>,
     ready: VecDeque<usize>,
     pc: Labels,
+}
+
+/// Where one link stands.
+#[derive(Debug)]
+struct Place {
+    state: State,
+    /// How many links must end before it is asked.
+    waits: usize,
+    /// What decided whether it runs, its edges included.
+    control: Labels,
+    /// The labels of the edge conditions judged at it.
+    judged: Labels,
+    /// The target of the edge it took.
+    took: Option<usize>,
+    /// The failure that led to it.
+    error: Option<Box<Labeled>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,24 +130,21 @@ impl Walk {
 
     fn new(plan: Arc<Plan>, run: Arc<Mutex<Run>>, roots: Vec<Labeled>, pc: Label) -> Walk {
         let pc = Labels::from(pc);
-        let links = plan.links.len();
-        let mut values: Vec<Option<Labeled>> = vec![None; links];
+        let waits = &plan.graph.waits;
+        let mut values: Vec<Option<Labeled>> = Vec::with_capacity(waits.len() + roots.len());
+        values.resize_with(waits.len(), || None);
         values.extend(roots.into_iter().map(Some));
-        let waits = plan.graph.waits.clone();
+        let place = |waits: &usize| Place {
+            state: State::Waiting,
+            waits: *waits,
+            control: pc.clone(),
+            judged: Labels::default(),
+            took: None,
+            error: None,
+        };
+        let places = waits.iter().map(place).collect();
         let ready = waits.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
-        Walk {
-            run,
-            values,
-            state: vec![State::Waiting; links],
-            control: vec![pc.clone(); links],
-            judged: vec![Labels::default(); links],
-            took: vec![None; links],
-            errors: vec![None; links],
-            waits,
-            ready,
-            pc,
-            plan,
-        }
+        Walk { run, values, places, ready, pc, plan }
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -150,7 +155,7 @@ impl Walk {
     pub fn step(&mut self) -> Option<Next> {
         let at = self.ready.pop_front()?;
         let mut decision = self.decision(at);
-        put(&mut self.control, at, decision.clone());
+        self.set(at, |place| place.control = decision.clone());
         if let Some(why) = self.why_not(at) {
             return Some(self.skip(at, why));
         }
@@ -158,7 +163,7 @@ impl Walk {
             let view = View { walk: self, link: at };
             let holds = when.holds(&view, &mut Budget::default());
             decision = decision.flat(when.label(&view));
-            put(&mut self.control, at, decision.clone());
+            self.set(at, |place| place.control = decision.clone());
             match holds {
                 Ok(true) => {}
                 Ok(false) => return Some(self.skip(at, Why::When)),
@@ -168,7 +173,7 @@ impl Walk {
         let args = self.plan.link(at)?.with.fill(&View { walk: self, link: at }, &mut Budget::default());
         match args {
             Ok(args) => {
-                put(&mut self.state, at, State::Running);
+                self.set(at, |place| place.state = State::Running);
                 Some(Next::Call(Ready(CallBody { link: at, args, decision, base: Labels::default() })))
             }
             Err(error) => Some(self.fail(at, "with", &error)),
@@ -179,7 +184,8 @@ impl Walk {
     fn decision(&self, at: usize) -> Labels {
         let mut label = self.pc.clone();
         for from in self.plan.graph.upstream.get(at).into_iter().flatten() {
-            for labels in [self.control.get(*from), self.judged.get(*from)].into_iter().flatten() {
+            let Some(place) = self.places.get(*from) else { continue };
+            for labels in [&place.control, &place.judged] {
                 if !labels.is_bottom() {
                     label = label.flat(labels.all());
                 }
@@ -197,7 +203,7 @@ impl Walk {
                 continue;
             }
             let handled_here = self.leads_to(*from, at);
-            match self.state.get(*from) {
+            match self.state(*from) {
                 Some(State::Done) if !self.diverted(*from, at) => {}
                 Some(State::Done) => return Some(Why::Diverted),
                 // A handler may come `after` the link it handles.
@@ -213,12 +219,12 @@ impl Walk {
     }
 
     fn leads_to(&self, from: usize, to: usize) -> bool {
-        self.took.get(from).copied().flatten() == Some(to)
+        self.took(from) == Some(to)
     }
 
     /// Whether `from` took an edge that leads away from `at`.
     fn diverted(&self, from: usize, at: usize) -> bool {
-        match self.took.get(from).copied().flatten() {
+        match self.took(from) {
             Some(target) => {
                 !self.plan.graph.follows.get(&target).is_some_and(|follows| follows.contains(&at))
             }
@@ -227,14 +233,14 @@ impl Walk {
     }
 
     fn skip(&mut self, at: usize, why: Why) -> Next {
-        put(&mut self.state, at, State::Skipped);
+        self.set(at, |place| place.state = State::Skipped);
         // A handler that cannot run leaves the failure unhandled; `finish` finds it.
         self.release_followers(at);
         Next::Skipped(at, why)
     }
 
     fn fail(&mut self, at: usize, place: &str, error: &EvalError) -> Next {
-        put(&mut self.state, at, State::Running);
+        self.set(at, |place| place.state = State::Running);
         let (line, column) = self.plan.source.line_column(error.span.start);
         let message = format!("`{place}` at {line}:{column}: {}", error.message);
         Next::Failed(at, Failure::new(FailureKind::Expression, message))
@@ -242,13 +248,28 @@ impl Walk {
 
     fn release_followers(&mut self, at: usize) {
         for follower in self.plan.graph.followers.get(at).into_iter().flatten() {
-            if let Some(count) = self.waits.get_mut(*follower) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(place) = self.places.get_mut(*follower) {
+                place.waits -= 1;
+                if place.waits == 0 {
                     self.ready.push_back(*follower);
                 }
             }
         }
+    }
+
+    /// Positions come from the plan, whose lists all have one entry a link.
+    fn set(&mut self, at: usize, change: impl FnOnce(&mut Place)) {
+        if let Some(place) = self.places.get_mut(at) {
+            change(place);
+        }
+    }
+
+    fn state(&self, at: usize) -> Option<State> {
+        self.places.get(at).map(|place| place.state)
+    }
+
+    fn took(&self, at: usize) -> Option<usize> {
+        self.places.get(at)?.took
     }
 
     /// Takes in how a link ended; names the target of the edge taken. An end that no edge takes care of stops the run.
@@ -256,7 +277,9 @@ impl Walk {
         let Some(link) = self.plan.link(at) else { return Ok(None) };
         match outcome {
             Outcome::Done(released) => {
-                put(&mut self.values, at, Some(released.into_labeled()));
+                if let Some(value) = self.values.get_mut(at) {
+                    *value = Some(released.into_labeled());
+                }
                 let taken = self.pick(at, On::Success)?;
                 self.end(at, State::Done, taken, None);
                 Ok(taken)
@@ -276,7 +299,7 @@ impl Walk {
     /// Looks for an edge that takes care of a failure; without one the run stops.
     fn handle(&mut self, at: usize, on: On, error: Labeled, stop: Stop) -> Result<Option<usize>, Stop> {
         let label = error.labels.all();
-        put(&mut self.errors, at, Some(error.clone()));
+        self.set(at, |place| place.error = Some(Box::new(error.clone())));
         let Some(target) = self.pick(at, on)? else { return Err(stop) };
         // What a failure tells decides what its edge leads to.
         self.judge(at, label);
@@ -286,17 +309,15 @@ impl Walk {
 
     fn end(&mut self, at: usize, state: State, taken: Option<usize>, error: Option<Labeled>) {
         if let Some(target) = taken {
-            put(&mut self.took, at, Some(target));
-            put(&mut self.errors, target, error);
+            self.set(at, |place| place.took = Some(target));
+            self.set(target, |place| place.error = error.map(Box::new));
         }
-        put(&mut self.state, at, state);
+        self.set(at, |place| place.state = state);
         self.release_followers(at);
     }
 
     fn judge(&mut self, at: usize, label: Label) {
-        if let Some(slot) = self.judged.get_mut(at) {
-            *slot = slot.flat(label);
-        }
+        self.set(at, |place| place.judged = place.judged.flat(label));
     }
 
     fn pick(&mut self, at: usize, on: On) -> Result<Option<usize>, Stop> {
@@ -326,12 +347,11 @@ impl Walk {
 
     /// The output, once nothing is left to run. A failure whose handler did not run is still a failure.
     pub fn finish(&self) -> Result<Labeled, Stop> {
-        for (at, state) in self.state.iter().enumerate() {
-            let target = self.took.get(at).copied().flatten();
-            let ran = target
-                .and_then(|target| self.state.get(target))
-                .is_some_and(|state| *state != State::Skipped);
-            if *state == State::Handled && !ran {
+        for (at, place) in self.places.iter().enumerate().filter(|(_, place)| place.state == State::Handled) {
+            let target = place.took;
+            let ran =
+                target.and_then(|target| self.state(target)).is_some_and(|state| state != State::Skipped);
+            if !ran {
                 let name = |at: usize| self.plan.link(at).map_or("".into(), |link| link.full.clone());
                 let handler = target.map_or("".into(), name);
                 let message = format!("its handler `{handler}` did not run");
@@ -442,13 +462,6 @@ impl Roots for Locals<'_> {
     }
 }
 
-/// Positions come from the plan, whose lists all have one entry a link.
-fn put<T>(list: &mut [T], at: usize, value: T) {
-    if let Some(slot) = list.get_mut(at) {
-        *slot = value;
-    }
-}
-
 /// A refusal as `error` shows it: no more than a caller may know.
 fn refused_value(refusal: &Refusal) -> Value {
     Value::map([
@@ -468,15 +481,14 @@ struct View<'w> {
 impl Roots for View<'_> {
     fn root(&self, slot: Slot) -> Option<&Labeled> {
         if self.walk.plan.root(slot) == Some(&Root::Error) {
-            return self.walk.errors.get(self.link)?.as_ref();
+            return self.walk.places.get(self.link)?.error.as_deref();
         }
         self.walk.values.get(slot.0 as usize)?.as_ref()
     }
 
     fn control(&self, slot: Slot) -> Label {
-        let at = slot.0 as usize;
-        let of = |list: &[Labels]| list.get(at).map_or(Label::BOTTOM, Labels::all);
-        of(&self.walk.control).join(of(&self.walk.judged))
+        let place = self.walk.places.get(slot.0 as usize);
+        place.map_or(Label::BOTTOM, |place| place.control.all().join(place.judged.all()))
     }
 }
 
