@@ -1,6 +1,7 @@
 //! Failures: why a call that was allowed did not bring a result. Kinds are what retries and edges select by; the
 //! message is for the trail and the operator, the public text for the caller.
 
+use crate::label::Label;
 use crate::value::{Str, Value};
 use std::fmt;
 
@@ -54,11 +55,19 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The cause, for operators.
     pub message: String,
+    /// What the failure tells carries at least this label; whoever settles it joins what the call was given.
+    pub label: Label,
 }
 
 impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
-        Failure { kind, message: message.into() }
+        Failure { kind, message: message.into(), label: Label::BOTTOM }
+    }
+
+    #[must_use]
+    pub fn labelled(mut self, label: Label) -> Failure {
+        self.label = self.label.join(label);
+        self
     }
 
     /// What `error` holds in an error edge.

@@ -4,6 +4,7 @@
 use crate::address::{Host, HostPattern, IpRange, Pattern, Target};
 use crate::doc::Spot;
 use crate::doc::form::{Form, Key};
+use crate::kind::Reach;
 use crate::label::Tags;
 use crate::value::{Seg, Str};
 use foldhash::HashMap;
@@ -366,6 +367,19 @@ impl Effective {
             }
         }
         Err(why)
+    }
+
+    /// Tags that the grants put on what comes back: those that every rule puts there, and those that any does.
+    pub fn source_tags(&self, reach: Reach) -> (Tags, Tags) {
+        let tags: Vec<Tags> = match reach {
+            Reach::Net { .. } => self.net_rules().map(|fit| fit.rule.label).collect(),
+            Reach::Fs { .. } => {
+                self.grants.iter().flat_map(|grant| &grant.fs).map(|rule| rule.label).collect()
+            }
+            _ => Vec::new(),
+        };
+        let always = tags.iter().copied().reduce(Tags::both).unwrap_or_default();
+        (always, tags.into_iter().fold(Tags::NONE, Tags::with))
     }
 
     pub fn log(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {

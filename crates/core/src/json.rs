@@ -118,7 +118,7 @@ impl Parser<'_> {
             Some(b'n') => self.word("null", Value::Null),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b'N' | b'I') => Err(self.fail("NaN and Infinity are not JSON numbers")),
-            Some(byte) => Err(self.fail(format!("`{}` does not start a value", byte.escape_ascii()))),
+            Some(_) => Err(self.fail("no value starts here")),
             None => Err(self.fail("the text ends where a value should start")),
         }
     }
@@ -181,7 +181,7 @@ impl Parser<'_> {
             let key: Str = self.string()?.into();
             if !seen.insert(key.clone()) {
                 self.at = start;
-                return Err(self.fail(format!("the key `{}` stands twice", shorten(&key))));
+                return Err(self.fail("a key stands twice"));
             }
             self.space();
             if self.peek() != Some(b':') {
@@ -309,7 +309,7 @@ impl Parser<'_> {
         };
         number.ok_or_else(|| {
             let kind = if real { "a 64-bit float" } else { "a 64-bit integer" };
-            let reason = format!("the number `{}` does not fit {kind}", shorten(digits));
+            let reason = format!("the number does not fit {kind}");
             self.at = start;
             self.fail(reason)
         })
@@ -529,12 +529,9 @@ mod tests {
 
     #[test]
     fn attack_29_names_the_place_of_what_is_not() {
-        check("{\"a\":1,\n \"a\":2}", "the key `a` stands twice at line 2, column 2");
-        check("1e999", "the number `1e999` does not fit a 64-bit float at line 1, column 1");
-        check(
-            "18446744073709551616",
-            "the number `18446744073709551616` does not fit a 64-bit integer at line 1, column 1",
-        );
+        check("{\"a\":1,\n \"a\":2}", "a key stands twice at line 2, column 2");
+        check("1e999", "the number does not fit a 64-bit float at line 1, column 1");
+        check("18446744073709551616", "the number does not fit a 64-bit integer at line 1, column 1");
         check("NaN", "NaN and Infinity are not JSON numbers at line 1, column 1");
         check("-Infinity", "expected a digit at line 1, column 1");
         check(r#"["\ud800"]"#, "half of a surrogate pair at line 1, column 4");
@@ -542,7 +539,7 @@ mod tests {
         check(r#""\udc00""#, "half of a surrogate pair at line 1, column 3");
         check("\u{feff}{}", "a byte order mark is not part of JSON at line 1, column 1");
         check("\"a\0b\"", "a control character must be escaped at line 1, column 3");
-        check("[1,]", "`]` does not start a value at line 1, column 4");
+        check("[1,]", "no value starts here at line 1, column 4");
         check("01", "a number does not start with 0 at line 1, column 1");
         check("{} {}", "text after the end of the value at line 1, column 4");
         check("", "the text ends where a value should start at line 1, column 1");

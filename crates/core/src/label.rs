@@ -285,7 +285,8 @@ impl Labels {
             let part = match (parts, seg) {
                 (Parts::Keys(parts), Seg::Key(key)) => parts.get(key),
                 (Parts::Items(parts), Seg::Index(index)) => parts.get(*index),
-                _ => None,
+                // A path that does not fit the value says nothing about its parts, so it stands for all of them.
+                _ => return labels.all().join(above).into(),
             };
             match part {
                 Some(part) => labels = part,

@@ -3,9 +3,9 @@
 //! match, so a decision looks only at those that can matter, and equal questions are answered once.
 
 use crate::doc::{Problems, Source, Span, Spot};
-use crate::label::{Label, Labeled, TagTable, Tags};
+use crate::label::{Label, Labeled, Labels, TagTable, Tags};
 use crate::run::Run;
-use crate::value::{Str, Value, path_text};
+use crate::value::{Seg, Str, Value};
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
     Policy, PolicyId, PolicySet, PrincipalConstraint, Request, ResourceConstraint, RestrictedExpression,
@@ -65,7 +65,7 @@ pub struct Resource<'a> {
     pub name: &'a Str,
     pub chain: &'a str,
     /// The link's kind; nothing for a chain.
-    pub kind: Option<&'a str>,
+    pub kind: Option<&'static str>,
 }
 
 /// The facts of one call, looked up only as far as policies read them.
@@ -97,7 +97,7 @@ pub struct Policies {
     slices: RwLock<Slices>,
 }
 
-type Slices = FastMap<Principal, FastMap<(Action, Str), Arc<Slice>>>;
+type Slices = FastMap<Principal, FastMap<(Action, Str, Option<&'static str>), Arc<Slice>>>;
 
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -168,7 +168,7 @@ impl Policies {
 
     fn slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Arc<Slice> {
         const PRINCIPALS_MAX: usize = 10_000;
-        let key = (action, resource.name.clone());
+        let key = (action, resource.name.clone(), resource.kind);
         if let Ok(slices) = self.slices.read()
             && let Some(slice) = slices.get(principal).and_then(|of| of.get(&key))
         {
@@ -205,7 +205,51 @@ impl Policies {
     }
 }
 
+/// Brackets within brackets, and operators in one policy, that Cedar is given: it works itself down into both, and a
+/// stack that ends takes the process with it.
+const NESTING_MAX: usize = 24;
+const OPERATORS_MAX: usize = 100;
+
+/// The first place that is too deep, with what is wrong there.
+fn too_deep(text: &str) -> Option<(Span, String)> {
+    let (mut nesting, mut operators, mut quoted) = (0_usize, 0_usize, false);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quoted => {
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '/' if chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
+            }
+            '(' | '[' | '{' => nesting += 1,
+            ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
+            ';' => operators = 0,
+            '|' | '&' | '+' | '-' | '*' | '!' | '.' | '<' | '>' | '=' => operators += 1,
+            'i' if text.get(at..).is_some_and(|rest| rest.starts_with("if ") || rest.starts_with("if(")) => {
+                operators += 1
+            }
+            _ => {}
+        }
+        let span = Span { start: at, end: at + c.len_utf8() };
+        if nesting > NESTING_MAX {
+            return Some((span, format!("brackets stand more than {NESTING_MAX} deep")));
+        }
+        // Operators of two characters count twice.
+        if operators > 2 * OPERATORS_MAX {
+            return Some((span, format!("a policy has more than {OPERATORS_MAX} operators")));
+        }
+    }
+    None
+}
+
 fn load_file(file: &Arc<Source>, policies: &mut Vec<Known>, problems: &mut Problems) {
+    if let Some((span, message)) = too_deep(&file.text) {
+        let help = "write it as several policies, or test a set: `[\"a\", \"b\"].contains(value)`";
+        return problems.add_help(file, span, message, help);
+    }
     let set = match PolicySet::from_str(&file.text) {
         Ok(set) => set,
         Err(errors) => {
@@ -468,9 +512,12 @@ impl Slice {
     fn ask(&self, authorizer: &Authorizer, names: &Names, facts: &Facts<'_>) -> Ruling {
         let failed = |why: &str| Ruling { allowed: false, policies: Vec::new(), failed: vec![why.into()] };
         let mut entities = names.entities.clone();
-        let Some(pairs) = self.pairs(facts, &mut entities) else { return failed("the facts") };
-        let Ok(context) = Context::from_pairs(pairs) else { return failed("the facts") };
-        let Ok(entities) = Entities::from_entities(entities, None) else { return failed("the facts") };
+        let pairs = match self.pairs(facts, &mut entities) {
+            Ok(pairs) => pairs,
+            Err(why) => return failed(why),
+        };
+        let Ok(context) = Context::from_pairs(pairs) else { return failed(FACTS) };
+        let Ok(entities) = Entities::from_entities(entities, None) else { return failed(FACTS) };
         let request = Request::new(
             names.principal.clone(),
             names.action.clone(),
@@ -478,7 +525,7 @@ impl Slice {
             context,
             None,
         );
-        let Ok(request) = request else { return failed("the facts") };
+        let Ok(request) = request else { return failed(FACTS) };
         let response = authorizer.is_authorized(&request, &self.set, &entities);
         let ids = |ids: &mut dyn Iterator<Item = &PolicyId>| {
             let mut ids: Vec<Str> = ids.map(|id| id.to_string().into()).collect();
@@ -497,7 +544,7 @@ impl Slice {
         &self,
         facts: &Facts<'_>,
         entities: &mut Vec<Entity>,
-    ) -> Option<Vec<(String, RestrictedExpression)>> {
+    ) -> Result<Vec<(String, RestrictedExpression)>, &'static str> {
         let all = facts.args.labels.all();
         let read = |fact: &str| self.reads.has(fact);
         let set = |names: Vec<Str>| RestrictedExpression::new_set(names.iter().map(|name| text(name)));
@@ -514,31 +561,42 @@ impl Slice {
         put("tags", &|| set(facts.tags.names(all.tags)));
         put("origins", &|| set(facts.run.origins.names(all.origins.with(facts.decision.origins))));
         put("read", &|| set(facts.tags.names(facts.run.read)));
-        put("called", &|| set(facts.run.counts().into_keys().collect()));
+        put("called", &|| set(facts.run.done().into_iter().collect()));
         put("sinks", &|| RestrictedExpression::new_set(facts.sinks.iter().map(|sink| text(sink))));
         put("steps", &|| long(facts.run.steps()));
         put("elapsed_ms", &|| long(facts.elapsed_ms));
-        put("untrusted_args", &|| {
-            let paths = facts
-                .args
-                .labels
-                .paths()
-                .into_iter()
-                .filter(|(path, label)| label.untrusted && !path.is_empty());
-            RestrictedExpression::new_set(paths.map(|(path, _)| text(&path_text(&path))))
-        });
-        if read("args") || read("numbers") {
-            let (texts, numbers) = leaves(&facts.args.value);
-            pairs.push(("args".to_string(), tagged("Texts", "args", texts, entities)?));
-            pairs.push(("numbers".to_string(), tagged("Numbers", "numbers", numbers, entities)?));
+        if read("args") || read("numbers") || read("untrusted_args") {
+            let mut leaves = Leaves::default();
+            leaves.visit(&facts.args.value, &facts.args.labels, "");
+            if leaves.cut {
+                return Err("the arguments, which are too many,");
+            }
+            if read("numbers") && leaves.odd {
+                return Err("a number among the arguments, which is not whole,");
+            }
+            let untrusted = leaves.untrusted.iter().map(|path| text(path));
+            let untrusted = RestrictedExpression::new_set(untrusted);
+            if read("untrusted_args") {
+                pairs.push(("untrusted_args".to_string(), untrusted));
+            }
+            if read("args") || read("numbers") {
+                let texts = tagged("Texts", "args", leaves.texts, entities).ok_or(FACTS)?;
+                let numbers = tagged("Numbers", "numbers", leaves.numbers, entities).ok_or(FACTS)?;
+                pairs.push(("args".to_string(), texts));
+                pairs.push(("numbers".to_string(), numbers));
+            }
         }
         if read("counts") {
             let counts = facts.run.counts().into_iter().map(|(link, count)| (link.to_string(), long(count)));
-            pairs.push(("counts".to_string(), tagged("Numbers", "counts", counts.collect(), entities)?));
+            let counts = tagged("Numbers", "counts", counts.collect(), entities).ok_or(FACTS)?;
+            pairs.push(("counts".to_string(), counts));
         }
-        Some(pairs)
+        Ok(pairs)
     }
 }
+
+/// What could not be evaluated, where nothing more is known.
+const FACTS: &str = "the facts";
 
 /// An entity that carries values by path as Cedar tags.
 fn tagged(
@@ -552,30 +610,67 @@ fn tagged(
     Some(RestrictedExpression::new_entity_uid(uid))
 }
 
-type Leaves = Vec<(String, RestrictedExpression)>;
+/// Arguments by path: texts and bools as texts, whole numbers as numbers.
+// INVARIANT: what a policy reads is all there is. A leaf that cannot be shown makes the policy fail, which denies.
+#[derive(Default)]
+struct Leaves {
+    texts: Vec<(String, RestrictedExpression)>,
+    numbers: Vec<(String, RestrictedExpression)>,
+    /// Paths with anything untrusted at or below them.
+    untrusted: Vec<String>,
+    /// There are more than are shown.
+    cut: bool,
+    /// A number is not whole, or does not fit.
+    odd: bool,
+}
 
-/// Arguments by path: texts and bools as texts, whole numbers as numbers. Bounded, so a large list cannot stall a decision.
-fn leaves(value: &Value) -> (Leaves, Leaves) {
-    const LEAVES_MAX: usize = 1_000;
-    fn visit(value: &Value, path: &str, texts: &mut Leaves, numbers: &mut Leaves) {
-        if texts.len() + numbers.len() >= LEAVES_MAX {
+impl Leaves {
+    /// Bounded, so that a large list cannot stall a decision.
+    fn visit(&mut self, value: &Value, labels: &Labels, path: &str) {
+        const LEAVES_MAX: usize = 1_000;
+        if self.texts.len() + self.numbers.len() + self.untrusted.len() >= LEAVES_MAX {
+            self.cut = true;
             return;
         }
-        let below = |step: &str| if path.is_empty() { step.to_string() } else { format!("{path}.{step}") };
+        if labels.all().untrusted && !path.is_empty() {
+            self.untrusted.push(path.to_string());
+        }
+        let number = |number: i64| (path.to_string(), RestrictedExpression::new_long(number));
         match value {
-            Value::Map(map) => map.iter().for_each(|(key, inner)| visit(inner, &below(key), texts, numbers)),
-            Value::List(list) => {
-                list.iter()
-                    .enumerate()
-                    .for_each(|(at, inner)| visit(inner, &below(&at.to_string()), texts, numbers));
+            Value::Map(map) => {
+                for (key, inner) in map.iter() {
+                    self.visit(inner, &labels.at(&[Seg::Key(key.clone())]), &below(path, key));
+                }
             }
-            Value::Str(leaf) => texts.push((path.to_string(), text(leaf))),
-            Value::Bool(truth) => texts.push((path.to_string(), text(if *truth { "true" } else { "false" }))),
-            Value::Int(int) => numbers.push((path.to_string(), RestrictedExpression::new_long(*int))),
-            Value::Float(_) | Value::Null => {}
+            Value::List(list) => {
+                for (at, inner) in list.iter().enumerate() {
+                    self.visit(inner, &labels.at(&[Seg::Index(at)]), &below(path, &at.to_string()));
+                }
+            }
+            Value::Str(leaf) => self.texts.push((path.to_string(), text(leaf))),
+            Value::Bool(truth) => {
+                self.texts.push((path.to_string(), text(if *truth { "true" } else { "false" })))
+            }
+            Value::Int(int) => self.numbers.push(number(*int)),
+            Value::Float(float) => match whole(*float) {
+                Some(int) => self.numbers.push(number(int)),
+                None => self.odd = true,
+            },
+            Value::Null => {}
         }
     }
-    let (mut texts, mut numbers) = (Vec::new(), Vec::new());
-    visit(value, "", &mut texts, &mut numbers);
-    (texts, numbers)
+}
+
+/// A path one step on; a key that would read as several steps stands in quotes.
+fn below(path: &str, step: &str) -> String {
+    let plain = !step.is_empty() && !step.contains(['.', '"']);
+    let step = if plain { step.to_string() } else { crate::json::to_string(&Value::from(step)) };
+    if path.is_empty() { step } else { format!("{path}.{step}") }
+}
+
+/// A float without a fraction is the whole number that JSON Schema takes it for.
+fn whole(float: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "whole and within what a float holds exactly")]
+    (float.fract() == 0.0 && float.abs() <= EXACT_MAX).then_some(float as i64)
 }

@@ -2,6 +2,7 @@
 //! and the smallest change that would allow it. A refusal is not an error and never holds the refused data.
 
 use crate::doc::Spot;
+use crate::label::Label;
 use crate::value::Str;
 use std::fmt;
 
@@ -95,6 +96,8 @@ pub struct Refusal {
     pub policies: Vec<Str>,
     /// Where to look: in the chain, the grant or the policy.
     pub spot: Option<Spot>,
+    /// That it was refused tells something of data with this label.
+    pub label: Label,
 }
 
 impl Refusal {
@@ -109,7 +112,19 @@ impl Refusal {
             changes: Vec::new(),
             policies: Vec::new(),
             spot: None,
+            label: Label::BOTTOM,
         }
+    }
+
+    /// Whether both say no to the same, whoever they came to since.
+    pub fn is_same(&self, other: &Refusal) -> bool {
+        (self.rule, &self.link, &self.message) == (other.rule, &other.link, &other.message)
+    }
+
+    #[must_use]
+    pub fn labelled(mut self, label: Label) -> Refusal {
+        self.label = self.label.join(label);
+        self
     }
 
     #[must_use]

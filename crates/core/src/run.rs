@@ -6,7 +6,8 @@ use crate::policy::Principal;
 use crate::refusal::{Refusal, Rule};
 use crate::trail::{Event, Stage};
 use crate::value::{Str, Value};
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much one run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Run {
     pub origins: OriginTable,
     /// What the session called before this run.
     pub session: BTreeMap<Str, u64>,
+    /// The links that ended well in the session before this run.
+    pub session_done: BTreeSet<Str>,
     /// Tags of everything released so far, in the session and in this run.
     pub read: Tags,
     trail: Vec<Event>,
@@ -65,9 +68,10 @@ impl Run {
             started_ms,
             origins: OriginTable::default(),
             session: BTreeMap::new(),
+            session_done: BTreeSet::new(),
             read: Tags::NONE,
             trail: Vec::new(),
-            handles: Handles { nonce, values: Vec::new() },
+            handles: Handles { nonce, values: BTreeMap::new() },
             steps: 0,
             bytes: 0,
         }
@@ -122,6 +126,12 @@ impl Run {
         counts
     }
 
+    /// The links that ended well, in the session and in this run.
+    pub fn done(&self) -> BTreeSet<Str> {
+        let done = self.trail.iter().filter(|event| event.stage.is_done());
+        self.session_done.iter().cloned().chain(done.map(|event| event.link.clone())).collect()
+    }
+
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -150,19 +160,23 @@ impl Run {
 #[derive(Debug)]
 struct Handles {
     nonce: u64,
-    values: Vec<Labeled>,
+    values: BTreeMap<Str, Labeled>,
 }
 
 impl Handles {
+    /// The name of a handle tells neither what it holds nor how many there are.
     fn wrap(&mut self, part: Labeled) -> Str {
-        self.values.push(part);
-        format!("handle:{:016x}:{}", self.nonce, self.values.len() - 1).into()
+        let mut hash = Sha256::new();
+        hash.update(self.nonce.to_be_bytes());
+        hash.update(self.values.len().to_be_bytes());
+        let name: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let handle: Str = format!("handle:{name}").into();
+        self.values.insert(handle.clone(), part);
+        handle
     }
 
     fn open(&self, handle: &str) -> Option<Labeled> {
-        let (nonce, at) = handle.strip_prefix("handle:")?.split_once(':')?;
-        let ours = u64::from_str_radix(nonce, 16).ok()? == self.nonce;
-        self.values.get(at.parse::<usize>().ok().filter(|_| ours)?).cloned()
+        self.values.get(handle).cloned()
     }
 }
 

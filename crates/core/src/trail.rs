@@ -74,6 +74,11 @@ pub enum Why {
 }
 
 impl Stage {
+    /// Whether a link ended well.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Stage::Released | Stage::Endorsed | Stage::Declassified | Stage::Extracted)
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Stage::Entered => "entered",

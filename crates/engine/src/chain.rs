@@ -13,7 +13,7 @@ use ringmail_core::label::{Label, Labels, Tags};
 use ringmail_core::policy::Principal;
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +69,7 @@ impl Chain {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     pub(crate) counts: BTreeMap<Str, u64>,
+    pub(crate) done: BTreeSet<Str>,
     pub(crate) read: Tags,
 }
 
@@ -155,6 +156,8 @@ impl Report {
         for event in self.trail.iter().filter(|event| matches!(event.stage, Stage::Admitted { .. })) {
             *session.counts.entry(event.link.clone()).or_default() += 1;
         }
+        let done = self.trail.iter().filter(|event| event.stage.is_done());
+        session.done.extend(done.map(|event| event.link.clone()));
         session
     }
 

@@ -48,12 +48,16 @@ fn needs(access: Access, permit: &FsPermit) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::File, format!("the permit is not for this: {}", permit.access().name())))
 }
 
+/// A pipe or device would block the open or never end. Where endings count, a link would give a file another one.
+fn flags(permit: &FsPermit) -> i32 {
+    libc::O_NONBLOCK | if permit.is_by_name() { libc::O_NOFOLLOW } else { 0 }
+}
+
 /// Reads a regular file whole, up to what the grant allows.
 pub(crate) fn read(dir: &Dir, permit: &FsPermit) -> Result<Vec<u8>, Failure> {
     needs(Access::Read, permit)?;
-    // A pipe or device would block the open or never end; O_NONBLOCK and the check below keep them out.
     let mut options = OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NONBLOCK);
+    options.read(true).custom_flags(flags(permit));
     let file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;
     let meta = file.metadata().map_err(|error| failed(&error))?;
     if !meta.is_file() {
@@ -98,7 +102,7 @@ fn write_draft(dir: &Dir, draft: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub(crate) fn append(dir: &Dir, permit: &FsPermit, bytes: &[u8]) -> Result<(), Failure> {
     needs(Access::Write, permit)?;
     let mut options = OpenOptions::new();
-    options.append(true).create(true).custom_flags(libc::O_NONBLOCK);
+    options.append(true).create(true).custom_flags(flags(permit));
     let mut file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;
     let meta = file.metadata().map_err(|error| failed(&error))?;
     if !meta.is_file() {

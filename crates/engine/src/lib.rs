@@ -34,6 +34,7 @@ mod natives;
 mod pieces;
 mod recorder;
 mod run;
+mod running;
 mod secrets;
 mod sign;
 mod watch;

@@ -1,36 +1,38 @@
 //! The way of a run. [`attempt`] shows the order every call takes: gate, middleware, intent, link, gate. Nothing else
 //! in this crate calls a link.
 
-use crate::bound::{Bound, BoundLink, Called};
+use crate::bound::{Bound, BoundLink};
 use crate::chain::{Names, Report, Request, Session};
 use crate::engine::Inner;
 use crate::kinds::Call;
-use crate::middleware::cache::{Earlier, Hit, Key};
+use crate::middleware::cache::{Earlier, Key};
 use crate::middleware::{CallView, End, caught};
 use crate::pieces::Pieces;
 use crate::recorder::{Intent, Start};
+use crate::running::{Running, panicked};
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Moment, Released, Unchecked};
+use ringmail_core::gate::{
+    self, Admitted, Answer, Blocked, Due, Left, Moment, Redirect, Released, Unchecked,
+};
 use ringmail_core::label::{Label, Labeled, Labels};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
-use ringmail_core::trail::Stage;
+use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Why a run has no output.
@@ -84,8 +86,8 @@ pub(crate) struct Way {
     pub(crate) bound: Arc<Bound>,
     depth: u64,
     callers: Option<Arc<Caller>>,
-    /// Whether this pass's stream link is what the caller listens to.
-    streams: bool,
+    /// What pieces of this pass's stream link carry besides their own label; nothing if nobody listens to them.
+    streams: Option<Label>,
 }
 
 struct Caller {
@@ -147,14 +149,8 @@ pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Resu
                     Next::Skipped(at, why) => way.record(at, Stage::Skipped(why)),
                     Next::Failed(at, failure) => {
                         way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
-                        way.settle(
-                            &mut walk,
-                            at,
-                            Outcome::Failed(
-                                Box::new(failure),
-                                Label { untrusted: true, ..Label::BOTTOM }.into(),
-                            ),
-                        )?;
+                        let untrusted = Label { untrusted: true, ..Label::BOTTOM };
+                        way.settle(&mut walk, at, Outcome::Failed(Box::new(failure), untrusted.into()))?;
                     }
                 }
             }
@@ -264,7 +260,10 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
     let outcome = attempt(way, ready, &asked).await;
     let outcome = match way.after(link, bound, outcome, &asked) {
         Ok(released) => Outcome::Done(released),
-        Err(Blocked::Refused(refusal)) => Outcome::Refused(refusal, way.outside(link, labels)),
+        Err(Blocked::Refused(refusal)) => {
+            way.refused(&refusal);
+            Outcome::Refused(refusal, way.outside(link, labels))
+        }
         Err(Blocked::Failed(failure)) => {
             way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 1 });
             Outcome::Failed(failure, way.outside(link, labels))
@@ -283,8 +282,10 @@ async fn attempts(
 ) -> Outcome {
     let at = ready.link();
     let label = way.outside(link, ready.labels());
-    let key = match once_key(way, link, frame.as_deref(), &ready) {
-        Ok(key) => key,
+    let (key, ready) = match once_key(way, link, frame.as_deref(), &ready) {
+        // The key decides whether there is an effect, and the other side sees its digest.
+        Ok(Some((key, read))) => (Some(key), ready.decided(read)),
+        Ok(None) => (None, ready),
         Err(failure) => return Outcome::Failed(Box::new(failure), label),
     };
     let _slot = match &bound.slots {
@@ -298,10 +299,14 @@ async fn attempts(
         let outcome = attempt(way, ready.clone(), &asked).await;
         match way.after(link, bound, outcome, &asked) {
             Ok(released) => return Outcome::Done(released),
-            Err(Blocked::Refused(refusal)) => return Outcome::Refused(refusal, label),
+            Err(Blocked::Refused(refusal)) => {
+                way.refused(&refusal);
+                return Outcome::Refused(refusal, label);
+            }
             Err(Blocked::Failed(failure)) => {
                 way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
                 if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
+                    let label = label.flat(failure.label);
                     return way.fall_back(at, link, failure, label, frame.as_deref());
                 }
                 way.pause(at, link, asked.number).await;
@@ -313,7 +318,12 @@ async fn attempts(
 }
 
 /// The idempotency key of a call, bound to link and tenant.
-fn once_key(way: &Way, link: &Link, frame: Option<&Frame>, ready: &Ready) -> Result<Option<Key>, Failure> {
+fn once_key(
+    way: &Way,
+    link: &Link,
+    frame: Option<&Frame>,
+    ready: &Ready,
+) -> Result<Option<(Key, Label)>, Failure> {
     let (Some(template), Some(frame)) = (&link.idempotency_key, frame) else { return Ok(None) };
     let filled = frame.fill(template)?;
     let text = ringmail_core::expr::text_of(&filled.value);
@@ -321,59 +331,21 @@ fn once_key(way: &Way, link: &Link, frame: Option<&Frame>, ready: &Ready) -> Res
         return Err(Failure::new(FailureKind::Invalid, "the idempotency key is empty"));
     }
     let tenant = way.shared.facts().principal.tenant.clone();
-    Ok(Some(Key::once(tenant, &link.full, &text, ready.args())))
-}
-
-/// A link that is running: within its time, and unable to break more than itself.
-struct Running {
-    called: Called,
-    limit_ms: Option<u64>,
-    /// Set only once the link has to be waited for: most end at once and should not pay for a timer.
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Future for Running {
-    type Output = Result<Unchecked, Blocked>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        match catch_unwind(AssertUnwindSafe(|| this.called.as_mut().poll(cx))) {
-            Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
-            Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Err(panicked(&*panic))),
-        }
-        let Some(limit_ms) = this.limit_ms else { return Poll::Pending };
-        let timer =
-            this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(limit_ms))));
-        timer.as_mut().poll(cx).map(|()| {
-            Err(Failure::new(FailureKind::Timeout, format!("it took longer than {limit_ms} ms")).into())
-        })
-    }
-}
-
-/// What a link that panicked leaves behind.
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Blocked {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
-    let text =
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into());
-    Failure::new(FailureKind::Panicked, text).into()
+    Ok(Some((Key::once(tenant, &link.full, &text, ready.args()), filled.labels.all())))
 }
 
 impl Way {
     /// The way into a body of a link.
     pub(crate) fn to_body(&self, body: Arc<Bound>) -> Way {
-        Way { bound: body, streams: false, ..self.clone() }
+        Way { bound: body, streams: None, ..self.clone() }
     }
 
     /// The way into another chain, called by this link.
     pub(crate) fn to_chain(&self, link: &Link, bound: Arc<Bound>) -> Way {
-        let streams = self.streams
-            && self
-                .bound
-                .plan
-                .stream
-                .and_then(|at| self.bound.plan.link(at))
-                .is_some_and(|l| l.full == link.full);
+        let plan = &self.bound.plan;
+        let streamed =
+            plan.stream.and_then(|at| plan.link(at)).is_some_and(|streamed| streamed.full == link.full);
+        let streams = self.streams.filter(|_| streamed).map(|label| label.join(returned(plan, link)));
         let caller = Caller { link: link.full.clone(), before: self.callers.clone() };
         Way {
             shared: self.shared.clone(),
@@ -451,10 +423,26 @@ impl Way {
         // A native closure may panic before there is a future to poll.
         let called = catch_unwind(AssertUnwindSafe(|| bound.runner.call(self, link, call)))
             .unwrap_or_else(|panic| Box::pin(std::future::ready(Err(panicked(&*panic)))));
-        Running { called, limit_ms: link.timeout_ms, timer: None }
+        Running::new(called, link.timeout_ms)
     }
 
     /// An effect's intent is durable before it runs; without a recorder no effect runs.
+    /// What a redirect asks for passes the gate like any call, and its intent is recorded like any other.
+    pub(crate) async fn admit_again(
+        &self,
+        link: &Link,
+        admitted: Admitted,
+        redirect: &Redirect<'_>,
+    ) -> Result<Admitted, Blocked> {
+        let ready = admitted.redirected(link, redirect, &mut self.shared.facts());
+        let asked = Asked { number: 1, started: None, more: None };
+        let admitted = self.admit(ready, asked.number)?;
+        if admitted.has_effect() {
+            self.intend(link, &admitted, &asked).await?;
+        }
+        Ok(admitted)
+    }
+
     async fn intend(&self, link: &Link, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
         let (kind, link) = (link.kind.name, &link.full);
         let refuse = |rule, message: String| Blocked::from(Refusal::new(rule, link, message));
@@ -511,9 +499,9 @@ impl Way {
         results.claim(key).await.map(Some).map_err(Blocked::from)
     }
 
-    fn reuse(&self, link: &Link, hit: Hit) -> Unchecked {
+    fn reuse(&self, link: &Link, hit: Unchecked) -> Unchecked {
         self.shared.record(&link.full, Stage::Reused);
-        hit.into_unchecked()
+        hit
     }
 
     fn before(
@@ -563,13 +551,22 @@ impl Way {
         outcome
     }
 
+    /// A gate records its own refusals; one that came about later is recorded here, once.
+    fn refused(&self, refusal: &Refusal) {
+        let known = |event: &Event| matches!(&event.stage, Stage::Refused(known) if known.is_same(refusal));
+        if !self.shared.facts().trail().iter().rev().any(known) {
+            self.shared.record(&refusal.link, Stage::Refused(Box::new(refusal.clone())));
+        }
+    }
+
     /// What the end of a call may tell: all it was given, and what the outside answered.
     fn outside(&self, link: &Link, labels: Labels) -> Labels {
         if !link.kind.source {
             return labels;
         }
         let origins = self.shared.facts().origins.intern(&link.full);
-        labels.flat(Label { untrusted: true, origins, ..Label::BOTTOM })
+        let tags = self.shared.engine.authority.grants.effective(&link.full).source_tags(link.kind.reach).1;
+        labels.flat(Label { untrusted: true, origins, tags, ..Label::BOTTOM })
     }
 
     fn fall_back(
@@ -610,9 +607,19 @@ impl Way {
 
     /// Where the pieces of a link go, if anywhere.
     pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
-        let streamed = self.streams && self.bound.plan.stream == Some(admitted.position());
-        Pieces::new(streamed.then_some(&self.shared), admitted.output_label())
+        let plan = &self.bound.plan;
+        let listened = self.streams.filter(|_| plan.stream == Some(admitted.position()));
+        let link = plan.link(admitted.position());
+        // A piece is judged before the whole is there, so it carries whatever the schemas may put on any part of it.
+        let label = link.map_or(Label::BOTTOM, |link| returned(plan, link)).join(admitted.output_label());
+        Pieces::new(listened.map(|_| &self.shared), label.join(listened.unwrap_or_default()))
     }
+}
+
+/// What the schemas of a link's and its chain's output may add.
+fn returned(plan: &Plan, link: &Link) -> Label {
+    let schemas = [&link.returns, &plan.returns].into_iter().flatten();
+    schemas.fold(Label::BOTTOM, |label, schema| label.join(schema.may_labels().all()))
 }
 
 impl Shared {
@@ -714,6 +721,7 @@ fn begin(request: &Request) -> Way {
     let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
     let mut facts = Run::new(id.clone(), request.principal.clone(), limits, started_ms, nonce);
     facts.session.clone_from(&request.session.counts);
+    facts.session_done.clone_from(&request.session.done);
     facts.read = request.session.read;
     let shared = Shared {
         engine,
@@ -729,7 +737,7 @@ fn begin(request: &Request) -> Way {
         noted: AtomicUsize::new(0),
         latest_us: AtomicU64::new(0),
     };
-    Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: true }
+    Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: Some(Label::BOTTOM) }
 }
 
 /// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
@@ -772,7 +780,11 @@ async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
         result = Err(RunError::Refused(Box::new(refusal)));
     }
     let mut facts = shared.facts();
-    let session = Session { counts: std::mem::take(&mut facts.session), read: facts.read };
+    let session = Session {
+        counts: std::mem::take(&mut facts.session),
+        done: std::mem::take(&mut facts.session_done),
+        read: facts.read,
+    };
     let (trail, origins) = facts.take_trail();
     let names = Names { tags: shared.engine.authority.tags.clone(), origins };
     Report { run: shared.id.clone(), result, trail, session, names }

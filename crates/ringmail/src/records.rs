@@ -127,6 +127,7 @@ pub(crate) fn refusal(record: &Value, sources: &[Arc<Source>]) -> Option<Refusal
         changes: strings("changes").iter().map(ToString::to_string).collect(),
         policies: strings("policies"),
         spot,
+        label: Default::default(),
     })
 }
 

@@ -4,6 +4,9 @@
 use crate::doc::form::date_ms;
 use crate::value::{Str, Value};
 
+/// A range with more values than these tells too much to drop a tag.
+pub const DROP_VALUES_MAX: u64 = 256;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Range {
     Bool,
@@ -45,6 +48,16 @@ impl Range {
                 among.and_then(Value::as_list).is_some_and(|list| list.iter().any(|id| id == value))
             }
             _ => false,
+        }
+    }
+
+    /// How many values it has; nothing where that is not known when the chain is loaded, or is many.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Range::Bool => Some(2),
+            Range::Enum(known) => u64::try_from(known.len()).ok(),
+            Range::Int { min, max } => max.abs_diff(*min).checked_add(1),
+            Range::Date | Range::Id => None,
         }
     }
 

@@ -128,6 +128,10 @@ struct Known<'k> {
     outputs: BTreeMap<usize, Bounds>,
     control: BTreeMap<usize, (Label, Label)>,
     roots: &'k dyn Fn(&Root) -> Bounds,
+    /// What is told by how a link ended, for links whose failure an edge takes care of.
+    ended: BTreeMap<usize, (Label, Label)>,
+    /// What `error` may hold for the link that reads now.
+    error: Label,
     /// Links that whoever reads now asks about with `done`: in the best run they did not run.
     maybe: BTreeSet<usize>,
 }
@@ -136,6 +140,7 @@ impl Known<'_> {
     fn at(&self, slot: Slot) -> Bounds {
         let at = slot.0 as usize;
         let whole = match self.plan.root(slot) {
+            Some(Root::Error) => Bounds::new(Label::BOTTOM, self.error),
             Some(root) => (self.roots)(root),
             None => self.outputs.get(&at).cloned().unwrap_or_default(),
         };
@@ -145,7 +150,11 @@ impl Known<'_> {
         }
     }
 
-    fn reader(&mut self, refs: &[Ref]) {
+    /// Turns to the next link that reads; nothing for the plan's output.
+    fn reader(&mut self, at: Option<usize>, refs: &[Ref]) {
+        let sources = at.and_then(|at| self.plan.graph.edges_in.get(at)).into_iter().flatten();
+        let told = sources.filter_map(|from| self.ended.get(from));
+        self.error = told.fold(Label::BOTTOM, |all, (_, worst)| all.join(*worst));
         let asked = refs.iter().filter(|reference| reference.read == Read::Ran);
         self.maybe = asked.map(|reference| reference.slot.0 as usize).collect();
     }
@@ -191,11 +200,13 @@ impl Ahead<'_> {
             outputs: BTreeMap::new(),
             control: BTreeMap::new(),
             roots: &with_secrets,
+            ended: BTreeMap::new(),
+            error: Label::BOTTOM,
             maybe: BTreeSet::new(),
         };
         for at in plan.graph.order() {
             let Some(link) = plan.link(at) else { continue };
-            known.reader(&link.refs());
+            known.reader(Some(at), &link.refs());
             let control = self.control(at, link, &known);
             known.control.insert(at, control);
             let args = known.fill(&link.with);
@@ -203,9 +214,23 @@ impl Ahead<'_> {
                 self.judge(link, &args, control);
             }
             let output = self.output(link, &args, control, &known);
+            if link.is_watched() {
+                let read = known.refs(&link.refs());
+                let given = if link.lowers() { output.best.all() } else { args.best.all() };
+                // An inner link may fail on whatever the chains inside it know.
+                let tags = if link.bodies().is_empty() && link.kind.role != Role::Chain {
+                    Tags::NONE
+                } else {
+                    Tags::ALL
+                };
+                let failed = Label { untrusted: true, tags, ..Label::BOTTOM };
+                let worst = [args.worst.all(), output.worst.all(), read.1, control.1, failed];
+                let worst = worst.into_iter().fold(Label::BOTTOM, Label::join);
+                known.ended.insert(at, (given.join(control.0), worst));
+            }
             known.outputs.insert(at, output);
         }
-        known.reader(&plan.output.refs());
+        known.reader(None, &plan.output.refs());
         known.fill(&plan.output)
     }
 
@@ -226,6 +251,9 @@ impl Ahead<'_> {
         let sources = known.plan.graph.edges_in.get(at).into_iter().flatten().copied();
         for from in needs.chain(sources) {
             label = join(label, known.control.get(&from).copied().unwrap_or_default());
+            let (best, worst) = known.ended.get(&from).copied().unwrap_or_default();
+            let best = if known.maybe.contains(&from) { Label::BOTTOM } else { best };
+            label = join(label, (best, worst));
             for edge in known.plan.link(from).map_or(&[][..], |link| &link.edges) {
                 // Only the worst run counts edges: in the best one none of their conditions was asked.
                 let read = edge.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
@@ -239,7 +267,7 @@ impl Ahead<'_> {
         let mut base = (args.best.all().join(control.0), args.worst.all().join(control.1));
         if link.kind.source {
             let origins = self.origins.intern(&link.full);
-            let (always, maybe) = self.source_tags(link);
+            let (always, maybe) = self.authority.grants.effective(&link.full).source_tags(link.kind.reach);
             let source = |tags: Tags| Label { untrusted: true, origins, tags, ..Label::BOTTOM };
             let best = without_secrets(base.0, self.authority);
             base = (best.join(source(always)), base.1.join(source(maybe)));
@@ -290,20 +318,6 @@ impl Ahead<'_> {
     fn passed(&self, link: &Link, args: &Bounds) -> Bounds {
         let path: Vec<Seg> = link.kind.passes.into_iter().map(|name| Seg::Key(name.into())).collect();
         Bounds::new(args.best.at(&path), args.worst.at(&path))
-    }
-
-    /// Tags that the grants put on what comes back: those that every rule puts there, and those that any does.
-    fn source_tags(&self, link: &Link) -> (Tags, Tags) {
-        let effective = self.authority.grants.effective(&link.full);
-        let tags: Vec<Tags> = match link.kind.reach {
-            Reach::Net { .. } => effective.net_rules().map(|fit| fit.rule.label).collect(),
-            Reach::Fs { .. } => {
-                effective.grants().iter().flat_map(|grant| &grant.fs).map(|rule| rule.label).collect()
-            }
-            _ => Vec::new(),
-        };
-        let always = tags.iter().copied().reduce(Tags::both).unwrap_or_default();
-        (always, tags.into_iter().fold(Tags::NONE, Tags::with))
     }
 
     fn chain(&mut self, chain: &str, args: &Bounds, control: (Label, Label), unknown: Bounds) -> Bounds {

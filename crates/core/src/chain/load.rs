@@ -1,6 +1,6 @@
 //! Documents to plans. One pass reads a chain and all bodies in it, and reports everything that is wrong at once.
 
-use super::extract::Range;
+use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
 use super::names::{ListNames, PlanNames, RESERVED};
@@ -522,7 +522,20 @@ impl<'l> Loader<'l, '_> {
         }
         let drop = self.tags(node.get("drop"));
         match range {
-            Ok(range) => Detail::Extract(range, drop),
+            Ok(range) => {
+                let few = range.count().is_some_and(|count| count <= DROP_VALUES_MAX);
+                if !drop.is_empty() && !few {
+                    let message = format!("`drop` needs a range of at most {DROP_VALUES_MAX} values");
+                    let help = "a wider one tells too much; drop the tag in a `declassify` link";
+                    self.problems.add_help(
+                        self.source,
+                        node.get("drop").map_or(span, |drop| drop.span),
+                        message,
+                        help,
+                    );
+                }
+                Detail::Extract(range, drop)
+            }
             Err(message) => {
                 self.wrong(span, message);
                 Detail::Nothing

@@ -16,7 +16,7 @@ pub use load::{Surroundings, load};
 use crate::doc::{Source, Span, Spot};
 use crate::expr::{Expr, Slot};
 use crate::failure::FailureKind;
-use crate::kind::Kind;
+use crate::kind::{Kind, Role};
 use crate::label::Tags;
 use crate::run::Limits;
 use crate::schema::Schema;
@@ -254,6 +254,16 @@ impl Plan {
 }
 
 impl Link {
+    /// Whether the chain goes on, another way, when this link fails or is refused.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.edges.iter().any(|edge| edge.on != On::Success)
+    }
+
+    /// Whether what it lets through counts for more than what it was given.
+    pub(crate) fn lowers(&self) -> bool {
+        matches!(self.kind.role, Role::Extract | Role::Endorse | Role::Declassify)
+    }
+
     /// The plans inside this link.
     pub fn bodies(&self) -> Vec<&Arc<Plan>> {
         match &self.detail {

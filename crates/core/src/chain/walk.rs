@@ -2,7 +2,7 @@
 //! the engine calls links in between. The labels of conditions follow what they decide.
 
 use super::{On, Plan, Root, graph::How};
-use crate::expr::{Budget, EvalError, Expr, Roots, Slot};
+use crate::expr::{Budget, EvalError, Expr, Roots, Slot, labels_at};
 use crate::failure::{Failure, FailureKind};
 use crate::gate::{Entered, Released};
 use crate::label::{Label, Labeled, Labels};
@@ -57,7 +57,7 @@ enum State {
 pub enum Next {
     Call(Ready),
     Skipped(usize, Why),
-    /// The link cannot even be asked; settle it as failed.
+    /// The link cannot even be asked; settle it as failed. The failure carries the labels of what was read.
     Failed(usize, Failure),
 }
 
@@ -83,6 +83,13 @@ impl Ready {
 
     pub fn args(&self) -> &Value {
         &self.0.args.value
+    }
+
+    /// The same call, decided by more.
+    #[must_use]
+    pub fn decided(mut self, label: Label) -> Ready {
+        self.0.decision = self.0.decision.flat(label);
+        self
     }
 
     /// The label of all that the call is made of.
@@ -170,6 +177,7 @@ impl Walk {
                 Err(error) => return Some(self.fail(at, "when", &error)),
             }
         }
+        self.expect(at);
         let args = self.plan.link(at)?.with.fill(&View { walk: self, link: at }, &mut Budget::default());
         match args {
             Ok(args) => {
@@ -239,11 +247,35 @@ impl Walk {
         Next::Skipped(at, why)
     }
 
+    /// Everything that a link may read, its own decision included.
+    fn read_by(&self, at: usize) -> Label {
+        let view = View { walk: self, link: at };
+        let refs = self.plan.link(at).map_or(Vec::new(), super::Link::refs);
+        let read = refs.iter().map(|reference| {
+            let labels =
+                view.root(reference.slot).map_or(Label::BOTTOM, |root| labels_at(&root.labels, reference));
+            labels.join(view.control(reference.slot))
+        });
+        let decided = self.places.get(at).map_or(Label::BOTTOM, |place| place.control.all());
+        read.fold(decided, Label::join)
+    }
+
+    /// Where a failure would be taken care of, that there was none tells as much: both ends of the link are decided
+    /// by what it reads.
+    fn expect(&mut self, at: usize) {
+        let told = self.plan.link(at).is_some_and(|link| link.is_watched() && !link.lowers());
+        if told {
+            let read = self.read_by(at);
+            self.judge(at, read);
+        }
+    }
+
     fn fail(&mut self, at: usize, place: &str, error: &EvalError) -> Next {
+        let read = self.read_by(at);
         self.set(at, |place| place.state = State::Running);
         let (line, column) = self.plan.source.line_column(error.span.start);
         let message = format!("`{place}` at {line}:{column}: {}", error.message);
-        Next::Failed(at, Failure::new(FailureKind::Expression, message))
+        Next::Failed(at, Failure::new(FailureKind::Expression, message).labelled(read))
     }
 
     fn release_followers(&mut self, at: usize) {
@@ -277,6 +309,12 @@ impl Walk {
         let Some(link) = self.plan.link(at) else { return Ok(None) };
         match outcome {
             Outcome::Done(released) => {
+                if link.is_watched() {
+                    // Whoever answered decides what comes back, and with it not that it comes back.
+                    let told = released.labeled().labels.all();
+                    let untrusted = told.untrusted && link.lowers();
+                    self.judge(at, Label { untrusted, ..told });
+                }
                 if let Some(value) = self.values.get_mut(at) {
                     *value = Some(released.into_labeled());
                 }
@@ -285,11 +323,15 @@ impl Walk {
                 Ok(taken)
             }
             Outcome::Failed(failure, label) => {
+                let label = label.flat(failure.label);
+                let failure = failure.labelled(label.all());
                 let error = Labeled::new(failure.to_value(&link.full), label);
-                let stop = Stop::Failed { link: link.full.clone(), failure: *failure };
+                let stop = Stop::Failed { link: link.full.clone(), failure };
                 self.handle(at, On::Error, error, stop)
             }
             Outcome::Refused(refusal, label) => {
+                let label = label.flat(refusal.label);
+                let refusal = Box::new(refusal.labelled(label.all()));
                 let error = Labeled::new(refused_value(&refusal), label);
                 self.handle(at, On::Refused, error, Stop::Refused(refusal))
             }
@@ -336,8 +378,10 @@ impl Walk {
                 Ok(false) => {}
                 Err(error) => {
                     let link = plan.link(at).map_or_else(|| "".into(), |link| link.full.clone());
+                    let read = self.read_by(at).join(label);
                     let failure =
-                        Failure::new(FailureKind::Expression, format!("an edge's `if`: {}", error.message));
+                        Failure::new(FailureKind::Expression, format!("an edge's `if`: {}", error.message))
+                            .labelled(read);
                     return Err(Stop::Failed { link, failure });
                 }
             }
@@ -355,20 +399,28 @@ impl Walk {
                 let name = |at: usize| self.plan.link(at).map_or("".into(), |link| link.full.clone());
                 let handler = target.map_or("".into(), name);
                 let message = format!("its handler `{handler}` did not run");
-                return Err(Stop::Failed {
-                    link: name(at),
-                    failure: Failure::new(FailureKind::Native, message),
-                });
+                let told = place.control.all().join(place.judged.all());
+                let failure = Failure::new(FailureKind::Native, message).labelled(told);
+                return Err(Stop::Failed { link: name(at), failure });
             }
         }
         let view = View { walk: self, link: usize::MAX };
         match self.plan.output.fill(&view, &mut Budget::default()) {
             Ok(output) => Ok(Labeled { value: output.value, labels: output.labels.joined(self.pc.all()) }),
             Err(error) => {
-                let failure = Failure::new(FailureKind::Expression, format!("`output`: {}", error.message));
+                let (line, column) = self.plan.source.line_column(error.span.start);
+                let message = format!("`output` at {line}:{column}: {}", error.message);
+                let failure = Failure::new(FailureKind::Expression, message).labelled(self.told());
                 Err(Stop::Failed { link: self.plan.name.clone(), failure })
             }
         }
+    }
+
+    /// Everything that this pass has come to know.
+    fn told(&self) -> Label {
+        let values = self.values.iter().flatten().map(|value| value.labels.all());
+        let places = self.places.iter().map(|place| place.control.all().join(place.judged.all()));
+        values.chain(places).fold(self.pc.all(), Label::join)
     }
 
     /// What a link sees, kept for as long as it runs.
@@ -392,16 +444,28 @@ pub struct Frame {
 
 impl Frame {
     pub fn fill(&self, template: &Template) -> Result<Labeled, Failure> {
-        template.fill(self, &mut Budget::default()).map_err(expression_failure)
+        template.fill(self, &mut Budget::default()).map_err(|error| self.failure(error))
     }
 
     pub fn eval(&self, expr: &Expr) -> Result<Labeled, Failure> {
-        expr.eval(self, &mut Budget::default()).map_err(expression_failure)
+        expr.eval(self, &mut Budget::default()).map_err(|error| self.failure(error))
+    }
+
+    /// Everything that the link sees.
+    pub fn label(&self) -> Label {
+        let seen = self.seen.iter().map(|(_, value, control)| {
+            value.as_ref().map_or(*control, |value| value.labels.all().join(*control))
+        });
+        seen.fold(Label::BOTTOM, Label::join)
+    }
+
+    fn failure(&self, error: EvalError) -> Failure {
+        Failure::new(FailureKind::Expression, error.message).labelled(self.label())
     }
 
     /// Whether a condition holds, and the label of what it read.
     pub fn holds(&self, expr: &Expr) -> Result<(bool, Label), Failure> {
-        let holds = expr.holds(self, &mut Budget::default()).map_err(expression_failure)?;
+        let holds = expr.holds(self, &mut Budget::default()).map_err(|error| self.failure(error))?;
         Ok((holds, expr.label(self)))
     }
 
@@ -420,13 +484,11 @@ impl Frame {
     /// Judges a condition on the variables of a body, such as `until`.
     pub fn judge(&self, expr: &Expr, locals: &[(&str, Labeled)]) -> Result<(bool, Label), Failure> {
         let view = Locals(locals);
-        let holds = expr.holds(&view, &mut Budget::default()).map_err(expression_failure)?;
+        let all = locals.iter().fold(self.label(), |all, (_, local)| all.join(local.labels.all()));
+        let holds = expr.holds(&view, &mut Budget::default());
+        let holds = holds.map_err(|error| self.failure(error).labelled(all))?;
         Ok((holds, expr.label(&view)))
     }
-}
-
-fn expression_failure(error: EvalError) -> Failure {
-    Failure::new(FailureKind::Expression, error.message)
 }
 
 impl Roots for Frame {

@@ -153,11 +153,13 @@ impl<R: Roots> Walk<'_, R> {
 
     fn index(&self, base: &Value, index: &Value, span: Span) -> Evaluated {
         match (base, index) {
-            (Value::Map(_), Value::Str(key)) => self.member(base, key, span),
+            // Messages end up in records, so they name what the chain wrote and never what it computed.
+            (Value::Map(map), Value::Str(key)) => {
+                map.get(key).cloned().map_or_else(|| fail(span, "there is no such member"), Ok)
+            }
             (Value::List(list), Value::Int(at)) => {
                 let item = usize::try_from(*at).ok().and_then(|at| list.get(at));
-                item.cloned()
-                    .map_or_else(|| fail(span, format!("no item {at} in a list of {}", list.len())), Ok)
+                item.cloned().map_or_else(|| fail(span, "there is no such item"), Ok)
             }
             (base, index) => {
                 fail(span, format!("{} cannot be indexed by {}", base.type_name(), index.type_name()))
@@ -192,7 +194,7 @@ impl<R: Roots> Walk<'_, R> {
         for (key, value) in entries {
             let Value::Str(key) = self.ex(key)? else { return fail(span, "the keys of a map are strings") };
             if out.iter().any(|(known, _)| *known == key) {
-                return fail(span, format!("the key `{}` stands twice", crate::json::shorten(&key)));
+                return fail(span, "a key stands twice");
             }
             out.push((key, self.ex(value)?));
         }

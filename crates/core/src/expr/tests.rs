@@ -114,7 +114,7 @@ fn errors_say_what_is_wrong() {
     check("9223372036854775807 + 1", "integer overflow");
     check("m.zz", "no member `zz`");
     check("i.zz", "int has no member `zz`");
-    check("l[9]", "no item 9 in a list of 3");
+    check("l[9]", "there is no such item");
     check("1 && b", "`&&` and `||` need bools, not int");
     check("gone", "this link did not run; test it with `done(...)` first");
     check("mm", "unknown name `mm` (did you mean `m`?)");
@@ -134,7 +134,7 @@ fn errors_say_what_is_wrong() {
     check("l.map(x)", "expected `,`");
     check("s.matches(t)", "the pattern of `matches` must be one literal string");
     check("has(i)", "`has` takes a member, such as `has(input.name)`");
-    check("{'a': 1, 'a': 2}", "the key `a` stands twice");
+    check("{'a': 1, 'a': 2}", "a key stands twice");
     check("[1, 2][0.5]", "list cannot be indexed by float");
     check("1e308 * 10.0", "the result is not a finite number");
     check("99999999999999999999", "this number does not fit a 64-bit integer");

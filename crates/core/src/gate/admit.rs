@@ -16,7 +16,7 @@ use crate::policy::{Action, Facts, Resource};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
-use crate::value::{Str, Value};
+use crate::value::{Seg, Str, Value, parse_path};
 use std::sync::Arc;
 
 /// Evidence that a call passed every layer. Owns the exact arguments that were judged. Cannot be copied, made
@@ -124,6 +124,58 @@ impl Admitted {
 
     pub fn act(&self) -> Option<&ActRecord> {
         self.power.as_ref()?.act.as_ref()
+    }
+}
+
+/// Where an answer sent a request on to.
+#[derive(Debug)]
+pub struct Redirect<'r> {
+    pub url: &'r str,
+    /// Whether method and body stay; otherwise it becomes a `GET` of nothing.
+    pub keeps: bool,
+    /// Whether it leads to another origin, which the server that answered has no say over.
+    pub crosses: bool,
+    /// Headers that may go to another origin.
+    pub plain_headers: &'r [&'r str],
+    /// Tags of secrets that stand in the address.
+    pub tags: Tags,
+}
+
+impl Admitted {
+    /// The call that a redirect asks for, to be judged like any other. The evidence is used up.
+    pub fn redirected(self, link: &Link, redirect: &Redirect<'_>, run: &mut Run) -> Ready {
+        let Labeled { value, labels } = self.call.args;
+        let origins = run.origins.intern(&link.full);
+        let chosen = match redirect.crosses {
+            true => Label { untrusted: true, origins, tags: redirect.tags, ..Label::BOTTOM },
+            false => Label { tags: redirect.tags, ..Label::BOTTOM },
+        };
+        let mut values = vec![("url".into(), Value::from(redirect.url))];
+        let mut parts = vec![("url".into(), labels.at(&parse_path("url")).joined(chosen))];
+        for (key, value) in value.as_map().into_iter().flat_map(|map| map.iter()) {
+            let value = match &**key {
+                "url" | "query" => continue,
+                "method" | "body" if !redirect.keeps => continue,
+                "headers" => redirect.headers(value),
+                _ => value.clone(),
+            };
+            parts.push((key.clone(), labels.at(&[Seg::Key(key.clone())])));
+            values.push((key.clone(), value));
+        }
+        let args = Labeled { value: Value::map(values), labels: Labels::keys(labels.own(), parts) };
+        Ready(CallBody { args, base: Labels::default(), ..self.call })
+    }
+}
+
+impl Redirect<'_> {
+    fn headers(&self, headers: &Value) -> Value {
+        let named = |name: &str, known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let goes = |name: &str| {
+            (self.keeps || !named(name, &["content-type"]))
+                && (!self.crosses || named(name, self.plain_headers))
+        };
+        let all = headers.as_map().into_iter().flat_map(|map| map.iter());
+        Value::map(all.filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())))
     }
 }
 
@@ -310,20 +362,12 @@ impl Case<'_> {
         self.power().consequential |= rule.is_consequential(method);
         self.power().sinks.push(target.origin());
         let label = rule.label;
-        let named =
-            labels.paths().into_iter().map(|(_, label)| (label, self.run.origins.names(label.origins)));
         let permit = NetPermit {
             link: self.link.full.clone(),
             target,
             method: method.clone(),
             rule,
-            effective: effective.clone(),
             authority: self.authority.clone(),
-            labels: labels.clone(),
-            decision,
-            tenant,
-            now_ms,
-            origin_names: named.collect(),
         };
         self.power().permits.push(Permit::Net(Box::new(permit)));
         Ok(label)
@@ -431,8 +475,13 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The list that ids are looked up in must itself be trusted.
-    fn extract(&self) -> Judged<()> {
+    /// Dropping a tag is a declassification, however small the range; the list that ids are looked up in must itself
+    /// be trusted.
+    fn extract(&mut self) -> Judged<()> {
+        let Detail::Extract(_, drop) = &self.link.detail else { return Ok(()) };
+        if !drop.both(self.call.args.labels.all().tags).is_empty() {
+            self.policy(Action::Declassify)?;
+        }
         let path = crate::value::parse_path("among");
         let among = self.call.args.labels.at(&path).all();
         if !among.untrusted || self.call.args.value.at(&path).is_none() {

@@ -181,7 +181,8 @@ pub fn leave(walk: &Walk) -> Result<Left, Stop> {
     let output = walk.finish()?;
     let plan = walk.plan();
     let Some(schema) = &plan.returns else { return Ok(Left(output)) };
-    let stop = |failure: Failure| Stop::Failed { link: plan.name.clone(), failure };
+    let told = output.labels.all();
+    let stop = |failure: Failure| Stop::Failed { link: plan.name.clone(), failure: failure.labelled(told) };
     schema.check(&output.value).map_err(|mismatches| stop(invalid("the output", &mismatches)))?;
     let labels = schema.label(&output.value, &output.labels);
     Ok(Left(Labeled { value: output.value, labels }))

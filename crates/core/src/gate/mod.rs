@@ -9,7 +9,7 @@ mod permit;
 mod refuse;
 mod release;
 
-pub use admit::{ActRecord, Admitted, Due, admit};
+pub use admit::{ActRecord, Admitted, Due, Redirect, admit};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
 pub use permit::{CheckedAddress, FsPermit, NetPermit, Permit};
@@ -19,7 +19,7 @@ pub use release::{Released, Unchecked, fall_back, release};
 use crate::chain::walk::Stop;
 use crate::failure::Failure;
 use crate::grant::{Grants, SecretRule};
-use crate::label::TagTable;
+use crate::label::{Label, TagTable};
 use crate::policy::Policies;
 use crate::refusal::Refusal;
 use crate::value::Str;
@@ -51,6 +51,15 @@ pub enum Blocked {
 }
 
 impl Blocked {
+    /// The same, telling of data with this label.
+    #[must_use]
+    pub fn labelled(self, label: Label) -> Blocked {
+        match self {
+            Blocked::Refused(refusal) => Blocked::Refused(Box::new(refusal.labelled(label))),
+            Blocked::Failed(failure) => Blocked::Failed(Box::new(failure.labelled(label))),
+        }
+    }
+
     pub fn stop(self, link: &Str) -> Stop {
         match self {
             Blocked::Refused(refusal) => Stop::Refused(refusal),

@@ -1,11 +1,10 @@
 //! Permits: the power an admitted call was given, and nothing wider. Clients take permits, not URLs or paths, so
-//! what was judged is what is done; a redirect or a resolved address is judged again through the permit.
+//! what was judged is what is done. A resolved address is judged through the permit; a redirect is a call of its own.
 
 use super::Authority;
 use super::judge::{Sink, flow_fault};
-use super::refuse::Refuser;
 use crate::address::Target;
-use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule, net_power};
+use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule};
 use crate::label::{Label, Labels, Tags, Tenant};
 use crate::refusal::{Refusal, Rule};
 use crate::value::Str;
@@ -31,13 +30,7 @@ pub struct NetPermit {
     pub(super) target: Target,
     pub(super) method: Str,
     pub(super) rule: NetRule,
-    pub(super) effective: Arc<Effective>,
     pub(super) authority: Arc<Authority>,
-    pub(super) labels: Labels,
-    pub(super) decision: Label,
-    pub(super) tenant: Tenant,
-    pub(super) now_ms: u64,
-    pub(super) origin_names: Arc<[(Label, Vec<Str>)]>,
 }
 
 impl NetPermit {
@@ -85,58 +78,6 @@ impl NetPermit {
             }
         }
     }
-
-    /// Judges where a redirect leads. The method may change as HTTP says; what is sent is judged for the new host.
-    pub fn follow(&self, location: &str, method: &str) -> Result<NetPermit, Box<Refusal>> {
-        let bad = |message: String| {
-            Refusal::new(Rule::BadAddress, &self.link, message).towards(self.target.origin())
-        };
-        let target = self.target.follow(location).map_err(bad)?;
-        let refuser = Refuser { link: &self.link, sink: target.origin(), spot: None };
-        let rule = match judge_net(
-            &self.effective,
-            &self.authority,
-            &target,
-            method,
-            &self.labels,
-            self.decision,
-            self.tenant,
-            self.now_ms,
-        ) {
-            Ok(fit) => fit.rule.clone(),
-            Err(NetFault::Lacking(lacking)) => {
-                return Err(Box::new(refuser.lacking(lacking, &net_power(&target.origin(), method))));
-            }
-            Err(NetFault::Flow(fault)) => {
-                let names = self
-                    .origin_names
-                    .iter()
-                    .find(|(label, _)| *label == fault.label)
-                    .map(|(_, names)| names.clone());
-                let tags =
-                    self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
-                return Err(Box::new(refuser.flow(
-                    &fault,
-                    "the decision to call",
-                    names.unwrap_or_default(),
-                    &tags,
-                )));
-            }
-        };
-        Ok(NetPermit {
-            link: self.link.clone(),
-            target,
-            method: method.into(),
-            rule,
-            effective: self.effective.clone(),
-            authority: self.authority.clone(),
-            labels: self.labels.clone(),
-            decision: self.decision,
-            tenant: self.tenant,
-            now_ms: self.now_ms,
-            origin_names: self.origin_names.clone(),
-        })
-    }
 }
 
 /// An address that was judged; the only kind a connection is made to.
@@ -166,6 +107,11 @@ impl FsPermit {
     /// The path below the mount, free of `..` and of anything absolute.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether the name of a file decides what may be done with it, so that no link may stand in for another name.
+    pub fn is_by_name(&self) -> bool {
+        self.rule.extensions.is_some()
     }
 
     /// Whether a name in a folder that is listed may be shown.

@@ -44,10 +44,11 @@ impl Unchecked {
         Unchecked(Output::New(value, tags))
     }
 
-    /// The data, where it is new: what a cache may keep. Its label is worked out anew each time.
-    pub fn as_new(&self) -> Option<(&Value, Tags)> {
+    /// The same data once more, still unchecked, where it is new: what a cache may keep. Its label is worked out anew
+    /// each time.
+    pub fn again(&self) -> Option<Unchecked> {
         match &self.0 {
-            Output::New(value, tags) => Some((value, *tags)),
+            Output::New(value, tags) => Some(Unchecked(Output::New(value.clone(), *tags))),
             _ => None,
         }
     }
@@ -92,7 +93,8 @@ pub fn release(
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
     let mut output = label(&due, link, unchecked);
-    measure(plan, &due, link, &mut output, run)?;
+    let told = output.labels.all();
+    measure(plan, &due, link, &mut output, run).map_err(|blocked| blocked.labelled(told))?;
     run.read = run.read.with(output.labels.all().tags);
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
@@ -210,7 +212,8 @@ fn lower(special: &Special, link: &Link, output: &mut Labeled) -> Result<(), Blo
             output.labels = endorsed.joined(special.decision);
         }
         (Detail::Act(act), Role::Declassify) if special.acted => {
-            output.labels = labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label });
+            let dropped = labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label });
+            output.labels = dropped.joined(special.decision);
         }
         _ => {}
     }

@@ -16,6 +16,11 @@ use std::io::Write;
 /// Compressed bytes unpacked at a time: bounds how far one step can overshoot.
 const STEP_BYTES: usize = 1 << 10;
 
+/// Lines of one answer.
+const LINES_MAX: usize = 200_000;
+/// Lines between two looks at whether time is up.
+const LINES_AT_ONCE: usize = 256;
+
 /// Lines of the body, passed on as they come.
 pub(crate) struct Lines {
     pieces: Pieces,
@@ -31,12 +36,19 @@ impl Lines {
     }
 
     async fn take(&mut self, bytes: &[u8], injected: &[Injected]) -> Result<(), Blocked> {
-        self.open.extend_from_slice(bytes);
-        while let Some(end) = self.open.iter().position(|byte| *byte == b'\n') {
-            let rest = self.open.split_off(end + 1);
-            let line = std::mem::replace(&mut self.open, rest);
-            self.line(line.get(..end).unwrap_or_default(), injected).await?;
+        // Only the new bytes are searched, and what is left moves once: a line costs what it is long.
+        let mut open = std::mem::take(&mut self.open);
+        let mut searched = open.len();
+        open.extend_from_slice(bytes);
+        let mut start = 0;
+        while let Some(end) = open.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let end = searched + end;
+            self.line(open.get(start..end).unwrap_or_default(), injected).await?;
+            start = end + 1;
+            searched = start;
         }
+        open.drain(..start);
+        self.open = open;
         Ok(())
     }
 
@@ -44,8 +56,18 @@ impl Lines {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes);
         let text = text.map_err(|_| Failure::new(FailureKind::Invalid, "the answer is not UTF-8 text"))?;
+        if self.done.len() >= LINES_MAX {
+            return Err(Failure::new(
+                FailureKind::TooLarge,
+                format!("the answer has more than {LINES_MAX} lines"),
+            )
+            .into());
+        }
+        if self.done.len().is_multiple_of(LINES_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
         let line = Value::from(text);
-        self.held |= !echoes(&[], bytes, injected).is_empty();
+        self.held |= !self.held && !echoes(&[], bytes, injected).is_empty();
         if !self.held {
             self.pieces.send(line.clone()).await?;
         }
@@ -141,7 +163,7 @@ impl Write for Limited {
 
 enum Unpack {
     Plain(Limited),
-    Gzip(Box<flate2::write::MultiGzDecoder<Limited>>),
+    Gzip(Box<flate2::write::GzDecoder<Limited>>),
     Brotli(Box<brotli_decompressor::DecompressorWriter<Limited>>),
 }
 
@@ -150,7 +172,7 @@ impl Unpack {
         let limited = Limited { bytes: Vec::new(), most };
         match encoding {
             "" | "identity" => Ok(Unpack::Plain(limited)),
-            "gzip" | "x-gzip" => Ok(Unpack::Gzip(Box::new(flate2::write::MultiGzDecoder::new(limited)))),
+            "gzip" | "x-gzip" => Ok(Unpack::Gzip(Box::new(flate2::write::GzDecoder::new(limited)))),
             "br" => Ok(Unpack::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(
                 limited, STEP_BYTES,
             )))),
@@ -215,33 +237,78 @@ fn unpack_failure(error: &std::io::Error, most: usize) -> Failure {
     }
 }
 
-/// Tags of injected secrets that come back in the answer: plainly, as base64, or percent-encoded.
-fn echoes(headers: &[(String, String)], body: &[u8], injected: &[Injected]) -> Tags {
+/// Tags of injected secrets that come back in the answer: as they are, in any of the spellings that servers and
+/// encoders give them, or spelt with the escapes of JSON, URLs and HTML.
+pub(super) fn echoes(headers: &[(String, String)], body: &[u8], injected: &[Injected]) -> Tags {
+    if injected.is_empty() {
+        return Tags::NONE;
+    }
+    let mut texts = vec![body.to_vec()];
+    texts.extend(headers.iter().map(|(_, value)| value.as_bytes().to_vec()));
+    let plain: Vec<Vec<u8>> =
+        texts.iter().flat_map(|text| [unescaped(text, b'\\'), unescaped(text, b'%')]).flatten().collect();
+    texts.extend(plain);
+    let lower: Vec<Vec<u8>> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
     let mut found = Tags::NONE;
     for (tag, secret) in injected {
-        let percent: String = secret
-            .bytes()
-            .map(|byte| {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02X}")
-                }
-            })
-            .collect();
-        let json = json_spelling(secret);
-        for spelling in [secret.clone(), STANDARD_NO_PAD.encode(secret), percent, json] {
-            let needle = spelling.as_bytes();
-            let in_body = !needle.is_empty() && body.windows(needle.len()).any(|window| window == needle);
-            if in_body || headers.iter().any(|(_, value)| value.contains(&spelling)) {
-                found = found.with(*tag);
-            }
+        let within = |texts: &[Vec<u8>], needle: &[u8]| {
+            !needle.is_empty() && texts.iter().any(|text| memchr::memmem::find(text, needle).is_some())
+        };
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let cased = [secret.to_ascii_lowercase(), hex].iter().any(|needle| within(&lower, needle.as_bytes()));
+        if cased || base64_forms(secret).iter().any(|needle| within(&texts, needle.as_bytes())) {
+            found = found.with(*tag);
         }
     }
     found
 }
 
-fn json_spelling(text: &str) -> String {
-    let quoted = ringmail_core::json::to_string(&Value::from(text));
-    quoted.trim_matches('"').to_string()
+/// What of a secret stands in base64 whatever is before and after it, at each of the three offsets and in both
+/// alphabets.
+fn base64_forms(secret: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for offset in 0..3_usize {
+        let padded = [&vec![0; offset], secret.as_bytes()].concat();
+        let whole = STANDARD_NO_PAD.encode(&padded);
+        // Characters at the ends mix the secret with its neighbours.
+        let from = [0, 2, 3].get(offset).copied().unwrap_or(0);
+        let until = padded.len() * 8 / 6;
+        if let Some(part) = whole.get(from..until).filter(|part| part.len() >= BASE64_CHARS_MIN) {
+            out.extend([part.to_string(), part.replace('+', "-").replace('/', "_")]);
+        }
+    }
+    out
+}
+
+/// Shorter pieces of base64 stand anywhere by chance.
+const BASE64_CHARS_MIN: usize = 6;
+
+/// The text with its escapes undone, if it has any: `\/` and `\u0041` of JSON, or `%41` of URLs.
+fn unescaped(text: &[u8], mark: u8) -> Option<Vec<u8>> {
+    memchr::memchr(mark, text)?;
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let digits = |from: usize, count: usize| {
+            let digits = std::str::from_utf8(text.get(from..from + count)?).ok()?;
+            u32::from_str_radix(digits, 16).ok()
+        };
+        let (taken, code) = match (*byte == mark, mark, text.get(at + 1)) {
+            (true, b'\\', Some(b'u')) => (6, digits(at + 2, 4)),
+            (true, b'\\', Some(next)) => (2, Some(u32::from(*next))),
+            (true, b'%', _) => (3, digits(at + 1, 2)),
+            _ => (1, None),
+        };
+        match code.and_then(char::from_u32) {
+            Some(c) if mark == b'%' || c.is_ascii() => out.push(c as u8),
+            Some(c) => out.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+            None => {
+                out.push(*byte);
+                at += 1;
+                continue;
+            }
+        }
+        at += taken;
+    }
+    Some(out)
 }

@@ -1,5 +1,5 @@
 //! The one way out for requests. Takes permits, not URLs: resolves once, connects to the address that was judged,
-//! judges every redirect anew, fills secrets in at the last moment and only towards their host, and bounds what
+//! hands redirects back to the gate, fills secrets in at the last moment and only towards their host, and bounds what
 //! comes back in size, on the wire and unpacked. Time is bounded by the caller.
 
 mod body;
@@ -46,7 +46,7 @@ const OWN_HEADERS: &[&str] = &[
     "idempotency-key",
 ];
 /// Headers that may follow a redirect to another origin.
-const PLAIN_HEADERS: &[&str] = &["accept", "accept-language", "user-agent"];
+pub(crate) const PLAIN_HEADERS: &[&str] = &["accept", "accept-language", "user-agent"];
 
 pub(crate) struct Egress {
     connections: Connections,
@@ -87,35 +87,63 @@ impl Egress {
         Ok(Egress { connections: Connections::new(resolver, extra_roots, folder)? })
     }
 
-    /// Sends one request and follows its redirects.
+    /// Sends one request. A redirect is handed back: where it leads is for the gate to judge.
     pub(crate) async fn send(
         &self,
         permit: NetPermit,
         outgoing: Outgoing,
         secrets: &Secrets,
-        lines: Option<Lines>,
-    ) -> Result<Received, Blocked> {
+        sent: &mut Sent,
+    ) -> Result<Answered, Blocked> {
         check_headers(&permit, &outgoing)?;
-        let mut permit = permit;
-        let mut outgoing = outgoing;
-        let mut injected = Vec::new();
-        for _ in 0..=REDIRECTS_MAX {
-            let (request, used) = prepare(&permit, &outgoing, secrets)?;
-            injected.extend(used);
-            let connection = self.connections.take(&permit).await?;
-            let response = connection.send(request).await?;
-            let status = response.status().as_u16();
-            let location =
-                response.headers().get("location").and_then(|value| value.to_str().ok()).map(String::from);
-            match (status, location) {
-                (301 | 302 | 303 | 307 | 308, Some(location)) => {
-                    (permit, outgoing) = redirect(&permit, outgoing, status, &location)?;
-                }
-                _ => return body::receive(response, &permit, &injected, lines).await,
-            }
+        let (request, used) = prepare(&permit, &outgoing, secrets)?;
+        sent.injected.extend(used);
+        let connection = self.connections.take(&permit).await?;
+        let response = connection.send(request).await?;
+        let status = response.status().as_u16();
+        let location =
+            response.headers().get("location").and_then(|value| value.to_str().ok()).map(String::from);
+        let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, location) else {
+            let lines = sent.lines.take();
+            return body::receive(response, &permit, &sent.injected, lines).await.map(Answered::Whole);
+        };
+        sent.redirects += 1;
+        if sent.redirects > REDIRECTS_MAX {
+            return Err(
+                Failure::new(FailureKind::Status, format!("more than {REDIRECTS_MAX} redirects")).into()
+            );
         }
-        Err(Failure::new(FailureKind::Status, format!("more than {REDIRECTS_MAX} redirects")).into())
+        onward(&permit, &outgoing, status, &location, &sent.injected).map(Answered::Elsewhere)
     }
+}
+
+/// What one call has sent so far, redirects included.
+#[derive(Default)]
+pub(crate) struct Sent {
+    lines: Option<Lines>,
+    injected: Vec<Injected>,
+    redirects: usize,
+}
+
+impl Sent {
+    pub(crate) fn new(lines: Option<Lines>) -> Sent {
+        Sent { lines, ..Sent::default() }
+    }
+}
+
+/// What a server did with a request.
+pub(crate) enum Answered {
+    Whole(Received),
+    Elsewhere(Onward),
+}
+
+/// Where a server sends a request on to.
+pub(crate) struct Onward {
+    pub(crate) url: String,
+    pub(crate) keeps: bool,
+    pub(crate) crosses: bool,
+    /// Tags of secrets that stand in the address.
+    pub(crate) tags: Tags,
 }
 
 fn check_headers(permit: &NetPermit, outgoing: &Outgoing) -> Result<(), Blocked> {
@@ -181,29 +209,25 @@ fn prepare(
     Ok((request, used))
 }
 
-/// The next request of a redirect. Neither body nor credentials cross to another origin.
-fn redirect(
+/// What a redirect asks for. A body does not cross to another origin.
+fn onward(
     permit: &NetPermit,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
     status: u16,
     location: &str,
-) -> Result<(NetPermit, Outgoing), Blocked> {
+    injected: &[Injected],
+) -> Result<Onward, Blocked> {
+    let bad = |message: String| {
+        Refusal::new(Rule::BadAddress, permit.link(), message).towards(permit.target().origin())
+    };
+    let target = permit.target().follow(location).map_err(bad)?;
     let keeps = matches!(status, 307 | 308) || matches!(permit.method(), "GET" | "HEAD");
-    let method = if keeps { permit.method().to_string() } else { "GET".to_string() };
-    let next = permit.follow(location, &method).map_err(Blocked::Refused)?;
-    let mut outgoing = outgoing;
-    if !keeps {
-        outgoing.body = None;
-        outgoing.headers.retain(|(name, _)| name != "content-type");
+    let crosses = target.origin() != permit.target().origin();
+    if crosses && keeps && outgoing.body.is_some() {
+        let message = format!("a redirect would send the body on to `{}`", target.origin());
+        let refusal = Refusal::new(Rule::BadAddress, permit.link(), message).towards(target.origin());
+        return Err(refusal.change("call the new address directly, if it may have the data").into());
     }
-    if next.target().origin() != permit.target().origin() {
-        if outgoing.body.is_some() {
-            let message = format!("a redirect would send the body on to `{}`", next.target().origin());
-            let refusal =
-                Refusal::new(Rule::BadAddress, permit.link(), message).towards(next.target().origin());
-            return Err(refusal.change("call the new address directly, if it may have the data").into());
-        }
-        outgoing.headers.retain(|(name, _)| PLAIN_HEADERS.contains(&name.as_str()));
-    }
-    Ok((next, outgoing))
+    let tags = body::echoes(&[], location.as_bytes(), injected);
+    Ok(Onward { url: target.as_str().to_string(), keeps, crosses, tags })
 }

@@ -79,7 +79,8 @@ pub(super) fn blocked(stop: Stop) -> Blocked {
     match stop {
         Stop::Refused(refusal) => Blocked::Refused(refusal),
         Stop::Failed { link, failure } => {
-            Failure::new(failure.kind, format!("`{link}`: {}", failure.message)).into()
+            let message = format!("`{link}`: {}", failure.message);
+            Failure::new(failure.kind, message).labelled(failure.label).into()
         }
     }
 }

@@ -64,5 +64,6 @@ async fn choose(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         let left = pass(way.to_body(body), walk).await.map_err(blocked)?;
         return Ok(Unchecked::one(left.joined(decision)));
     }
-    Err(Failure::new(FailureKind::NoCase, "no case holds, and there is no `otherwise`").into())
+    let failure = Failure::new(FailureKind::NoCase, "no case holds, and there is no `otherwise`");
+    Err(failure.labelled(decision).into())
 }

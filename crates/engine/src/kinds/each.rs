@@ -54,11 +54,11 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let list = frame.eval(over)?;
     let Value::List(items) = &list.value else {
         let message = format!("`over` must be a list, not {}", list.value.type_name());
-        return Err(Failure::new(FailureKind::Invalid, message).into());
+        return Err(Failure::new(FailureKind::Invalid, message).labelled(list.labels.all()).into());
     };
     if items.len() > *items_max {
         let message = format!("{} items are more than `at_most` {items_max}", items.len());
-        return Err(Failure::new(FailureKind::TooLarge, message).into());
+        return Err(Failure::new(FailureKind::TooLarge, message).labelled(list.labels.all()).into());
     }
     // How often the body runs is decided by the list, so its length decides everything in the body.
     let decision = call.admitted.decision().join(list.labels.own());
@@ -73,7 +73,8 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         let (way, body, frame) = (way.to_body(body.clone()), body.clone(), frame.clone());
         let (full, name) = (full.clone(), name.clone());
         async move {
-            way.shared.facts().spend_step(&full).map_err(Blocked::Refused)?;
+            let step = way.shared.facts().spend_step(&full);
+            step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
             let walk = frame.inside(&body.plan, &[(&name, item), ("index", index)], decision);
             pass(way, walk).await.map_err(blocked)
         }

@@ -18,7 +18,11 @@ pub(super) static KIND: Kind = Kind {
         Key::new("values", Form::List(&Form::Text), "the values of an `enum`"),
         Key::new("min", Form::Int { min: i64::MIN, max: i64::MAX }, "smallest `int`"),
         Key::new("max", Form::Int { min: i64::MIN, max: i64::MAX }, "largest `int`"),
-        Key::new("drop", Form::List(&Form::Text), "tags so small a value no longer carries"),
+        Key::new(
+            "drop",
+            Form::List(&Form::Text),
+            "tags so small a value no longer carries; policy must permit to `declassify` here",
+        ),
     ],
     with: With::Fields(&[
         Key::required("from", Form::Any, "where the value is taken from"),

@@ -1,8 +1,8 @@
 //! `http`: one request through the engine's only way out.
 
-use super::{Call, Runs, fail, invalid, known_keys, required, text};
+use super::{Call, Runs, invalid, known_keys, required, text};
 use crate::bound::Called;
-use crate::egress::{Lines, Outgoing, Received};
+use crate::egress::{Answered, Lines, Onward, Outgoing, PLAIN_HEADERS, Received, Sent};
 use crate::run::Way;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +11,11 @@ use ringmail_core::chain::Link;
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::expr::text_of;
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{Blocked, NetPermit, Permit, Unchecked};
+use ringmail_core::gate::{Blocked, Permit, Redirect, Unchecked};
 use ringmail_core::grant::METHODS;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
+use ringmail_core::label::Tags;
 use ringmail_core::value::{Str, Value};
 
 const FORMS: &[&str] = &["auto", "json", "text", "lines", "base64"];
@@ -75,25 +76,39 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, way: &Way, _: &Link, mut call: Call) -> Called {
-        let Some(Permit::Net(permit)) = call.admitted.take_permit() else {
-            return fail(Failure::new(FailureKind::Unavailable, "the call has no permit"));
-        };
-        Box::pin(request(way.clone(), call, *permit))
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        Box::pin(request(way.clone(), call))
     }
 }
 
-async fn request(way: Way, call: Call, permit: NetPermit) -> Result<Unchecked, Blocked> {
+async fn request(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let args = call.admitted.args();
-    let form = text(args, "as").map_err(invalid)?.unwrap_or("auto");
-    if !FORMS.contains(&form) {
+    let form = text(args, "as").map_err(invalid)?.unwrap_or("auto").to_string();
+    if !FORMS.contains(&&*form) {
         return Err(invalid(format!("`as` must be one of {}", FORMS.join(", "))).into());
     }
     let any = text(args, "expect").map_err(invalid)? == Some("any");
-    let outgoing = outgoing(args, call.key.as_ref())?;
     let lines = (form == "lines").then(|| Lines::new(way.pieces(&call.admitted)));
-    let engine = &way.shared.engine;
-    let received = engine.egress.send(permit, outgoing, &engine.secrets, lines).await?;
+    let mut sent = Sent::new(lines);
+    let mut tags = Tags::NONE;
+    let mut call = call;
+    let received = loop {
+        let Some(Permit::Net(permit)) = call.admitted.take_permit() else {
+            return Err(Failure::new(FailureKind::Unavailable, "the call has no permit").into());
+        };
+        let outgoing = outgoing(call.admitted.args(), call.key.as_ref())?;
+        let engine = &way.shared.engine;
+        match engine.egress.send(*permit, outgoing, &engine.secrets, &mut sent).await? {
+            Answered::Whole(received) => break received,
+            Answered::Elsewhere(onward) => {
+                let (link, _) = way.link(call.admitted.position())?;
+                call.admitted = way.admit_again(link, call.admitted, &redirect(&onward)).await?;
+                // What comes back from there is what a call of that address would have brought.
+                tags = tags.with(call.admitted.output_label().tags).with(onward.tags);
+                call.key = call.key.filter(|_| !onward.crosses);
+            }
+        }
+    };
     if !any && !(200..300).contains(&received.status) {
         let kind = match received.status {
             429 | 502 | 503 | 504 => FailureKind::Unavailable,
@@ -101,8 +116,13 @@ async fn request(way: Way, call: Call, permit: NetPermit) -> Result<Unchecked, B
         };
         return Err(Failure::new(kind, format!("the server answered {}", received.status)).into());
     }
-    let tags = received.echoed;
-    Ok(Unchecked::tagged(answer(received, form)?, tags))
+    let tags = tags.with(received.echoed);
+    Ok(Unchecked::tagged(answer(received, &form)?, tags))
+}
+
+fn redirect(onward: &Onward) -> Redirect<'_> {
+    let Onward { url, keeps, crosses, tags } = onward;
+    Redirect { url, keeps: *keeps, crosses: *crosses, plain_headers: PLAIN_HEADERS, tags: *tags }
 }
 
 fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {

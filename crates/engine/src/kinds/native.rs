@@ -3,7 +3,8 @@
 use super::{Call, Runs, fail, now};
 use crate::bound::{Called, NativeRun};
 use crate::ctx::Ctx;
-use crate::run::{Way, panicked};
+use crate::run::Way;
+use crate::running::panicked;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};

@@ -51,7 +51,8 @@ async fn repeat(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let mut state = frame.fill(start)?;
     let mut decision = call.admitted.decision();
     for round in 0..*rounds_max {
-        way.shared.facts().spend_step(&link.full).map_err(Blocked::Refused)?;
+        let step = way.shared.facts().spend_step(&link.full);
+        step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
         let index = Labeled::new(Value::Int(i64::try_from(round).unwrap_or(i64::MAX)), Label::BOTTOM);
         let walk = frame.inside(&body.plan, &[("state", state), ("index", index.clone())], decision);
         let left = pass(way.to_body(body.clone()), walk).await.map_err(blocked)?;
@@ -64,5 +65,5 @@ async fn repeat(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         state = left.labeled().clone();
     }
     let message = format!("`until` did not hold after {rounds_max} rounds");
-    Err(Failure::new(FailureKind::Rounds, message).into())
+    Err(Failure::new(FailureKind::Rounds, message).labelled(decision.join(state.labels.all())).into())
 }

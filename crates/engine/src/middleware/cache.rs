@@ -4,7 +4,6 @@
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Admitted, Unchecked};
 use ringmail_core::json::to_canonical;
-use ringmail_core::label::Tags;
 use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -70,17 +69,7 @@ struct Store {
 #[derive(Debug)]
 enum Entry {
     Running,
-    Done { used_for: Option<Str>, value: Value, tags: Tags, at: Instant },
-}
-
-/// A kept result.
-#[derive(Debug)]
-pub(crate) struct Hit(Value, Tags);
-
-impl Hit {
-    pub(crate) fn into_unchecked(self) -> Unchecked {
-        Unchecked::tagged(self.0, self.1)
-    }
+    Done { used_for: Option<Str>, result: Unchecked, at: Instant },
 }
 
 /// The right to run the call of a key; given back when dropped without a result.
@@ -94,7 +83,8 @@ pub(crate) struct Claim {
 /// What is known of a key.
 #[derive(Debug)]
 pub(crate) enum Earlier {
-    Hit(Hit),
+    /// A kept result, to pass the gate like a new one.
+    Hit(Unchecked),
     Mine(Claim),
 }
 
@@ -135,8 +125,8 @@ impl Results {
                     "the idempotency key was used with other arguments",
                 ));
             }
-            Some(Entry::Done { value, tags, at, .. }) if self.0.ttl.is_none_or(|ttl| at.elapsed() < ttl) => {
-                return Ok(Some(Earlier::Hit(Hit(value.clone(), *tags))));
+            Some(Entry::Done { result, at, .. }) if self.0.ttl.is_none_or(|ttl| at.elapsed() < ttl) => {
+                return Ok(result.again().map(Earlier::Hit));
             }
             _ => {}
         }
@@ -163,13 +153,8 @@ fn make_room(entries: &mut HashMap<(Option<Str>, Str), Entry>, most: usize) {
 impl Claim {
     /// Keeps a result for the next call of the key.
     pub(crate) fn keep(mut self, unchecked: &Unchecked) {
-        let Some((value, tags)) = unchecked.as_new() else { return };
-        let done = Entry::Done {
-            used_for: self.key.used_for.clone(),
-            value: value.clone(),
-            tags,
-            at: Instant::now(),
-        };
+        let Some(result) = unchecked.again() else { return };
+        let done = Entry::Done { used_for: self.key.used_for.clone(), result, at: Instant::now() };
         self.results.entries().insert((self.key.tenant.clone(), self.key.name.clone()), done);
         self.kept = true;
     }

@@ -44,7 +44,7 @@ output: ${a.v}";
     check(
         links,
         r#"{"go": false}"#,
-        "`t` failed: expression: `output`: this link did not run; test it with `done(...)` first",
+        "`t` failed: expression: `output` at 5:11: this link did not run; test it with `done(...)` first",
     )
     .await;
 }

@@ -23,3 +23,5 @@ mod rules;
 mod seal;
 mod server;
 mod setup;
+mod told;
+mod ways_round;

@@ -146,9 +146,6 @@ async fn refused(rule: Rule) -> Report {
     }
 }
 
-/// Rules that refuse after the call was admitted. They end the run, and the trail lacks them.
-const LATE: &[Rule] = &[Rule::ByteBudget, Rule::SpecialAddress, Rule::NoRecorder, Rule::RecordFailed];
-
 #[tokio::test]
 async fn every_rule_refuses_a_run_and_stands_on_its_trail() {
     for rule in Rule::ALL.iter().filter(|rule| **rule != Rule::ForeignTenant) {
@@ -161,7 +158,7 @@ async fn every_rule_refuses_a_run_and_stands_on_its_trail() {
             .trail
             .iter()
             .any(|event| matches!(&event.stage, Stage::Refused(refusal) if refusal.rule == *rule));
-        assert!(on_trail || LATE.contains(rule), "{}", rule.id());
+        assert!(on_trail, "{}", rule.id());
     }
 }
 

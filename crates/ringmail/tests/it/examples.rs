@@ -91,9 +91,9 @@ fn without_nonce(text: &str) -> String {
     let mut parts = text.split("handle:");
     let first = parts.next().unwrap_or_default().to_string();
     parts.fold(first, |out, part| {
-        let (nonce, rest) = part.split_once(':').unwrap();
-        assert_eq!(nonce.len(), 16, "{part}");
-        format!("{out}handle:*:{rest}")
+        let (name, rest) = part.split_at(32);
+        assert!(name.chars().all(|c| c.is_ascii_hexdigit()), "{part}");
+        format!("{out}handle:*{rest}")
     })
 }
 

@@ -58,6 +58,7 @@ fn a_data_folder_that_cannot_be_used_is_said_before_anything_runs() {
 }
 
 /// Starts a run and waits until its record says that it has begun.
+#[allow(clippy::zombie_processes, reason = "whoever asked for the child waits for it")]
 fn started(place: &Place) -> std::process::Child {
     place.write("waits.yaml", WAITS);
     let mut command = place.command(&["run", "waits.yaml"]);
