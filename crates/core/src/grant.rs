@@ -276,6 +276,11 @@ impl Effective {
         out
     }
 
+    /// What still holds at a moment.
+    pub fn current(&self, now_ms: u64) -> Effective {
+        Effective::new(self.grants.iter().filter(|grant| !expired(grant, now_ms)), &self.ceiling)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.grants.is_empty()
     }

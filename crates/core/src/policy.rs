@@ -111,6 +111,29 @@ struct Known {
     reads: Reads,
 }
 
+impl Known {
+    /// Whether it holds whoever asks and whatever the facts. Where that is not plain, it is not said.
+    fn is_for_everyone(&self) -> bool {
+        let text = self.policy.to_cedar().unwrap_or_default();
+        self.policy.principal_constraint() == PrincipalConstraint::Any
+            && !text.contains("when")
+            && !text.contains("unless")
+    }
+}
+
+/// What policy can be seen to do before anybody asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// Some policy permits, and none forbids.
+    Open,
+    /// No policy permits anybody.
+    Silent,
+    /// This policy forbids everybody.
+    Forbidden(Str),
+    /// These policies forbid some, or under conditions.
+    Conditional(Vec<Str>),
+}
+
 /// Policies of the embedded default: the host program runs chains; effects still need grants and policies.
 pub const EMBEDDED: &str = r#"@id("host-runs-chains")
 permit (principal == Ringmail::Principal::"host", action == Ringmail::Action::"run", resource);
@@ -156,14 +179,22 @@ impl Policies {
         self.slice(principal, action, resource).decide(&self.authorizer, facts)
     }
 
-    /// Whether any permit could match some principal for this action and resource.
-    pub fn could_permit(&self, action: Action, resource: Resource<'_>) -> bool {
-        let Some(names) = Names::new(&Principal::host(), action, resource) else { return false };
-        self.policies.iter().any(|known| {
-            known.policy.effect() == cedar_policy::Effect::Permit
-                && names.action_fits(&known.policy)
-                && names.resource_fits(&known.policy)
-        })
+    /// What can be said of an action before anybody asks for it.
+    pub fn foresee(&self, action: Action, resource: Resource<'_>) -> Prospect {
+        let Some(names) = Names::new(&Principal::host(), action, resource) else { return Prospect::Silent };
+        let fits = |known: &&Known| names.action_fits(&known.policy) && names.resource_fits(&known.policy);
+        let permits = |known: &Known| known.policy.effect() == cedar_policy::Effect::Permit;
+        let (permit, forbid): (Vec<&Known>, Vec<&Known>) =
+            self.policies.iter().filter(fits).partition(|known| permits(known));
+        let id = |known: &Known| Str::from(known.policy.id().to_string());
+        if permit.is_empty() {
+            return Prospect::Silent;
+        }
+        match forbid.iter().find(|known| known.is_for_everyone()) {
+            Some(known) => Prospect::Forbidden(id(known)),
+            None if forbid.is_empty() => Prospect::Open,
+            None => Prospect::Conditional(forbid.iter().map(|known| id(known)).collect()),
+        }
     }
 
     fn slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Arc<Slice> {

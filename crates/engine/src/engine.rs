@@ -202,7 +202,7 @@ impl Engine {
         for plan in &plans {
             if let Some(first) = seen.insert(plan.name.clone(), plan.clone()) {
                 let message = format!("the chain `{}` is also in `{}`", plan.name, first.source.name);
-                out.problems.add(&plan.source, ringmail_core::doc::Span::default(), message);
+                out.problems.add(&plan.source, plan.named, message);
             }
         }
         for plan in &plans {
@@ -228,6 +228,7 @@ impl Engine {
 
     fn check_flows(&self, out: &mut Checked) {
         let plans = out.plans.clone();
+        let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
         let find = |name: &str| {
             plans
                 .iter()
@@ -236,10 +237,10 @@ impl Engine {
                 .or_else(|| self.chain(name).map(|chain| chain.plan().clone()))
         };
         for plan in &plans {
-            for (span, message) in flow::type_problems(plan, &find) {
+            for (span, message) in flow::type_problems(plan, &secrets, &find) {
                 out.problems.add(&plan.source, span, message);
             }
-            for verdict in flow::foresee(plan, &self.0.authority, &find) {
+            for verdict in flow::foresee(plan, &self.0.authority, self.0.clock.now_ms(), &find) {
                 // A chain that only others call answers to them, and their callers are judged there.
                 let answers = verdict.sink != CALLER || !plans.iter().any(|other| calls(other, &plan.name));
                 if let Foreseen::Never { message, changes, .. } = &verdict.answer

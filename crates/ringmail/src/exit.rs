@@ -3,6 +3,7 @@
 use crate::{snippet, terminal};
 use ringmail_engine::core::doc::{Problem, Problems};
 use ringmail_engine::core::refusal::Refusal;
+use ringmail_engine::core::value::Value;
 use std::fmt::Write;
 
 /// Exit codes of every command.
@@ -81,6 +82,18 @@ impl Fault {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Fault {
         self.hints.push(hint.into());
         self
+    }
+
+    /// For `--format json`: what is wrong, with places.
+    pub(crate) fn to_value(&self) -> Option<Value> {
+        let told = match &self.source {
+            Source::Silent => return None,
+            Source::Problems(problems) => ("problems", snippet::problems_value(problems)),
+            Source::Error(error) => ("error", Value::from(format!("{error:#}"))),
+            Source::Refusal(refusal, _) => ("refusal", ringmail_engine::refusal_value(refusal)),
+        };
+        let hints = self.hints.iter().map(|hint| Value::from(hint.as_str()));
+        Some(Value::map([("ended", Value::from("not started")), told, ("hints", Value::list(hints))]))
     }
 
     /// Prints the error to stderr; the only place that does.

@@ -121,9 +121,8 @@ impl Layout {
                 self.push(moved, trimmed);
             }
             Inner::No if trimmed.is_empty() => {
-                if !matches!(self.waiting.last(), Some(None))
-                    && !(self.out.is_empty() && self.waiting.is_empty())
-                {
+                let leads = self.out.is_empty() && self.waiting.is_empty();
+                if !leads && !matches!(self.waiting.last(), Some(None)) {
                     self.waiting.push(None);
                 }
             }

@@ -5,6 +5,8 @@ mod commands;
 mod demo;
 mod draw;
 mod exit;
+mod failure;
+mod input;
 mod layout;
 mod place;
 mod progress;

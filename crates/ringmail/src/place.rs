@@ -5,7 +5,7 @@ use crate::exit::Fault;
 use crate::snippet::Origin;
 use crate::terminal;
 use anyhow::Context;
-use ringmail_engine::core::doc::{Source, suggest, toml};
+use ringmail_engine::core::doc::{Problem, Problems, Source, suggest, toml};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
 use ringmail_engine::core::refusal::Refusal;
@@ -34,6 +34,8 @@ impl Place {
     pub(crate) fn open(chosen: Option<&Path>, start: &Path) -> Result<Place, Fault> {
         let root = match chosen {
             Some(folder) if folder.join(PROJECT_FILE).is_file() => Some(folder.to_path_buf()),
+            // Whoever names the file means its folder.
+            Some(file) if file.ends_with(PROJECT_FILE) && file.is_file() => file.parent().map(folder_of),
             Some(folder) => {
                 return Err(Fault::user(format!("there is no `{PROJECT_FILE}` in `{}`", folder.display()))
                     .hint(format!("make a project there: ringmail init {}", folder.display())));
@@ -127,6 +129,38 @@ impl Place {
         builder.build().map_err(build_fault)
     }
 
+    /// Leaves only what a chain needs to run, itself and all it calls, if anything else is broken.
+    pub(crate) fn keep_needed(&mut self, engine: &Engine, wanted: &Wanted) -> Result<(), Fault> {
+        let checked = engine.check(&self.chains);
+        if checked.problems.is_empty() {
+            return Ok(());
+        }
+        let Ok(first) = wanted.pick(&checked.plans, |plan| plan) else {
+            return Err(match wanted {
+                Wanted::File(file) => of_file(checked.problems, file).into(),
+                Wanted::Name(name) => {
+                    let fault: Fault = checked.problems.into();
+                    fault.hint(format!("there is no `{name}` among the chains that load; fix these first"))
+                }
+            });
+        };
+        let mut needed = vec![first.clone()];
+        let mut at = 0;
+        while let Some(plan) = needed.get(at).cloned() {
+            for (name, _) in plan.calls() {
+                let called = checked.plans.iter().find(|plan| plan.name == name);
+                if let Some(called) =
+                    called.filter(|called| !needed.iter().any(|known| known.name == called.name))
+                {
+                    needed.push(called.clone());
+                }
+            }
+            at += 1;
+        }
+        self.chains.retain(|source| needed.iter().any(|plan| plan.source.name == source.name));
+        Ok(())
+    }
+
     /// Who runs a chain: the principal named, the project's default, or the program itself.
     pub(crate) fn principal(&self, engine: &Engine, named: Option<&str>) -> Result<Principal, Fault> {
         let Some(name) = named.or(self.project.run_as.as_deref()) else { return Ok(Principal::host()) };
@@ -178,6 +212,12 @@ impl Wanted {
     }
 }
 
+/// The problems of one file.
+fn of_file(problems: Problems, file: &str) -> Problems {
+    let own = |problem: &Problem| problem.spot.as_ref().is_some_and(|spot| spot.source.name == file);
+    Problems(problems.0.into_iter().filter(own).collect())
+}
+
 /// Where the data that tainted a refused value entered, as far as the chains here show it.
 pub(crate) fn origins(refusal: &Refusal, checked: &Checked) -> Vec<Origin> {
     let find = |name: &str| checked.plans.iter().find_map(|plan| plan.spot(plan.find(name)?.span));
@@ -193,7 +233,9 @@ impl LogSink for StderrLog {
             Some(_) => format!(" {}", ringmail_engine::core::json::to_string(&line.fields)),
             None => String::new(),
         };
-        terminal::say(&terminal::clean(&format!("{} {}: {}{fields}", line.level, line.link, line.message)));
+        // One line of the log is one line, whatever the message holds.
+        let line = format!("{} {}: {}{fields}", line.level, line.link, line.message);
+        terminal::say(&terminal::clean(&line).replace('\n', "\\n"));
     }
 }
 
@@ -246,11 +288,21 @@ pub(crate) fn shown(path: &Path) -> String {
 pub(crate) fn read(path: &Path) -> Result<Arc<Source>, Fault> {
     let failed = || format!("cannot read `{}`", shown(path));
     let meta = std::fs::metadata(path).with_context(failed)?;
+    if meta.is_dir() {
+        return Err(Fault::user(format!("`{}` is a folder, and a chain is a file", shown(path))));
+    }
     if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
         return Err(Fault::user(format!("`{}` is no file of at most 4 MiB", shown(path))));
     }
-    let text = std::fs::read_to_string(path).with_context(failed)?;
-    Ok(Source::new(shown(path), text))
+    let bytes = std::fs::read(path).with_context(failed)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(shown(path), text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes().get(..at).unwrap_or_default().split(|byte| *byte == b'\n').count();
+            Err(Fault::user(format!("`{}` is not UTF-8 text: see line {line}", shown(path))))
+        }
+    }
 }
 
 /// All files with one of these endings in a folder and below, by name. A folder that is not there holds none.

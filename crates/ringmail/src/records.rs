@@ -73,6 +73,15 @@ impl Record {
         self.lines.iter().find(|line| text(line, "stage") == Some("started"))
     }
 
+    /// How a run ended that failed: its last stage, with the link and what is said of it.
+    pub(crate) fn failure(&self) -> Option<(&str, &str)> {
+        let last = self.lines.iter().rev().find(|line| text(line, "stage") == Some("failed"))?;
+        let after = self.lines.iter().rev().take_while(|line| !std::ptr::eq(*line, last));
+        let went_on =
+            after.into_iter().any(|line| matches!(text(line, "stage"), Some("admitted" | "answered")));
+        if went_on { None } else { Some((text(last, "link")?, text(last, "failure")?)) }
+    }
+
     /// Every refusal, in order.
     pub(crate) fn refusals(&self) -> Vec<&Value> {
         self.lines.iter().filter_map(|line| line.get("refusal")).collect()

@@ -4,6 +4,7 @@ use crate::terminal::{BLUE, BOLD, clean, paint};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use ringmail_engine::core::doc::{Problem, Problems, Spot};
 use ringmail_engine::core::refusal::Refusal;
+use ringmail_engine::core::value::Value;
 use std::ops::Range;
 
 /// Where tainting data entered a chain.
@@ -126,4 +127,25 @@ fn render(group: Group<'_>) -> String {
         lines.remove(1);
     }
     lines.join("\n")
+}
+
+/// Problems as data, for `--format json`.
+pub(crate) fn problems_value(problems: &Problems) -> Value {
+    let number = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let one = |problem: &Problem| {
+        let mut members = vec![("message", Value::from(problem.message.as_str()))];
+        if let Some(help) = &problem.help {
+            members.push(("help", Value::from(help.as_str())));
+        }
+        if let Some(spot) = &problem.spot {
+            let (line, column) = spot.source.line_column(spot.span.start);
+            members.push(("file", Value::from(spot.source.name.as_str())));
+            members.push(("line", number(line)));
+            members.push(("column", number(column)));
+            members.push(("start", number(spot.span.start)));
+            members.push(("end", number(spot.span.end)));
+        }
+        Value::map(members)
+    };
+    Value::list(problems.0.iter().map(one))
 }

@@ -6,6 +6,7 @@ use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::value::Value;
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -15,36 +16,92 @@ pub(crate) enum Format {
 
 /// Writes a result; a reader that has gone ends the command.
 pub(crate) fn print(text: &str) -> Result<(), Fault> {
-    let mut out = anstream::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| {
-        if !text.ends_with('\n') {
-            out.write_all(b"\n")?;
-        }
-        out.flush()
-    });
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Fault::silent(Exit::Pipe),
-        _ => Fault::from(anyhow::Error::new(error).context("cannot write to stdout")),
-    })
+    written(write_line(&mut anstream::stdout().lock(), text))
 }
 
 pub(crate) fn print_json(value: &Value) -> Result<(), Fault> {
-    print(&to_pretty(value))
+    print_data(&to_pretty(value))
 }
+
+/// Lines at the end of the terminal that are drawn over: what is said stands above them.
+static STATUS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Talks. Nobody may be listening, and that is no reason to stop.
 pub(crate) fn say(text: &str) {
-    let mut out = anstream::stderr().lock();
-    let _unheard = writeln!(out, "{}", text.trim_end_matches('\n'));
+    let status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _unheard = talk(status.len(), &[text.trim_end_matches('\n').to_string()], &status);
 }
 
-/// A value as text output: strings as they are, the rest as JSON.
-pub(crate) fn shown(value: &Value) -> String {
-    match value {
-        Value::Str(text) if std::io::stdout().is_terminal() => clean(text).into_owned(),
+/// Replaces the lines at the end of the terminal.
+pub(crate) fn status(lines: &[String]) {
+    let mut status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
+    if *status != lines {
+        let _unseen = talk(status.len(), &[], lines);
+        *status = lines.to_vec();
+    }
+}
+
+fn talk(drawn: usize, said: &[String], status: &[String]) -> std::io::Result<()> {
+    let mut out = anstream::stderr().lock();
+    if drawn > 0 {
+        write!(out, "\u{1b}[{drawn}F\u{1b}[0J")?;
+    }
+    for line in said.iter().chain(status) {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+/// Whether stderr is a terminal that can be drawn over.
+pub(crate) fn is_live() -> bool {
+    let stderr = std::io::stderr();
+    let moves = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+    stderr.is_terminal() && moves
+}
+
+pub(crate) fn columns() -> usize {
+    size().map_or(usize::MAX, |(columns, _)| columns)
+}
+
+pub(crate) fn rows() -> usize {
+    size().map_or(24, |(_, rows)| rows)
+}
+
+fn size() -> Option<(usize, usize)> {
+    let (columns, rows) = terminal_size::terminal_size_of(std::io::stderr())?;
+    Some((usize::from(columns.0), usize::from(rows.0)))
+}
+
+/// Writes what a chain answered, and nothing but that: strings as they are, the rest as JSON. A terminal gets it
+/// without what it would obey.
+pub(crate) fn print_value(value: &Value) -> Result<(), Fault> {
+    let text = match value {
         Value::Str(text) => text.to_string(),
         other => to_pretty(other),
+    };
+    print_data(&text)
+}
+
+/// Writes data byte for byte, whatever colours it seems to have.
+pub(crate) fn print_data(text: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { clean(text) } else { Cow::Borrowed(text) };
+    written(write_line(&mut out, &text))
+}
+
+fn write_line(out: &mut impl Write, text: &str) -> std::io::Result<()> {
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
     }
+    out.flush()
+}
+
+fn written(result: std::io::Result<()>) -> Result<(), Fault> {
+    result.map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Fault::silent(Exit::Pipe),
+        _ => Fault::from(anyhow::Error::new(error).context("cannot write to stdout")),
+    })
 }
 
 /// Text without anything a terminal would obey, of the same length, so that places in it stay.

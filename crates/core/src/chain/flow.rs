@@ -2,7 +2,7 @@
 //! caller is vouched for and no optional tag appears, in the worst neither. A flow refused even in the best can
 //! never be allowed and is a problem; one allowed even in the worst always is; the rest depends on the caller.
 
-use super::{Detail, Link, Plan, Root};
+use super::{Act, Detail, Link, Plan, Root};
 use crate::address::Target;
 use crate::doc::Span;
 use crate::expr::{Read, Ref, Shape, Slot, labels_at};
@@ -12,7 +12,7 @@ use crate::grant::{
 };
 use crate::kind::{Reach, Role};
 use crate::label::{Label, Labels, OriginTable, Tags, Tenant};
-use crate::policy::{Action, Resource};
+use crate::policy::{Action, Prospect, Resource};
 use crate::refusal::Rule;
 use crate::schema::Schema;
 use crate::template::Template;
@@ -46,10 +46,12 @@ const DEPTH_MAX: usize = 8;
 pub fn foresee(
     plan: &Plan,
     authority: &Authority,
+    now_ms: u64,
     chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
 ) -> Vec<Verdict> {
     let mut ahead = Ahead {
         authority,
+        now_ms,
         chains,
         origins: OriginTable::default(),
         verdicts: Vec::new(),
@@ -114,6 +116,7 @@ fn meet(a: Label, b: Label) -> Label {
 
 struct Ahead<'a> {
     authority: &'a Authority,
+    now_ms: u64,
     chains: &'a dyn Fn(&str) -> Option<Arc<Plan>>,
     origins: OriginTable,
     verdicts: Vec<Verdict>,
@@ -376,8 +379,13 @@ impl Ahead<'_> {
 
     /// The caller is a sink of what the chain answers.
     fn answer(&mut self, plan: &Plan, output: &Bounds) {
+        let resource = Resource { name: &plan.name, chain: &plan.name, kind: None };
+        if let Some(answer) = self.forbidden(Action::Run, resource) {
+            let span = plan.named;
+            self.verdicts.push(Verdict { link: plan.name.clone(), sink: "run".into(), answer, span });
+        }
         let effective = self.authority.grants.effective(&plan.name);
-        let granted = effective.respond(0);
+        let granted = effective.respond(self.now_ms);
         let nothing = Flow::default();
         let flow = granted.as_ref().map_or(&nothing, |fit| fit.rule);
         let sink = Sink { flow, also: Tags::NONE, consequential: false, steering: &[] };
@@ -406,10 +414,23 @@ impl Ahead<'_> {
     }
 
     fn judge(&mut self, link: &Link, args: &Bounds, control: (Label, Label)) {
-        let effective = self.authority.grants.effective(&link.full);
+        if let Detail::Act(act) = &link.detail {
+            self.act(link, act);
+        }
+        let all = self.authority.grants.effective(&link.full);
+        let effective = all.current(self.now_ms);
         let candidates = match self.candidates(link, &effective) {
             Ok(candidates) if candidates.is_empty() => return,
             Ok(candidates) => candidates,
+            Err(missing)
+                if effective.grants().len() < all.grants().len() && self.candidates(link, &all).is_ok() =>
+            {
+                let message = format!("the grant for `{}` has expired", missing.sink);
+                let changes = vec!["have the grant reviewed and its `expires` moved on".into()];
+                let (path, origins) = (String::new(), Vec::new());
+                let answer = Foreseen::Never { rule: Rule::GrantExpired, path, origins, message, changes };
+                return self.say(link, link.span, missing.sink, answer);
+            }
             Err(Missing { sink, rule, message, changes }) => {
                 let answer =
                     Foreseen::Never { rule, path: String::new(), origins: Vec::new(), message, changes };
@@ -419,16 +440,7 @@ impl Ahead<'_> {
         let name = candidates.first().map_or_else(String::new, |candidate| candidate.name.clone());
         let chain = link.full.split('.').next().unwrap_or_default();
         let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
-        if !self.authority.policies.could_permit(Action::Call, resource) {
-            let message =
-                format!("no policy permits anyone to call `{}`, and nothing matched means deny", link.full);
-            let answer = Foreseen::Never {
-                rule: Rule::PolicySilent,
-                path: String::new(),
-                origins: Vec::new(),
-                message,
-                changes: vec![format!("add a policy that permits somebody to `call` `{}`", link.full)],
-            };
+        if let Some(answer @ Foreseen::Never { .. }) = self.forbidden(Action::Call, resource) {
             return self.say(link, link.span, name, answer);
         }
         let faults = |labels: &Labels, decision: Label, worst: bool| -> Option<Fault> {
@@ -456,9 +468,53 @@ impl Ahead<'_> {
                 let (path, origins) = self.place(&fault);
                 Foreseen::Depends { rule: fault.rule, path, origins }
             }
-            (None, None) => Foreseen::Allowed,
+            (None, None) => self.forbidden(Action::Call, resource).unwrap_or(Foreseen::Allowed),
         };
         self.say(link, span, name, answer);
+    }
+
+    /// An act that nobody may do, or nobody any more.
+    fn act(&mut self, link: &Link, act: &Act) {
+        let action = if link.kind.role == Role::Endorse { Action::Endorse } else { Action::Declassify };
+        let chain = link.full.split('.').next().unwrap_or_default();
+        let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
+        let (path, origins) = (String::new(), Vec::new());
+        if act.expires_ms.is_some_and(|end| self.now_ms >= end) {
+            let message = format!("the right to {} here has expired", action.name());
+            let changes = vec!["review it and move `expires` on".into()];
+            let answer = Foreseen::Never { rule: Rule::ActExpired, path, origins, message, changes };
+            return self.say(link, link.span, action.name().into(), answer);
+        }
+        match self.forbidden(action, resource) {
+            Some(answer @ Foreseen::Never { .. }) if act.required => {
+                self.say(link, link.span, action.name().into(), answer);
+            }
+            _ => {}
+        }
+    }
+
+    /// What policy can be seen to do to everybody, or may do to some.
+    fn forbidden(&self, action: Action, resource: Resource<'_>) -> Option<Foreseen> {
+        let (path, name, act) = (String::new(), resource.name, action.name());
+        match self.authority.policies.foresee(action, resource) {
+            Prospect::Open => None,
+            Prospect::Silent => {
+                let message =
+                    format!("no policy permits anyone to {act} `{name}`, and nothing matched means deny");
+                let changes = vec![format!("add a policy that permits somebody to `{act}` `{name}`")];
+                let rule = Rule::PolicySilent;
+                Some(Foreseen::Never { rule, path, origins: Vec::new(), message, changes })
+            }
+            Prospect::Forbidden(id) => {
+                let message = format!("`{id}` forbids everyone to {act} `{name}`");
+                let changes = vec![format!("change `{id}`, if that is not what it is for")];
+                let rule = Rule::PolicyForbids;
+                Some(Foreseen::Never { rule, path, origins: Vec::new(), message, changes })
+            }
+            Prospect::Conditional(origins) => {
+                Some(Foreseen::Depends { rule: Rule::PolicyForbids, path, origins })
+            }
+        }
     }
 
     fn say(&mut self, link: &Link, span: Span, sink: String, answer: Foreseen) {
@@ -481,13 +537,13 @@ impl Ahead<'_> {
         let missing = |sink: String, power: String| Err(Missing::grant(link, sink, "", &power));
         match link.kind.reach {
             Reach::Nothing => Ok(Vec::new()),
-            Reach::Log => match effective.log(0) {
+            Reach::Log => match effective.log(self.now_ms) {
                 Ok(fit) => Ok(vec![Candidate::new("log", fit.rule, Some(false), &[])]),
                 Err(_) => missing("log".into(), LOG_POWER.into()),
             },
             Reach::Effect => {
                 let Detail::Native { effect: Some(name), .. } = &link.detail else { return Ok(Vec::new()) };
-                match effective.effect(name, 0) {
+                match effective.effect(name, self.now_ms) {
                     Ok(fit) => {
                         Ok(vec![Candidate::new(&format!("effect:{name}"), &fit.rule.flow, Some(true), &[])])
                     }
@@ -671,10 +727,14 @@ fn from(origins: &[Str]) -> String {
 /// Types that can never fit: what expressions do with what schemas say.
 pub fn type_problems(
     plan: &Plan,
+    secrets: &[Str],
     chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
 ) -> Vec<(crate::doc::Span, String)> {
     let mut problems = Vec::new();
-    types_of(plan, &|_| Shape::ANY, chains, &mut problems);
+    let known = secrets.iter().map(|name| (name.clone(), Shape::json_types(["string"])));
+    let known = Shape::map_of(known.collect(), true);
+    let outer = |root: &Root| if *root == Root::Secrets { known.clone() } else { Shape::ANY };
+    types_of(plan, &outer, chains, &mut problems);
     problems
 }
 
@@ -707,6 +767,7 @@ fn types_of(
                 Root::Outer(slot) => root(*slot),
                 Root::Local(name) if &**name != "index" => local.clone(),
                 Root::Local(_) => Shape::number(),
+                Root::Secrets => outer(of),
                 _ => Shape::ANY,
             };
             types_of(body, &outer, chains, problems)

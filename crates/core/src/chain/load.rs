@@ -47,6 +47,7 @@ pub fn load(node: &Node, source: &Arc<Source>, around: &mut Surroundings<'_>) ->
     let returns = node.get("returns").and_then(|node| loader.schema(node));
     let body = Body { name, links: node.get("links"), output: node.get("output"), locals: Vec::new() };
     let mut plan = loader.plan(body, None);
+    plan.named = node.get("chain").map_or(node.span, |name| name.span);
     plan.description = node.get("description").and_then(Node::text).unwrap_or_default().into();
     plan.limits = limits(node.get("limits"), loader.around.limits);
     plan.middleware = loader.middleware(node.get("middleware"));
@@ -137,6 +138,7 @@ impl<'l> Loader<'l, '_> {
         let graph = Graph::new(&plan_links, &after);
         graph::check(&plan_links, &graph, self.source, self.problems);
         Plan {
+            named: Span::default(),
             name: body.name,
             description: "".into(),
             source: self.source.clone(),

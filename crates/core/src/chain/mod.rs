@@ -30,6 +30,8 @@ use std::sync::Arc;
 pub struct Plan {
     /// `chain`, or `chain.link` for a body.
     pub name: Str,
+    /// Where the file names it.
+    pub named: Span,
     pub description: Str,
     pub source: Arc<Source>,
     pub input: Option<Schema>,

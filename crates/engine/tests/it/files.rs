@@ -16,7 +16,7 @@ fs = [{ mount = \"inbox\", access = \"read\", file_max = \"1KiB\" }, { mount = \
 
 async fn run(bench: &Bench, with: &str) -> String {
     let chain =
-        format!("chain: t\nlinks:\n  f: {{kind: file, timeout: 5s, with: '${{input}}'}}\noutput: ${{f}}");
+        "chain: t\nlinks:\n  f: {kind: file, timeout: 5s, with: '${input}'}\noutput: ${f}".to_string();
     // The steering arguments must be trusted, so they are written into the chain.
     let fixed = chain.replace("'${input}'", with);
     shown(&bench.run(&[&fixed], "{\"text\": \"hello\"}").await)
@@ -44,9 +44,7 @@ async fn attack_13_a_read_grant_creates_and_truncates_nothing() {
     let folder = bench.folder.path();
     std::fs::write(folder.join("in/a.txt"), "kept").unwrap();
     for op in ["write", "append", "remove"] {
-        let chain = format!(
-            "chain: t\nlinks:\n  f: {{kind: file, with: {{op: '${{input.op}}', path: 'inbox:a.txt', content: x}}}}\noutput: 1"
-        );
+        let chain = "chain: t\nlinks:\n  f: {kind: file, with: {op: '${input.op}', path: 'inbox:a.txt', content: x}}\noutput: 1".to_string();
         let refused = shown(&bench.run(&[&chain], &format!("{{\"op\": \"{op}\"}}")).await);
         assert!(
             refused.starts_with("refused no-grant: a grant names `mount:inbox`, but it allows reading only"),

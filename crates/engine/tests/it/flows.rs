@@ -191,8 +191,9 @@ async fn an_endorsement_by_a_principal_who_may_goes_through() {
     assert_eq!(refusal.changes[0], "run as a principal whom policy permits to endorse at `t.confirm`");
     let large = bench.run_as(&[&confirm("")], r#"{"iban": "DE1", "amount": 501}"#, finance()).await;
     assert_eq!(shown(&large), "refused out-of-scope: the value is not within `scope`");
-    let old = bench.run_as(&[&confirm("expires: 2020-01-01,")], input, finance()).await;
-    assert_eq!(shown(&old), "refused act-expired: the right to endorse here has expired");
+    assert!(
+        bench.problems(&confirm("expires: 2020-01-01,")).contains("the right to endorse here has expired")
+    );
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -303,10 +304,8 @@ async fn attack_39_a_history_rule_refuses_what_each_call_alone_may() {
     assert_eq!(refusal.policies, ["no-send-after-pii".into()]);
     let spot = refusal.spot.as_ref().unwrap();
     assert!(spot.source.text[spot.span.start..spot.span.end].starts_with("@id(\"no-send-after-pii\")"));
-    let thrice = format!(
-        "chain: t\nlinks:\n  all: {{kind: each, over: '[1, 2, 3]', do: {{links: {{x: {{kind: chain, chain: s}}}}, output: 1}}}}\noutput: 1"
-    );
-    let one = format!("chain: s\nlinks:\n  send: {{kind: native, call: same, with: 1}}\noutput: 1");
+    let thrice = "chain: t\nlinks:\n  all: {kind: each, over: '[1, 2, 3]', do: {links: {x: {kind: chain, chain: s}}, output: 1}}\noutput: 1".to_string();
+    let one = "chain: s\nlinks:\n  send: {kind: native, call: same, with: 1}\noutput: 1".to_string();
     assert_eq!(shown(&bench.run(&[&thrice, &one], "{}").await), "1", "another chain's link is another link");
     let chain =
         bench.engine.load(&[ringmail_engine::core::doc::Source::new("t.yaml", chain)]).unwrap().remove(0);
@@ -388,7 +387,7 @@ async fn attack_38_a_secret_goes_to_its_own_host_only_and_never_enters_a_link() 
     );
     let unknown =
         "chain: t\nlinks:\n  a: {kind: native, call: same, with: {v: '${secrets.bnak}'}}\noutput: 1";
-    assert!(!shown(&bench.run(&[unknown], "{}").await).starts_with('1'));
+    assert!(bench.problems(unknown).contains("no member `bnak` here; did you mean `bank`?"));
     assert!(evil.requests().is_empty());
 }
 

@@ -6,8 +6,9 @@ use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::core::trail::Stage;
 use ringmail_engine::middleware::{CallView, End, Middleware};
-use ringmail_engine::{Engine, Failure, FailureKind, Report, Resolve, Resolving, RunError};
+use ringmail_engine::{Clock, Engine, Failure, FailureKind, Report, Resolve, Resolving, RunError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Leads every name to a private address.
 struct Private;
@@ -68,6 +69,24 @@ const TAGGED: &str = "chain: t\ninput: {type: string, x-ringmail-label: [pii]}\n
 const MAYBE: &str =
     "chain: t\ninput: {type: object, properties: {k: {type: string, x-ringmail-label: [pii]}}}\n";
 
+/// A clock that can be moved on.
+struct Moved(AtomicU64);
+
+impl Clock for Moved {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Loads a chain in 1970 and runs it in 2026.
+async fn later(project: &str, link: &str) -> Report {
+    let clock = Arc::new(Moved(AtomicU64::new(0)));
+    let bench = bench_with(project, PERMIT_ALL, |builder| builder.clock(clock.clone()));
+    let chain = bench.engine.load(&[Source::new("t.yaml", chain(link))]).unwrap().remove(0);
+    clock.0.store(1_790_000_000_000, Ordering::Relaxed);
+    chain.request(json("1")).unwrap().principal(alice()).run().await
+}
+
 /// A run that this rule refuses.
 async fn refused(rule: Rule) -> Report {
     let plain = async |text: &str, input: &str| bench("", PERMIT_ALL).run(&[text], input).await;
@@ -94,7 +113,7 @@ async fn refused(rule: Rule) -> Report {
             plain(&format!("limits: {{bytes: 1KiB}}\n{text}"), &format!("\"{}\"", "x".repeat(2_000))).await
         }
         Rule::NoGrant => get(&net, "\"https://b.test/\"").await,
-        Rule::GrantExpired => say(&granted("expires = 2020-01-01\nlog = {}")).await,
+        Rule::GrantExpired => later(&granted("expires = 2020-01-01\nlog = {}"), LOG).await,
         Rule::AboveCeiling => {
             get(&format!("{net}[ceiling]\nnet = [\"https://b.test\"]\n"), "\"https://a.test/\"").await
         }
@@ -128,7 +147,7 @@ async fn refused(rule: Rule) -> Report {
         }
         Rule::ActExpired => {
             let link = "a: {kind: endorse, reason: r, expires: 2020-01-01, with: {value: '${input}'}}";
-            plain(&chain(link), "1").await
+            later("", link).await
         }
         Rule::PolicyForbids => {
             enter(&format!("{PERMIT_ALL}\nforbid (principal == Ringmail::Principal::\"alice\", action, resource);"))

@@ -3,11 +3,12 @@
 use super::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::{Place, Wanted};
+use crate::snippet::problems_value;
 use crate::terminal::{BOLD, DIM, Format, GREEN, RED, YELLOW, clean, paint, print, print_json};
 use ringmail_engine::Checked;
 use ringmail_engine::core::chain::Plan;
 use ringmail_engine::core::chain::flow::{Foreseen, Verdict};
-use ringmail_engine::core::doc::{Problem, Problems};
+use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::core::value::{Str, Value};
 use std::path::Path;
 
@@ -25,15 +26,19 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let (place, wanted) = self.place(common)?;
+        let (mut place, wanted) = self.place(common)?;
         if place.chains.is_empty() {
             return Err(Fault::user("there is no chain to check")
                 .hint("name a chain file, or make a project: ringmail init my-project"));
         }
         let engine = place.checker()?;
+        let all = place.chains.len();
+        if let [one] = wanted.as_slice() {
+            place.keep_needed(&engine, one)?;
+        }
         let mut checked = engine.check(&place.chains);
         // What a grant is for cannot be known while its chain does not load.
-        if checked.plans.len() == place.chains.len() {
+        if checked.plans.len() == all {
             engine.check_grants(&checked.plans, &mut checked.problems);
         }
         for name in wanted.iter().filter(|wanted| matches!(wanted, Wanted::Name(_))) {
@@ -112,17 +117,20 @@ fn answer(answer: &Foreseen) -> String {
         Foreseen::Depends { rule, path, origins } => format!(
             "{} {}",
             paint(YELLOW, "depends"),
-            paint(DIM, &clean(&format!("{}{}", rule.id(), what(path, origins))))
+            paint(DIM, &clean(&format!("{}{}", rule.id(), what(*rule, path, origins))))
         ),
         Foreseen::Never { rule, path, origins, .. } => format!(
             "{} {}",
             paint(RED, "never"),
-            paint(DIM, &clean(&format!("{}{}", rule.id(), what(path, origins))))
+            paint(DIM, &clean(&format!("{}{}", rule.id(), what(*rule, path, origins))))
         ),
     }
 }
 
-fn what(path: &str, origins: &[Str]) -> String {
+fn what(rule: Rule, path: &str, origins: &[Str]) -> String {
+    if rule == Rule::PolicyForbids {
+        return format!(" by `{}`", origins.join("`, `"));
+    }
     let path = if path.is_empty() { String::new() } else { format!(" `{path}`") };
     let from = if origins.is_empty() { String::new() } else { format!(" from {}", origins.join(", ")) };
     format!("{path}{from}")
@@ -137,7 +145,7 @@ fn as_json(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Value {
             ("sinks", Value::list(verdicts_of(checked, plan).into_iter().map(verdict_json))),
         ])
     });
-    Value::map([("chains", Value::list(plans)), ("problems", problems_json(&checked.problems))])
+    Value::map([("chains", Value::list(plans)), ("problems", problems_value(&checked.problems))])
 }
 
 pub(super) fn verdict_json(verdict: &Verdict) -> Value {
@@ -154,24 +162,4 @@ pub(super) fn verdict_json(verdict: &Verdict) -> Value {
         ("path", Value::from(path)),
         ("origins", Value::list(origins.iter().map(|origin| Value::Str(origin.clone())))),
     ])
-}
-
-fn problems_json(problems: &Problems) -> Value {
-    let number = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let one = |problem: &Problem| {
-        let mut members = vec![("message", Value::from(problem.message.as_str()))];
-        if let Some(help) = &problem.help {
-            members.push(("help", Value::from(help.as_str())));
-        }
-        if let Some(spot) = &problem.spot {
-            let (line, column) = spot.source.line_column(spot.span.start);
-            members.push(("file", Value::from(spot.source.name.as_str())));
-            members.push(("line", number(line)));
-            members.push(("column", number(column)));
-            members.push(("start", number(spot.span.start)));
-            members.push(("end", number(spot.span.end)));
-        }
-        Value::map(members)
-    };
-    Value::list(problems.0.iter().map(one))
 }

@@ -129,18 +129,21 @@ impl Stage {
         let chain = Wanted::Name(chain.into()).pick(&chains, |chain| chain.plan())?;
         let who = self.place.principal(&engine, Some(principal))?;
         print(&paint(DIM, &format!("$ ringmail run {} --as {principal}", chain.name())))?;
-        let report = execute(chain, Value::Null, who, false)?;
+        let report = execute(chain, Value::Null, who, false, false)?;
         let mut tree = Tree::default();
         report.trail.iter().for_each(|event| tree.event(event));
         tree.end();
-        print(&tree.draw(usize::MAX))?;
+        print(&tree.text())?;
         let checked = engine.check(&self.place.chains);
         let told = match &report.result {
             Ok(answer) => to_string(answer.value()),
             Err(RunError::Refused(refusal)) => snippet::refusal(refusal, &origins(refusal, &checked)),
             Err(error) => {
                 let error = error.clone();
-                return Err(fault_of(&Ended { checked: &checked, engine: &engine, chain, report }, &error));
+                return Err(fault_of(
+                    &Ended { checked: &checked, engine: &engine, chain, report, given: true },
+                    &error,
+                ));
             }
         };
         print(&format!("\n{told}"))

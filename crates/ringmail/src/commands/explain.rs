@@ -2,6 +2,7 @@
 
 use super::Common;
 use crate::exit::{Exit, Fault};
+use crate::failure;
 use crate::place::{Place, origins};
 use crate::progress::Tree;
 use crate::records::{Record, number, refusal, text};
@@ -62,13 +63,19 @@ fn explain_rule(rule: Rule, format: Format) -> Result<Exit, Fault> {
 fn story(place: &Place, record: &Record) -> String {
     // Chains that no longer load cannot show where a refusal came from; the record still tells the rest.
     let checked = place.checker().map(|engine| engine.check(&place.chains)).unwrap_or_default();
-    let mut parts = vec![head(record, &checked), tree(record).draw(usize::MAX)];
+    let mut parts = vec![head(record, &checked), tree(record).text()];
     let sources: Vec<Arc<Source>> = place.sources();
     for recorded in record.refusals() {
         if let Some(refusal) = refusal(recorded, &sources) {
             parts.push(String::new());
             parts.push(snippet::refusal(&refusal, &origins(&refusal, &checked)));
         }
+    }
+    if record.refusals().is_empty()
+        && let Some((link, message)) = record.failure()
+    {
+        parts.push(String::new());
+        parts.push(snippet::problem(&failure::problem(&checked, link, message, None)));
     }
     parts.join("\n")
 }
@@ -112,9 +119,9 @@ fn tree(record: &Record) -> Tree {
             "refused" => line.get("refusal").and_then(|refusal| text(refusal, "rule")).map(String::from),
             "intended" => text(line, "sink").filter(|sink| *sink != link).map(|sink| format!("to {sink}")),
             "failed" => text(line, "failure").map(String::from),
-            "retrying" => number(line, "pause_ms").map(|ms| format!("again in {ms} ms")),
+            "retrying" => Some("tried again".to_string()),
             "skipped" => text(line, "why").map(String::from),
-            "took" => text(line, "target").map(|target| format!("-> {target}")),
+            "took" => text(line, "target").map(|to| format!("-> {}", to.rsplit('.').next().unwrap_or(to))),
             "middleware-failed" => text(line, "middleware").map(|name| format!("middleware: {name}")),
             _ => None,
         };

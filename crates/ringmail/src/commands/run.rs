@@ -2,16 +2,17 @@
 
 use super::Common;
 use crate::exit::{Exit, Fault};
+use crate::failure;
+use crate::input::From;
 use crate::place::{Place, origins};
-use crate::progress::{Live, duration};
-use crate::terminal::{DIM, Format, clean, paint, print, print_json, say, shown};
+use crate::progress::Live;
+use crate::terminal::{DIM, Format, clean, is_live, paint, print_data, print_json, print_value, say};
 use anyhow::Context;
 use ringmail_engine::core::chain::Plan;
-use ringmail_engine::core::doc::{Problem, Source};
-use ringmail_engine::core::json::{JsonLimits, parse, to_string};
+use ringmail_engine::core::doc::Problem;
+use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
 use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, RunError};
-use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,48 +48,47 @@ const PIECES_MAX: usize = 64;
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let (place, wanted) = Place::around(common.project.as_deref(), &self.chain)?;
-        let input = self.read_input()?;
+        let format = self.format;
+        self.run_chain(common).or_else(|fault| match format {
+            Format::Json => {
+                if let Some(told) = fault.to_value() {
+                    print_json(&told)?;
+                }
+                Err(Fault::silent(fault.exit))
+            }
+            Format::Text => Err(fault),
+        })
+    }
+
+    fn run_chain(&self, common: &Common) -> Result<Exit, Fault> {
+        let (mut place, wanted) = Place::around(common.project.as_deref(), &self.chain)?;
+        let input = self.input().read()?;
         let engine = place.engine()?;
+        // A chain that somebody else broke is no reason for this one not to run.
+        place.keep_needed(&engine, &wanted)?;
         let chains = engine.load(&place.chains)?;
         let chain = wanted.pick(&chains, |chain| chain.plan())?;
         let principal = place.principal(&engine, self.principal.as_deref())?;
-        let report = execute(chain, input, principal, self.stream)?;
+        let report = execute(chain, input, principal, self.stream, is_live())?;
         let checked = engine.check(&place.chains);
-        let ended = Ended { engine: &engine, chain, checked: &checked, report };
+        let given = !matches!(self.input(), From::Nowhere);
+        let ended = Ended { engine: &engine, chain, checked: &checked, report, given };
         match (&ended.report.result, self.stream, self.format) {
             (Ok(answer), true, Format::Text) => {
-                print(&to_string(answer.value()))?;
+                print_data(&to_string(answer.value()))?;
                 Ok(Exit::Done)
             }
             _ => finish(&ended, self.labels, self.format),
         }
     }
 
-    fn read_input(&self) -> Result<Value, Fault> {
-        let (name, text) = match (&self.input, &self.input_file, &self.stdin) {
-            (Some(text), ..) => ("--input".to_string(), text.clone().into_bytes()),
-            (_, Some(path), _) => {
-                let name = path.display().to_string();
-                (name.clone(), std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?)
-            }
-            (_, _, Some(_)) => {
-                let mut text = Vec::new();
-                let limit = JsonLimits::default().bytes_max as u64 + 1;
-                std::io::stdin().lock().take(limit).read_to_end(&mut text).context("cannot read stdin")?;
-                ("stdin".to_string(), text)
-            }
-            _ => return Ok(Value::Null),
-        };
-        parse(&text, &JsonLimits::default()).map_err(|error| {
-            let source = Source::new(name, String::from_utf8_lossy(&text));
-            let span = ringmail_engine::core::doc::Span { start: error.at, end: error.at + 1 };
-            Fault::problem(Problem {
-                spot: Some(ringmail_engine::core::doc::Spot { source, span }),
-                message: format!("the input is not JSON: {}", error.reason),
-                help: Some("a text needs quotes: --input '\"text\"'".into()),
-            })
-        })
+    fn input(&self) -> From<'_> {
+        match (&self.input, &self.input_file, &self.stdin) {
+            (Some(text), ..) => From::Argument(text),
+            (_, Some(path), _) => From::File(path),
+            (_, _, Some(_)) => From::Stdin,
+            _ => From::Nowhere,
+        }
     }
 }
 
@@ -98,10 +98,11 @@ pub(super) fn execute(
     input: Value,
     principal: Principal,
     stream: bool,
+    progress: bool,
 ) -> Result<Report, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
-    let live = std::io::stderr().is_terminal().then(|| Arc::new(Live::default()));
+    let live = progress.then(|| Arc::new(Live::start()));
     let cancel = CancellationToken::new();
     let mut request = chain.request(input).map_err(|error| Fault::user(error.to_string()))?;
     request = request.principal(principal).cancel(cancel.clone());
@@ -117,13 +118,12 @@ pub(super) fn execute(
     let report = runtime.block_on(async move {
         let stop = cancel.clone();
         tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                stop.cancel();
-            }
+            stopped().await;
+            stop.cancel();
         });
         let printing = async {
             while let Some(piece) = receiver.recv().await {
-                if let Err(fault) = print(&to_string(&piece)) {
+                if let Err(fault) = print_data(&to_string(&piece)) {
                     cancel.cancel();
                     return Err(fault);
                 }
@@ -141,12 +141,24 @@ pub(super) fn execute(
     report
 }
 
+/// Ends when somebody wants the run to: Ctrl-C, or the signal that services are stopped with.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending::<()>().await },
+        _ = terminate.recv() => {}
+    }
+}
+
 /// A run that has ended, with what is needed to tell how.
 pub(super) struct Ended<'e> {
     pub(super) engine: &'e Engine,
     pub(super) chain: &'e Chain,
     pub(super) checked: &'e Checked,
     pub(super) report: Report,
+    /// Whether there was any input.
+    pub(super) given: bool,
 }
 
 /// Prints how a run ended.
@@ -161,7 +173,7 @@ pub(super) fn finish(ended: &Ended<'_>, labels: bool, format: Format) -> Result<
     let report = &ended.report;
     match &report.result {
         Ok(answer) => {
-            print(&shown(answer.value()))?;
+            print_value(answer.value())?;
             if labels {
                 say_labels(report);
             }
@@ -184,15 +196,14 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
     match error {
         RunError::Refused(refusal) => Fault::refused(refusal.clone(), origins(refusal, ended.checked))
             .hint(format!("the whole run: ringmail explain {}", ended.report.run)),
-        RunError::Failed { link, failure } => Fault::problem(Problem {
-            spot: ended.checked.plans.iter().find_map(|plan| plan.spot(plan.find(link)?.span)),
-            message: format!("`{link}` failed: {failure}"),
-            help: Some(format!("the whole run: ringmail explain {}", ended.report.run)),
-        }),
+        RunError::Failed { link, failure } => {
+            let help = format!("the whole run: ringmail explain {}", ended.report.run);
+            Fault::problem(failure::problem(ended.checked, link, &failure.to_string(), Some(help)))
+        }
         RunError::Input(failure) => Fault::problem(Problem {
             spot: None,
             message: failure.message.clone(),
-            help: Some(input_help(plan)),
+            help: Some(input_help(plan, ended.given)),
         }),
         RunError::Cancelled => {
             Fault::interrupted().hint(format!("see it: ringmail explain {}", ended.report.run))
@@ -200,10 +211,11 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
     }
 }
 
-fn input_help(plan: &Plan) -> String {
+fn input_help(plan: &Plan, given: bool) -> String {
+    let pass = if given { "" } else { "no input was given: pass it with --input, --input-file or -\n" };
     match &plan.input {
-        Some(schema) => format!("`{}` takes: {}", plan.name, schema.json()),
-        None => "give it with --input, --input-file or -".into(),
+        Some(schema) => format!("{pass}`{}` takes: {}", plan.name, schema.json()),
+        None => format!("{pass}`{}` takes anything", plan.name),
     }
 }
 
@@ -223,7 +235,7 @@ fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
     let mut members = vec![
         ("run", Value::Str(report.run.clone())),
         ("chain", text(ended.chain.name())),
-        ("took", text(&duration(took_us))),
+        ("took_us", Value::Int(i64::try_from(took_us).unwrap_or(i64::MAX))),
         ("host_key", text(&ended.engine.public_key())),
     ];
     match &report.result {
