@@ -14,6 +14,7 @@ use crate::recorder::Recorder;
 use crate::secrets::{SecretError, Secrets, read_secret};
 use crate::sign::HostKey;
 use ringmail_core::chain::flow::{self, Foreseen, Verdict};
+use ringmail_core::chain::types;
 use ringmail_core::chain::{Detail, Plan, Surroundings, load};
 use ringmail_core::doc::{Problems, Source, toml, yaml};
 use ringmail_core::gate::{Authority, CALLER};
@@ -237,7 +238,7 @@ impl Engine {
                 .or_else(|| self.chain(name).map(|chain| chain.plan().clone()))
         };
         for plan in &plans {
-            for (span, message) in flow::type_problems(plan, &secrets, &find) {
+            for (span, message) in types::type_problems(plan, &secrets, &find) {
                 out.problems.add(&plan.source, span, message);
             }
             for verdict in flow::foresee(plan, &self.0.authority, self.0.clock.now_ms(), &find) {

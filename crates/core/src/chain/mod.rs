@@ -9,6 +9,7 @@ mod graph;
 pub mod keys;
 mod load;
 mod names;
+pub mod types;
 pub mod walk;
 
 pub use load::{Surroundings, load};

@@ -92,7 +92,6 @@ async fn refused(rule: Rule) -> Report {
     let plain = async |text: &str, input: &str| bench("", PERMIT_ALL).run(&[text], input).await;
     let get = async |project: &str, input: &str| bench(project, PERMIT_ALL).run(&[&chain(GET)], input).await;
     let net = granted("net = [{ address = \"https://a.test\" }]");
-    let say = async |project: &str| bench(project, PERMIT_ALL).run(&[&chain(LOG)], "1").await;
     let act = async |link: &str| bench(&granted(ACT), PERMIT_ALL).run(&[&chain(link)], "true").await;
     let enter = async |policy: &str| bench("", policy).run(&[&chain("")], "1").await;
     match rule {
