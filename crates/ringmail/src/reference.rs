@@ -20,6 +20,7 @@ use ringmail_engine::core::project::{
     project_schema,
 };
 use ringmail_engine::core::refusal::Rule;
+use ringmail_engine::middleware::SHIPPED;
 use ringmail_engine::{KINDS, NATIVES};
 use std::fmt::Write;
 use std::path::Path;
@@ -72,6 +73,13 @@ fn chains() -> String {
     keys(&mut out, "A chain", CHAIN_KEYS);
     keys(&mut out, "A link", LINK_KEYS);
     out.push_str("\nWhat a link takes besides depends on its kind: see [links](links.md).\n");
+    out.push_str("\n## `middleware`\n\n| name | what it does |\n| --- | --- |\n");
+    for (name, doc) in SHIPPED {
+        let _infallible = writeln!(out, "| `{name}` | {} |", cell(doc));
+    }
+    out.push_str(
+        "\nA program that embeds the engine adds its own with `Engine::builder().middleware(...)`.\n",
+    );
     keys(&mut out, "`limits`", LIMIT_KEYS);
     keys(&mut out, "`edges`, each", EDGE_KEYS);
     keys(&mut out, "`retry`", RETRY_KEYS);

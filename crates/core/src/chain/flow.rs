@@ -509,7 +509,7 @@ impl Ahead<'_> {
                 let message = format!("`{id}` forbids everyone to {act} `{name}`");
                 let changes = vec![format!("change `{id}`, if that is not what it is for")];
                 let rule = Rule::PolicyForbids;
-                Some(Foreseen::Never { rule, path, origins: Vec::new(), message, changes })
+                Some(Foreseen::Never { rule, path, origins: vec![id], message, changes })
             }
             Prospect::Conditional(origins) => {
                 Some(Foreseen::Depends { rule: Rule::PolicyForbids, path, origins })
@@ -537,13 +537,13 @@ impl Ahead<'_> {
         let missing = |sink: String, power: String| Err(Missing::grant(link, sink, "", &power));
         match link.kind.reach {
             Reach::Nothing => Ok(Vec::new()),
-            Reach::Log => match effective.log(self.now_ms) {
+            Reach::Log => match effective.log(0) {
                 Ok(fit) => Ok(vec![Candidate::new("log", fit.rule, Some(false), &[])]),
                 Err(_) => missing("log".into(), LOG_POWER.into()),
             },
             Reach::Effect => {
                 let Detail::Native { effect: Some(name), .. } = &link.detail else { return Ok(Vec::new()) };
-                match effective.effect(name, self.now_ms) {
+                match effective.effect(name, 0) {
                     Ok(fit) => {
                         Ok(vec![Candidate::new(&format!("effect:{name}"), &fit.rule.flow, Some(true), &[])])
                     }

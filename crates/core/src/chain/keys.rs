@@ -118,12 +118,18 @@ pub const CHAIN_DEPTH: u64 = 1;
 /// The JSON Schema of a chain file whose links may be of these kinds, for editors.
 pub fn chain_schema(kinds: &[&Kind]) -> Json {
     let mut schema = table_schema(&[CHAIN_KEYS]);
-    let links: Vec<Json> = kinds.iter().map(|kind| link_schema(kind)).collect();
+    // One condition for each kind, so that an editor shows what is wrong with the kind that was meant.
+    let is = |kind: &Kind| json!({"required": ["kind"], "properties": {"kind": {"const": kind.name}}});
+    let links: Vec<Json> =
+        kinds.iter().map(|kind| json!({"if": is(kind), "then": link_schema(kind)})).collect();
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
     let more = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a Ringmail chain",
         "$defs": {
-            "links": {"type": "object", "propertyNames": Form::Name.json_schema(), "additionalProperties": {"oneOf": links}},
+            "links": {"type": "object", "propertyNames": Form::Name.json_schema(), "additionalProperties": {
+                "type": "object", "required": ["kind"], "properties": {"kind": {"enum": names}}, "allOf": links,
+            }},
         },
     });
     merge(&mut schema, more);

@@ -228,10 +228,8 @@ impl Plan {
 
     /// The links that read the input.
     pub fn fed_by_input(&self) -> BTreeSet<usize> {
-        let reads = |link: &Link| {
-            let when = link.when.iter().flat_map(|when| when.refs().to_vec());
-            when.chain(link.with.refs()).any(|reference| self.root(reference.slot) == Some(&Root::Input))
-        };
+        let reads =
+            |link: &Link| link.refs().iter().any(|reference| self.root(reference.slot) == Some(&Root::Input));
         self.links.iter().enumerate().filter(|(_, link)| reads(link)).map(|(at, _)| at).collect()
     }
 

@@ -134,7 +134,8 @@ pub(super) async fn receive(
         None => None,
     };
     let echoed = echoes(&headers, &body, injected);
-    Ok(Received { status, headers, body: body.into(), lines: done, echoed })
+    let origin = permit.target().origin();
+    Ok(Received { origin, status, headers, body: body.into(), lines: done, echoed })
 }
 
 fn too_large(most: usize) -> Failure {

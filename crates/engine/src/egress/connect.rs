@@ -86,11 +86,13 @@ impl Connections {
             }
         }
         let addresses = self.addresses(permit).await?;
-        let stream = connect(&addresses).await?;
+        let stream = connect(permit, &addresses).await?;
         let sender = if permit.target().is_tls() {
             let name = server_name(permit)?;
             let stream = self.tls.connect(name, stream).await;
-            let stream = stream.map_err(|error| unavailable(format!("no secure connection: {error}")))?;
+            let stream = stream.map_err(|error| {
+                unavailable(format!("no secure connection to `{}`: {error}", permit.target().origin()))
+            })?;
             handshake(TokioIo::new(stream)).await?
         } else {
             handshake(TokioIo::new(stream)).await?
@@ -123,7 +125,7 @@ impl Connections {
     }
 }
 
-async fn connect(addresses: &[CheckedAddress]) -> Result<TcpStream, Failure> {
+async fn connect(permit: &NetPermit, addresses: &[CheckedAddress]) -> Result<TcpStream, Failure> {
     let mut last = None;
     for address in addresses {
         match TcpStream::connect(address.socket()).await {
@@ -136,7 +138,7 @@ async fn connect(addresses: &[CheckedAddress]) -> Result<TcpStream, Failure> {
         }
     }
     let why = last.map_or_else(|| "no address".to_string(), |error| error.to_string());
-    Err(unavailable(format!("cannot connect: {why}")))
+    Err(unavailable(format!("cannot connect to `{}`: {why}", permit.target().origin())))
 }
 
 fn server_name(permit: &NetPermit) -> Result<ServerName<'static>, Failure> {

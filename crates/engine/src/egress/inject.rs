@@ -12,6 +12,7 @@ pub(super) fn fill<'t>(
     permit: &NetPermit,
     secrets: &Secrets,
     text: &'t str,
+    form: Form,
     used: &mut Vec<Injected>,
 ) -> Result<Cow<'t, str>, Blocked> {
     let mut filled = Cow::Borrowed(text);
@@ -22,7 +23,10 @@ pub(super) fn fill<'t>(
         let missing =
             || Failure::new(FailureKind::Unavailable, format!("the secret `{}` has no value", secret.name));
         let value = secrets.get(&secret.name).ok_or_else(missing)?;
-        filled = Cow::Owned(filled.replace(&*secret.placeholder, value));
+        filled = Cow::Owned(match form {
+            Form::Plain => filled.replace(&*secret.placeholder, value),
+            Form::Json => filled.replace(&*secret.placeholder, &inside_quotes(value)),
+        });
         if !used.iter().any(|(tag, _)| *tag == secret.tag) {
             used.push((secret.tag, value.to_string()));
         }
@@ -34,6 +38,19 @@ pub(super) fn fill<'t>(
             .into());
     }
     Ok(filled)
+}
+
+/// What a placeholder stands in.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Plain,
+    /// A text in quotes, which a secret must not end.
+    Json,
+}
+
+fn inside_quotes(text: &str) -> String {
+    let quoted = ringmail_core::json::to_string(&ringmail_core::value::Value::from(text));
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_string()
 }
 
 /// URLs end up in logs, histories and `Referer` headers.

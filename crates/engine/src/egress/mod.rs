@@ -58,11 +58,15 @@ pub(crate) struct Outgoing {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
+    /// Whether the body was data and is JSON now.
+    pub(crate) json: bool,
 }
 
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Received {
+    /// Who answered.
+    pub(crate) origin: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
@@ -193,14 +197,17 @@ fn prepare(
         request = request.header("user-agent", concat!("ringmail/", env!("CARGO_PKG_VERSION")));
     }
     for (name, value) in &outgoing.headers {
-        let filled = inject::fill(permit, secrets, value, &mut used)?;
+        let filled = inject::fill(permit, secrets, value, inject::Form::Plain, &mut used)?;
         let mut value = HeaderValue::from_bytes(filled.as_bytes())
             .map_err(|_| Failure::new(FailureKind::Invalid, format!("the header `{name}` cannot be sent")))?;
         value.set_sensitive(true);
         request = request.header(name, value);
     }
     let body = match &outgoing.body {
-        Some(body) => Bytes::from(inject::fill(permit, secrets, body, &mut used)?.into_owned()),
+        Some(body) => {
+            let form = if outgoing.json { inject::Form::Json } else { inject::Form::Plain };
+            Bytes::from(inject::fill(permit, secrets, body, form, &mut used)?.into_owned())
+        }
         None => Bytes::new(),
     };
     let request = request

@@ -114,7 +114,7 @@ async fn request(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             429 | 502 | 503 | 504 => FailureKind::Unavailable,
             _ => FailureKind::Status,
         };
-        return Err(Failure::new(kind, format!("the server answered {}", received.status)).into());
+        return Err(Failure::new(kind, format!("`{}` answered {}", received.origin, received.status)).into());
     }
     let tags = tags.with(received.echoed);
     Ok(Unchecked::tagged(answer(received, &form)?, tags))
@@ -165,7 +165,8 @@ fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {
     if let Some(key) = key {
         headers.push(("idempotency-key".into(), key.to_string()));
     }
-    Ok(Outgoing { headers, body })
+    let json = !matches!(args.get("body"), None | Some(Value::Null | Value::Str(_)));
+    Ok(Outgoing { headers, body, json })
 }
 
 fn answer(received: Received, form: &str) -> Result<Value, Failure> {

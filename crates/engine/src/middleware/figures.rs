@@ -1,7 +1,7 @@
 //! Counts and durations by link, filled by the `timing` and `metrics` middleware.
 
 use super::{CallView, End, Middleware};
-use ringmail_core::value::Str;
+use ringmail_core::value::{Str, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +17,23 @@ pub struct LinkFigures {
     pub timed: u64,
     pub total_us: u64,
     pub longest_us: u64,
+}
+
+impl LinkFigures {
+    /// For output: only what was counted.
+    pub fn to_value(&self) -> Value {
+        let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut members = Vec::new();
+        if !self.ends.is_empty() {
+            members.push(("ends", Value::map(self.ends.iter().map(|(end, count)| (*end, int(*count))))));
+        }
+        if self.timed > 0 {
+            members.push(("timed", int(self.timed)));
+            members.push(("total_us", int(self.total_us)));
+            members.push(("longest_us", int(self.longest_us)));
+        }
+        Value::map(members)
+    }
 }
 
 impl Figures {

@@ -144,7 +144,7 @@ pub(crate) fn shipped(
 
 /// Names of the shipped middleware with what they do, for the reference.
 pub const SHIPPED: &[(&str, &str)] = &[
-    ("timing", "how long calls take, by link"),
-    ("metrics", "how many calls ended how, by link"),
-    ("logging", "one log line a call, arguments masked by label"),
+    ("timing", "how long calls take, by link; in `run --format json`, and from `Engine::figures`"),
+    ("metrics", "how many calls ended how, by link; in `run --format json`, and from `Engine::figures`"),
+    ("logging", "a log line before and after each call: which, how it ended, how long it took, and no data"),
 ];

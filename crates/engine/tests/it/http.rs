@@ -48,9 +48,15 @@ async fn answers_are_read_by_their_type_or_as_asked() {
         run("/bad", "").await,
         "`t.get` failed: invalid: the answer is not JSON: a key stands twice at line 1, column 10"
     );
-    assert_eq!(run("/missing", "").await, "`t.get` failed: status: the server answered 404");
+    assert_eq!(
+        run("/missing", "").await,
+        format!("`t.get` failed: status: `{}` answered 404", server.url(""))
+    );
     assert_eq!(run("/missing", ", expect: any").await, "\"no\"");
-    assert_eq!(run("/busy", "").await, "`t.get` failed: unavailable: the server answered 503");
+    assert_eq!(
+        run("/busy", "").await,
+        format!("`t.get` failed: unavailable: `{}` answered 503", server.url(""))
+    );
 }
 
 #[tokio::test]

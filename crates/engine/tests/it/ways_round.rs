@@ -293,3 +293,24 @@ fn attack_32_policies_too_deep_are_refused_and_allowed_ones_are_decided() {
     load(&vec!["true"; 90].join(" || ")).unwrap();
     load("principal.name == \"((((((((((((((((((((((((((((((((((((((((\"").unwrap();
 }
+
+/// A secret with a quote in it ended the text it stood in and wrote members of its own.
+#[tokio::test]
+async fn a_secret_stays_within_its_text_in_a_json_body() {
+    let server = serve(|_| json_answer("{}")).await;
+    let project = format!(
+        "[secret.key]\nfrom = \"env:NOT_READ\"\nbound_to = [\"{0}\"]\n{1}",
+        server.url(""),
+        net(&format!("{{ address = \"{}\", methods = [\"POST\"] }}", server.url("")))
+    );
+    let secret = "pa\"ss\",\"admin\":\"1";
+    let bench = bench_with(&project, PERMIT_ALL, |builder| builder.secret("key", secret));
+    let chain = format!(
+        "chain: t\nlinks:\n  send: {{kind: http, with: {{method: POST, url: '{}', body: {{key: '${{secrets.key}}'}}}}}}\noutput: 1",
+        server.url("/")
+    );
+    assert_eq!(shown(&bench.run(&[&chain], "{}").await), "1");
+    let sent = server.requests().remove(0);
+    let body = crate::setup::json(sent.split_once("\r\n\r\n").unwrap().1);
+    assert_eq!(body.get("key").and_then(ringmail_engine::Value::as_str), Some(secret), "{sent}");
+}

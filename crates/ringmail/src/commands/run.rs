@@ -238,6 +238,13 @@ fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
         ("took_us", Value::Int(i64::try_from(took_us).unwrap_or(i64::MAX))),
         ("host_key", text(&ended.engine.public_key())),
     ];
+    let figures = ended.engine.figures().all();
+    if !figures.is_empty() {
+        members.push((
+            "figures",
+            Value::map(figures.iter().map(|(link, figures)| (link.clone(), figures.to_value()))),
+        ));
+    }
     match &report.result {
         Ok(answer) => {
             members.push(("ended", text("answered")));

@@ -15,7 +15,7 @@ text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1b1f24}\
 
 const LEGEND: &[(&str, &str)] = &[
     ("reaching", "reaches out"),
-    ("lowering", "lowers a label"),
+    ("lowering", "changes a label"),
     ("control", "decides or loops"),
     ("pure", "pure"),
 ];

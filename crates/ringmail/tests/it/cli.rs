@@ -173,3 +173,66 @@ fn only_the_principal_who_may_runs_a_chain() {
     let refused = place.run(&["run", "greet", "--as", "guest", "--input", r#"{"name": "Ada"}"#]);
     insta::assert_snapshot!(refused.shown());
 }
+
+#[test]
+fn a_broken_chain_stops_itself_alone() {
+    let place = Place::project();
+    place.write("chains/broken.yaml", "chain: broken\nlinks:\n  a: {kind: log, with: {message: x}}\n");
+    let input = ["--input", r#"{"name": "Ada"}"#];
+    assert_eq!(place.run(&[&["run", "greet"][..], &input].concat()).out, "Hello, Ada!\n");
+    assert_eq!(place.run(&["check", "greet"]).code, 0);
+    insta::assert_snapshot!(place.run(&["run", "broken"]).shown());
+    assert_eq!(place.run(&["check"]).code, 1);
+    let json = place.run(&["run", "broken", "--format", "json"]);
+    assert!(json.err.is_empty() && json.out.contains("\"not started\""), "{}", json.shown());
+}
+
+#[test]
+fn a_failure_shows_its_innermost_place() {
+    let place = Place::empty();
+    place.write(
+        "f.yaml",
+        "chain: f
+links:
+  all:
+    kind: each
+    over: '[1, 2]'
+    do:
+      links:
+        add:
+          kind: native
+          call: same
+          with: {v: '${1 / (item - 1)}'}
+      output: ${add.v}
+output: ${all}
+",
+    );
+    insta::assert_snapshot!(place.run(&["run", "f.yaml"]).shown());
+    insta::assert_snapshot!(place.run(&["explain"]).shown().lines().skip(2).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn input_that_is_too_large_is_said_at_once() {
+    let place = Place::project();
+    place.write("large.json", &format!("\"{}\"", "x".repeat(17 << 20)));
+    insta::assert_snapshot!(place.run(&["run", "greet", "--input-file", "large.json"]).shown());
+    place.write("long.json", &format!("{{\"name\": \"{}\", oops}}", "x".repeat(100_000)));
+    insta::assert_snapshot!(place.run(&["run", "greet", "--input-file", "long.json"]).shown());
+    insta::assert_snapshot!(place.run(&["run", "greet"]).shown());
+}
+
+#[test]
+fn check_knows_what_no_run_can_do() {
+    let place = Place::project();
+    let project = place.read("ringmail.toml").replace("log = {}", "log = {}\nexpires = \"2020-01-01\"");
+    place.write("ringmail.toml", &project);
+    place.write(
+        "chains/secret.yaml",
+        "chain: secret\nlinks:\n  a: {kind: native, call: same, with: '${secrets.nope}'}\n",
+    );
+    place.write("chains/act.yaml", "chain: act\nlinks:\n  a: {kind: endorse, reason: r, with: {value: 1}}\n");
+    place.write("chains/never.yaml", "chain: never\nlinks: {}\noutput: 1\n");
+    let forbid = "@id(\"never\")\nforbid (principal, action == Ringmail::Action::\"run\", resource == Ringmail::Chain::\"never\");\n";
+    place.write("policies/never.cedar", forbid);
+    insta::assert_snapshot!(place.run(&["check"]).shown());
+}

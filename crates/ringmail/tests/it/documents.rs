@@ -23,7 +23,7 @@ fn the_chain_of_the_readme_can_run_and_its_careless_sister_never() {
     let place = Place::empty();
     let chain = blocks("README.md", "yaml").remove(0);
     place.write("ringmail.toml", &blocks("README.md", "toml")[0]);
-    place.write("policies/main.cedar", PERMIT);
+    place.write("policies/main.cedar", &blocks("README.md", "cedar")[0]);
     place.write("chains/order.yaml", &chain);
     let checked = place.run(&["check"]);
     insta::assert_snapshot!(checked.shown());
