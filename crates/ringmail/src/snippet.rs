@@ -1,6 +1,6 @@
 //! Problems and refusals as people see them: what, where in their own file, why, and what to do next.
 
-use crate::terminal::{BLUE, BOLD, clean, paint};
+use crate::terminal::{self, BLUE, BOLD, clean, paint};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use ringmail_engine::core::doc::{Problem, Problems, Spot};
 use ringmail_engine::core::refusal::Refusal;
@@ -118,8 +118,11 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+/// Wider pictures are cut around what they point at.
+const WIDTH_MAX: usize = 140;
+
 fn render(group: Group<'_>) -> String {
-    let text = Renderer::styled().render(&[group]);
+    let text = Renderer::styled().term_width(terminal::columns().min(WIDTH_MAX)).render(&[group]);
     // Without a place to show, the renderer leaves its empty margin above the notes.
     let margin = |line: &str| anstream::adapter::strip_str(line).to_string().trim() == "|";
     let mut lines: Vec<&str> = text.lines().collect();

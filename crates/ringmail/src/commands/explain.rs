@@ -96,7 +96,7 @@ fn head(record: &Record, checked: &Checked) -> String {
     );
     let plan = checked.plans.iter().find(|plan| &*plan.name == chain);
     let note = match plan {
-        None => Some("the chain is not here any more"),
+        None => Some("the chain is not among those of this project, so places cannot be shown"),
         Some(plan) if Some(&*plan.digest) != text(start, "chain_sha256") => {
             Some("the chain was changed since, so places may be off")
         }

@@ -1,7 +1,7 @@
 //! A drawing as SVG, without any program but this one. Readable on light and dark pages.
 
-use super::layout::{GAP_Y, Laid, Placed, lay};
-use super::{Drawing, Look, Style};
+use super::layout::{Gap, Laid, Placed, lay};
+use super::{Drawing, Line, Look, Style};
 use std::fmt::Write;
 
 const STYLE: &str = "\
@@ -42,9 +42,9 @@ pub(crate) fn write(drawing: &Drawing) -> String {
 
 fn group(out: &mut String, x: f64, y: f64, laid: &Laid<'_>) {
     let _infallible = writeln!(out, "<g transform=\"translate({x:.1} {y:.1})\">");
-    for line in &laid.drawing.arrows {
+    for (line, way) in laid.drawing.arrows.iter().zip(&laid.ways) {
         if let (Some(from), Some(to)) = (laid.places.get(line.from), laid.places.get(line.to)) {
-            arrow(out, from, to, line.style, line.note);
+            arrow(out, from, to, way, line);
         }
     }
     for place in &laid.places {
@@ -88,34 +88,42 @@ fn boxed(out: &mut String, place: &Placed<'_>) {
     }
 }
 
-fn arrow(out: &mut String, from: &Placed<'_>, to: &Placed<'_>, style: Style, note: &str) {
-    let (x1, y1) = (from.x + from.w / 2.0, from.y + from.h);
-    let (x2, y2) = (to.x + to.w / 2.0, to.y);
-    // Arrows past a layer swing out, so that they do not run through the boxes between.
-    let far = y2 - y1 > GAP_Y * 1.5;
-    let bend = if far && (x1 - x2).abs() < 1.0 { from.w / 2.0 + 24.0 } else { 0.0 };
-    let class = match style {
+fn arrow(out: &mut String, from: &Placed<'_>, to: &Placed<'_>, way: &[Gap], line: &Line) {
+    let (x, y) = (from.x + from.w / 2.0, from.y + from.h);
+    let end = Gap { x: to.x + to.w / 2.0, top: to.y - 1.0, bottom: to.y - 1.0 };
+    let class = match line.style {
         Style::Data => "line",
         Style::Order => "line order",
         Style::Edge => "line edge",
     };
-    let (c1, c2) = ((y2 - y1) * 0.45, (y2 - y1) * 0.45);
-    let _infallible = writeln!(
-        out,
-        "<path class=\"{class}\" marker-end=\"url(#tip)\" d=\"M{x1:.1} {y1:.1}C{:.1} {:.1} {:.1} {:.1} {x2:.1} {:.1}\"/>",
-        x1 + bend,
-        y1 + c1,
-        x2 + bend,
-        y2 - c2,
-        y2 - 1.0
-    );
-    if !note.is_empty() {
+    let mut path = format!("M{x:.1} {y:.1}");
+    let (mut x, mut y) = (x, y);
+    // Down through the gaps of each layer, so that no arrow runs behind a box.
+    for gap in way.iter().chain([&end]) {
+        let bend = (gap.top - y) * 0.45;
+        let _infallible = write!(
+            path,
+            "C{x:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+            y + bend,
+            gap.x,
+            gap.top - bend,
+            gap.x,
+            gap.top
+        );
+        if gap.bottom > gap.top {
+            let _infallible = write!(path, "V{:.1}", gap.bottom);
+        }
+        (x, y) = (gap.x, gap.bottom);
+    }
+    let _infallible = writeln!(out, "<path class=\"{class}\" marker-end=\"url(#tip)\" d=\"{path}\"/>");
+    if !line.note.is_empty() {
+        // By the tip: there no two arrows of one link meet.
         let _infallible = writeln!(
             out,
             "<text class=\"note\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            (x1 + x2) / 2.0 + bend * 0.75 + 6.0,
-            f64::midpoint(y1, y2) + 4.0,
-            escape(note)
+            end.x + 6.0,
+            end.top - 9.0,
+            escape(line.note)
         );
     }
 }
