@@ -237,6 +237,8 @@ pub struct Effective {
     exact: HashMap<String, Vec<usize>>,
     below: HashMap<String, Vec<usize>>,
     other: Vec<usize>,
+    /// Effects by name, with the grant and the position of each rule.
+    effects: HashMap<Str, Vec<(Arc<Grant>, usize)>>,
     grants: Vec<Arc<Grant>>,
     ceiling: Ceiling,
 }
@@ -263,6 +265,9 @@ impl Effective {
         let mut out = Effective { ceiling: ceiling.clone(), ..Effective::default() };
         for grant in grants {
             out.grants.push(grant.clone());
+            for (at, rule) in grant.effects.iter().enumerate() {
+                out.effects.entry(rule.name.clone()).or_default().push((grant.clone(), at));
+            }
             for (at, rule) in grant.net.iter().enumerate() {
                 let place = out.net.len();
                 out.net.push((grant.clone(), at));
@@ -388,32 +393,33 @@ impl Effective {
     }
 
     pub fn log(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {
-        self.first(now_ms, |grant| grant.log.as_ref())
+        first(now_ms, self.grants.iter().map(|grant| (grant, grant.log.as_ref())))
     }
 
     pub fn respond(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {
-        self.first(now_ms, |grant| grant.respond.as_ref())
+        first(now_ms, self.grants.iter().map(|grant| (grant, grant.respond.as_ref())))
     }
 
     pub fn effect(&self, name: &str, now_ms: u64) -> Result<Fit<'_, EffectRule>, Lacking> {
-        self.first(now_ms, |grant| grant.effects.iter().find(|rule| &*rule.name == name))
+        let rules = self.effects.get(name).map_or(&[][..], Vec::as_slice);
+        first(now_ms, rules.iter().map(|(grant, at)| (grant, grant.effects.get(*at))))
     }
+}
 
-    fn first<'e, R>(
-        &'e self,
-        now_ms: u64,
-        rule: impl Fn(&'e Arc<Grant>) -> Option<&'e R>,
-    ) -> Result<Fit<'e, R>, Lacking> {
-        let mut why = Lacking::Nothing;
-        for grant in &self.grants {
-            match rule(grant) {
-                Some(_) if expired(grant, now_ms) => why = Lacking::Expired(grant.spot.clone()),
-                Some(rule) => return Ok(Fit { rule, grant }),
-                None => {}
-            }
+/// The first rule whose grant still holds.
+fn first<'e, R>(
+    now_ms: u64,
+    rules: impl Iterator<Item = (&'e Arc<Grant>, Option<&'e R>)>,
+) -> Result<Fit<'e, R>, Lacking> {
+    let mut why = Lacking::Nothing;
+    for (grant, rule) in rules {
+        match rule {
+            Some(_) if expired(grant, now_ms) => why = Lacking::Expired(grant.spot.clone()),
+            Some(rule) => return Ok(Fit { rule, grant }),
+            None => {}
         }
-        Err(why)
     }
+    Err(why)
 }
 
 fn expired(grant: &Grant, now_ms: u64) -> bool {

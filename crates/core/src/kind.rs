@@ -1,6 +1,7 @@
 //! Link kinds as loading, checking and the gate know them: what settings and arguments a kind takes, what powers a
 //! call needs. What a kind does stands in the engine, one file each.
 
+use crate::address::Target;
 use crate::chain::Link;
 use crate::doc::form::Key;
 use crate::grant::Access;
@@ -60,7 +61,7 @@ pub enum Role {
 /// One power a call needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    Net { method: Str, url: Str },
+    Net { method: Str, target: Box<Target> },
     Fs { mount: Str, path: Str, access: Access },
     Log,
     Effect { name: Str },

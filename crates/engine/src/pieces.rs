@@ -25,8 +25,13 @@ impl std::fmt::Debug for Pieces {
 }
 
 impl Pieces {
-    pub(crate) fn new(shared: Option<&Arc<Shared>>, label: Label) -> Pieces {
-        Pieces(shared.map(|shared| PieceGate { shared: shared.clone(), label }))
+    /// For links that nobody listens to.
+    pub(crate) fn none() -> Pieces {
+        Pieces(None)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, label: Label) -> Pieces {
+        Pieces(Some(PieceGate { shared, label }))
     }
 
     pub(crate) async fn send(&self, piece: Value) -> Result<(), Blocked> {

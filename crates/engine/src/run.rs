@@ -258,7 +258,8 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
     let more = frame.map(|frame| Box::new(More { key: None, frame: Some(frame) }));
     let asked = Asked { number: 1, started: bound.starts(), more };
     let outcome = attempt(way, ready, &asked).await;
-    let outcome = match way.after(link, bound, outcome, &asked) {
+    let outcome = if bound.middleware.is_empty() { outcome } else { way.after(link, bound, outcome, &asked) };
+    let outcome = match outcome {
         Ok(released) => Outcome::Done(released),
         Err(Blocked::Refused(refusal)) => {
             way.refused(&refusal);
@@ -608,11 +609,14 @@ impl Way {
     /// Where the pieces of a link go, if anywhere.
     pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
         let plan = &self.bound.plan;
-        let listened = self.streams.filter(|_| plan.stream == Some(admitted.position()));
-        let link = plan.link(admitted.position());
+        let at = admitted.position();
+        let (Some(label), Some(link)) = (self.streams.filter(|_| plan.stream == Some(at)), plan.link(at))
+        else {
+            return Pieces::none();
+        };
         // A piece is judged before the whole is there, so it carries whatever the schemas may put on any part of it.
-        let label = link.map_or(Label::BOTTOM, |link| returned(plan, link)).join(admitted.output_label());
-        Pieces::new(listened.map(|_| &self.shared), label.join(listened.unwrap_or_default()))
+        let label = label.join(returned(plan, link)).join(admitted.output_label());
+        Pieces::new(self.shared.clone(), label)
     }
 }
 

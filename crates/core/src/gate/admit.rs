@@ -311,7 +311,7 @@ impl Case<'_> {
     /// Judges one need; gives the tags that what comes back will carry.
     fn need(&mut self, need: Need, effective: &Arc<Effective>) -> Judged<Tags> {
         match need {
-            Need::Net { method, url } => self.net(&method, &url, effective),
+            Need::Net { method, target } => self.net(&method, *target, effective),
             Need::Fs { mount, path, access } => self.fs(&mount, &path, access, effective),
             Need::Log => {
                 let fit = effective
@@ -346,8 +346,7 @@ impl Case<'_> {
         }
     }
 
-    fn net(&mut self, method: &Str, url: &str, effective: &Arc<Effective>) -> Judged<Tags> {
-        let target = Target::parse(url).map_err(|message| self.refuser("").bad_address(message))?;
+    fn net(&mut self, method: &Str, target: Target, effective: &Arc<Effective>) -> Judged<Tags> {
         let labels = &self.call.args.labels;
         let (decision, tenant, now_ms) = (self.call.decision.all(), self.run.tenant(), self.moment.now_ms);
         let rule =

@@ -70,7 +70,7 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
         }
         Some(other) => return Err(format!("`query` must be a map, not {}", other.type_name())),
     };
-    Ok(vec![Need::Net { method: method.into(), url: target.as_str().into() }])
+    Ok(vec![Need::Net { method: method.into(), target: Box::new(target) }])
 }
 
 pub(super) struct Run;
