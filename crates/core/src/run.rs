@@ -1,7 +1,7 @@
 //! One run's facts: who it is for, what it has done, spent and seen. The gate reads and extends them; the engine
 //! keeps one behind a lock for all chains of the run. Holds no data of the run but the values behind handles.
 
-use crate::label::{Labeled, OriginTable, Tags, Tenant};
+use crate::label::{Label, Labeled, OriginTable, Tags, Tenant};
 use crate::policy::Principal;
 use crate::refusal::{Refusal, Rule};
 use crate::trail::{Event, Stage};
@@ -132,6 +132,11 @@ impl Run {
         self.session_done.iter().cloned().chain(done.map(|event| event.link.clone())).collect()
     }
 
+    /// What is told by how much is left of a budget, or by what history holds: of all that was read so far.
+    pub(crate) fn spent(&self) -> Label {
+        Label { untrusted: true, tags: self.read, ..Label::BOTTOM }
+    }
+
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -141,7 +146,8 @@ impl Run {
         if self.steps >= self.limits.steps_max {
             let message = format!("the run has made {} steps, which is its limit", self.limits.steps_max);
             let refusal = Refusal::new(Rule::StepBudget, link, message);
-            return Err(Box::new(refusal.change("raise `limits.steps`, if this much is meant")));
+            let refusal = refusal.change("raise `limits.steps`, if this much is meant");
+            return Err(Box::new(refusal.labelled(self.spent())));
         }
         self.steps += 1;
         Ok(())

@@ -151,7 +151,7 @@ struct ListBody {
 
 impl List {
     pub fn new(items: Vec<Value>) -> List {
-        let bytes = items.iter().map(Value::bytes).sum::<usize>() + SCALAR_BYTES;
+        let bytes = items.iter().fold(SCALAR_BYTES, |all, item| all.saturating_add(item.bytes()));
         let depth = items.iter().map(Value::depth).max().map_or(1, |inner| inner + 1);
         List(Arc::new(ListBody { items: items.into(), bytes, depth }))
     }
@@ -199,9 +199,9 @@ impl Map {
             keep_last(&mut entries);
             sorted = sort_by_key(&entries);
         }
+        let entry = |key: &Str, value: &Value| (key.len() + SCALAR_BYTES).saturating_add(value.bytes());
         let bytes =
-            entries.iter().map(|(key, value)| key.len() + SCALAR_BYTES + value.bytes()).sum::<usize>()
-                + SCALAR_BYTES;
+            entries.iter().fold(SCALAR_BYTES, |all, (key, value)| all.saturating_add(entry(key, value)));
         let depth = entries.iter().map(|(_, value)| value.depth()).max().map_or(1, |inner| inner + 1);
         Map(Arc::new(MapBody { entries: entries.into(), sorted: sorted.into(), bytes, depth }))
     }

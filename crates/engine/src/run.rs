@@ -19,7 +19,7 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{
     self, Admitted, Answer, Blocked, Due, Left, Moment, Redirect, Released, Unchecked,
 };
-use ringmail_core::label::{Label, Labeled, Labels};
+use ringmail_core::label::{Label, Labeled, Labels, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
 use ringmail_core::trail::{Event, Stage};
@@ -86,6 +86,8 @@ pub(crate) struct Way {
     pub(crate) bound: Arc<Bound>,
     depth: u64,
     callers: Option<Arc<Caller>>,
+    /// Whether whoever started this pass goes on, another way, when it fails.
+    watched: bool,
     /// What pieces of this pass's stream link carry besides their own label; nothing if nobody listens to them.
     streams: Option<Label>,
 }
@@ -133,7 +135,8 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
 }
 
 /// Walks one plan: starts what is ready, takes in what has ended, until nothing is left.
-pub(crate) fn pass(way: Way, mut walk: Walk) -> Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>> {
+pub(crate) fn pass(way: Way, walk: Walk) -> Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>> {
+    let mut walk = walk.watched(way.watched);
     Box::pin(async move {
         let mut flight = Flight::default();
         loop {
@@ -189,9 +192,19 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
     if admitted.has_effect() {
         Box::pin(way.intend(link, &admitted, asked)).await?;
     }
-    let unchecked = way.call(link, bound, admitted, asked).await?;
+    let unchecked = way.call(link, bound, admitted, asked).await.map_err(|ended| cut_short(link, ended))?;
     keep(earlier, &unchecked);
     way.release(due, unchecked)
+}
+
+/// A pass that took too long may have done so by anything that it came to know.
+fn cut_short(link: &Link, ended: Blocked) -> Blocked {
+    match &ended {
+        Blocked::Failed(failure) if failure.kind == FailureKind::Timeout && link.is_pass() => {
+            ended.labelled(Label { untrusted: true, tags: Tags::ALL, ..Label::BOTTOM })
+        }
+        _ => ended,
+    }
 }
 
 /// What is the same for all layers of one attempt.
@@ -294,6 +307,7 @@ async fn attempts(
         None => None,
     };
     let more = Some(Box::new(More { key, frame: frame.clone() }));
+    let (mut ready, mut label) = (ready, label);
     let mut asked = Asked { number: 1, started: bound.starts(), more };
     loop {
         way.shared.moment();
@@ -306,11 +320,13 @@ async fn attempts(
             }
             Err(Blocked::Failed(failure)) => {
                 way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
+                label = label.flat(failure.label);
                 if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
-                    let label = label.flat(failure.label);
                     return way.fall_back(at, link, failure, label, frame.as_deref());
                 }
                 way.pause(at, link, asked.number).await;
+                // That it is tried again was decided by what failed.
+                ready = ready.decided(failure.label);
                 asked.number += 1;
                 asked.started = bound.starts();
             }
@@ -332,13 +348,14 @@ fn once_key(
         return Err(Failure::new(FailureKind::Invalid, "the idempotency key is empty"));
     }
     let tenant = way.shared.facts().principal.tenant.clone();
-    Ok(Some((Key::once(tenant, &link.full, &text, ready.args()), filled.labels.all())))
+    Ok(Some((Key::once(tenant, &link.full, &text, ready.args(), ready.labels().all()), filled.labels.all())))
 }
 
 impl Way {
     /// The way into a body of a link.
-    pub(crate) fn to_body(&self, body: Arc<Bound>) -> Way {
-        Way { bound: body, streams: None, ..self.clone() }
+    pub(crate) fn to_body(&self, link: &Link, body: Arc<Bound>) -> Way {
+        let watched = self.watched || link.may_go_on();
+        Way { bound: body, watched, streams: None, ..self.clone() }
     }
 
     /// The way into another chain, called by this link.
@@ -353,6 +370,7 @@ impl Way {
             bound,
             depth: self.depth + 1,
             callers: Some(Arc::new(caller)),
+            watched: self.watched || link.may_go_on(),
             streams,
         }
     }
@@ -607,7 +625,7 @@ impl Way {
     }
 
     /// Where the pieces of a link go, if anywhere.
-    pub(crate) fn pieces(&self, admitted: &Admitted) -> Pieces {
+    pub(crate) fn pieces(&self, admitted: &Admitted, tags: Tags) -> Pieces {
         let plan = &self.bound.plan;
         let at = admitted.position();
         let (Some(label), Some(link)) = (self.streams.filter(|_| plan.stream == Some(at)), plan.link(at))
@@ -616,6 +634,7 @@ impl Way {
         };
         // A piece is judged before the whole is there, so it carries whatever the schemas may put on any part of it.
         let label = label.join(returned(plan, link)).join(admitted.output_label());
+        let label = Label { tags: label.tags.with(tags), ..label };
         Pieces::new(self.shared.clone(), label)
     }
 }
@@ -741,7 +760,14 @@ fn begin(request: &Request) -> Way {
         noted: AtomicUsize::new(0),
         latest_us: AtomicU64::new(0),
     };
-    Way { shared: Arc::new(shared), bound, depth: 1, callers: None, streams: Some(Label::BOTTOM) }
+    Way {
+        shared: Arc::new(shared),
+        bound,
+        depth: 1,
+        callers: None,
+        watched: false,
+        streams: Some(Label::BOTTOM),
+    }
 }
 
 /// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.

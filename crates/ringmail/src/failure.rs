@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 /// A failure of a link as a problem in the chain's file; `message` as the engine words it.
 pub(crate) fn problem(checked: &Checked, link: &str, message: &str, help: Option<String>) -> Problem {
-    let (inner, rest) = innermost(link, message);
+    let known =
+        |name: &str| checked.plans.iter().any(|plan| *plan.name == *name || plan.find(name).is_some());
+    let (inner, rest) = innermost(link, message, &known);
     let plan = checked.plans.iter().find(|plan| *plan.name == *inner || plan.find(inner).is_some());
     let spot = plan.and_then(|plan| place(plan, rest).or_else(|| plan.spot(plan.find(inner)?.span)));
     Problem { spot, message: format!("`{inner}` failed: {rest}"), help }
 }
 
 /// A failure that came out of a body or another chain names the link it came from in front.
-fn innermost<'t>(link: &'t str, message: &'t str) -> (&'t str, &'t str) {
+fn innermost<'t>(link: &'t str, message: &'t str, known: &dyn Fn(&str) -> bool) -> (&'t str, &'t str) {
     let (kind, said) = message.split_once(": ").unwrap_or(("", message));
     let (mut link, mut rest, mut said) = (link, message, said);
     while let Some((name, inner)) = said.strip_prefix('`').and_then(|text| text.split_once("`: ")) {
-        if name.contains([' ', '`']) || kind.contains(' ') {
+        if !known(name) || kind.contains(' ') {
             break;
         }
         (link, rest, said) = (name, inner, inner);

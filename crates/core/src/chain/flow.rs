@@ -41,6 +41,8 @@ pub enum Foreseen {
 
 /// How far chains are followed into each other.
 const DEPTH_MAX: usize = 8;
+/// How many chains are followed in all; of what is called after that nothing is known.
+const PASSES_MAX: usize = 2_000;
 
 /// Foresees every sink of a plan; `chains` finds the plans it calls.
 pub fn foresee(
@@ -52,6 +54,7 @@ pub fn foresee(
     let mut ahead = Ahead {
         authority,
         now_ms,
+        passes: 0,
         chains,
         origins: OriginTable::default(),
         verdicts: Vec::new(),
@@ -59,7 +62,7 @@ pub fn foresee(
         quiet: false,
     };
     let input = ahead.input(plan);
-    let output = ahead.plan(plan, &|root| match root {
+    let output = ahead.plan(plan, Start::default(), &|root| match root {
         Root::Input => input.clone(),
         _ => Bounds::default(),
     });
@@ -117,6 +120,8 @@ fn meet(a: Label, b: Label) -> Label {
 struct Ahead<'a> {
     authority: &'a Authority,
     now_ms: u64,
+    /// Chains followed so far.
+    passes: usize,
     chains: &'a dyn Fn(&str) -> Option<Arc<Plan>>,
     origins: OriginTable,
     verdicts: Vec<Verdict>,
@@ -126,6 +131,13 @@ struct Ahead<'a> {
 }
 
 /// What one pass over a plan knows so far.
+/// How a pass is started: what decided that it is, and whether its failure is the end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Start {
+    control: (Label, Label),
+    watched: bool,
+}
+
 struct Known<'k> {
     plan: &'k Plan,
     outputs: BTreeMap<usize, Bounds>,
@@ -133,6 +145,7 @@ struct Known<'k> {
     roots: &'k dyn Fn(&Root) -> Bounds,
     /// What is told by how a link ended, for links whose failure an edge takes care of.
     ended: BTreeMap<usize, (Label, Label)>,
+    start: Start,
     /// What `error` may hold for the link that reads now.
     error: Label,
     /// Links that whoever reads now asks about with `done`: in the best run they did not run.
@@ -195,7 +208,7 @@ impl Ahead<'_> {
     }
 
     /// Walks a plan in order; gives the bounds of its output.
-    fn plan(&mut self, plan: &Plan, roots: &dyn Fn(&Root) -> Bounds) -> Bounds {
+    fn plan(&mut self, plan: &Plan, start: Start, roots: &dyn Fn(&Root) -> Bounds) -> Bounds {
         let secrets = self.secrets();
         let with_secrets = |root: &Root| if *root == Root::Secrets { secrets.clone() } else { roots(root) };
         let mut known = Known {
@@ -205,6 +218,7 @@ impl Ahead<'_> {
             roots: &with_secrets,
             ended: BTreeMap::new(),
             error: Label::BOTTOM,
+            start,
             maybe: BTreeSet::new(),
         };
         for at in plan.graph.order() {
@@ -217,7 +231,7 @@ impl Ahead<'_> {
                 self.judge(link, &args, control);
             }
             let output = self.output(link, &args, control, &known);
-            if link.is_watched() {
+            if link.is_watched() || start.watched {
                 let read = known.refs(&link.refs());
                 let given = if link.lowers() { output.best.all() } else { args.best.all() };
                 // An inner link may fail on whatever the chains inside it know.
@@ -234,7 +248,15 @@ impl Ahead<'_> {
             known.outputs.insert(at, output);
         }
         known.reader(None, &plan.output.refs());
-        known.fill(&plan.output)
+        let output = known.fill(&plan.output);
+        if !start.watched {
+            return output;
+        }
+        // That it came to its end tells of everything in it.
+        let ended = known.ended.values().map(|(_, worst)| *worst);
+        let outputs = known.outputs.values().map(|output| output.worst.all());
+        let told = ended.chain(outputs).fold(start.control.1, Label::join);
+        output.joined(Label::BOTTOM, told)
     }
 
     fn secrets(&self) -> Bounds {
@@ -249,7 +271,13 @@ impl Ahead<'_> {
     /// What decides whether a link runs: its condition, what it waits for, the edges that lead to it or past it.
     fn control(&self, at: usize, link: &Link, known: &Known<'_>) -> (Label, Label) {
         let join = |a: (Label, Label), b: (Label, Label)| (a.0.join(b.0), a.1.join(b.1));
-        let mut label = link.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
+        let asked = link.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
+        let mut label = join(asked, known.start.control);
+        if known.start.watched {
+            // Whatever may fail beside it may end it.
+            let all = known.ended.values().fold(Label::BOTTOM, |all, (_, worst)| all.join(*worst));
+            label = join(label, (Label::BOTTOM, all));
+        }
         let needs = known.plan.graph.needs.get(at).into_iter().flatten().map(|(from, _)| *from);
         let sources = known.plan.graph.edges_in.get(at).into_iter().flatten().copied();
         for from in needs.chain(sources) {
@@ -276,6 +304,7 @@ impl Ahead<'_> {
             base = (best.join(source(always)), base.1.join(source(maybe)));
         }
         let plain = Bounds::new(base.0, base.1);
+        let start = Start { control, watched: known.start.watched || link.may_go_on() };
         let output = match &link.detail {
             Detail::Extract(_, drop) => lowered(&plain, *drop, true).joined(control.0, control.1),
             Detail::Act(act) => {
@@ -286,16 +315,17 @@ impl Ahead<'_> {
                 Bounds::new(acted.best, unless).joined(control.0, control.1)
             }
             Detail::Validate(..) => self.passed(link, args).joined(control.0, control.1),
-            Detail::Chain { chain, .. } => self.chain(chain, args, control, plain),
+            Detail::Chain { chain, .. } => self.chain(chain, args, start, plain),
             Detail::Each { over, body, .. } => {
                 let range = known.refs(over.refs());
                 let item = Bounds::new(range.0, range.1);
-                let inner = self.body(body, known, &[("index", Bounds::of(Label::BOTTOM))], &item);
+                let start = Start { control: (control.0, control.1.join(range.1)), ..start };
+                let inner = self.body(body, start, known, &[("index", Bounds::of(Label::BOTTOM))], &item);
                 Bounds::new(inner.best.all(), inner.worst.all())
                     .joined(range.0.join(control.0), range.1.join(control.1))
             }
-            Detail::Repeat { start, body, .. } => {
-                self.repeat(start, body, known).joined(control.0, control.1)
+            Detail::Repeat { start: first, body, .. } => {
+                self.repeat(first, body, start, known).joined(control.0, control.1)
             }
             Detail::Choice { cases } => {
                 let mut asked = control;
@@ -304,7 +334,8 @@ impl Ahead<'_> {
                     let read =
                         case.when.as_ref().map_or_else(Default::default, |when| known.refs(when.refs()));
                     asked = (asked.0, asked.1.join(read.1));
-                    let inner = self.body(&case.body, known, &[], &Bounds::default());
+                    let start = Start { control: (control.0, asked.1), ..start };
+                    let inner = self.body(&case.body, start, known, &[], &Bounds::default());
                     all = Some(all.map_or(inner.clone(), |all| all.either(&inner)));
                 }
                 all.unwrap_or_default().joined(asked.0, asked.1)
@@ -312,7 +343,10 @@ impl Ahead<'_> {
             Detail::Nothing | Detail::Native { .. } => plain,
         };
         let output = match &link.fallback {
-            Some(fallback) => output.either(&known.fill(fallback)),
+            Some(fallback) => {
+                let told = if link.lowers() { Label::BOTTOM } else { known.refs(&link.refs()).1 };
+                output.either(&known.fill(fallback)).joined(Label::BOTTOM, told)
+            }
             None => output,
         };
         link.returns.as_ref().map_or_else(|| output.clone(), |schema| output.shaped(schema))
@@ -323,25 +357,35 @@ impl Ahead<'_> {
         Bounds::new(args.best.at(&path), args.worst.at(&path))
     }
 
-    fn chain(&mut self, chain: &str, args: &Bounds, control: (Label, Label), unknown: Bounds) -> Bounds {
-        let found = if self.depth < DEPTH_MAX { (self.chains)(chain) } else { None };
+    fn chain(&mut self, chain: &str, args: &Bounds, start: Start, unknown: Bounds) -> Bounds {
+        let control = start.control;
+        self.passes += 1;
+        let follow = self.depth < DEPTH_MAX && self.passes < PASSES_MAX;
+        let found = if follow { (self.chains)(chain) } else { None };
         let Some(plan) = found else {
             // Nothing is known of what comes back: anything in the worst run, nothing in the best.
-            let anything = unknown.worst.joined(Label { untrusted: true, ..Label::BOTTOM });
+            let anything = unknown.worst.joined(Label { untrusted: true, tags: Tags::ALL, ..Label::BOTTOM });
             return Bounds::new(control.0, anything);
         };
         let given = Bounds::new(args.best.clone(), args.worst.clone());
         let input = plan.input.as_ref().map_or_else(|| given.clone(), |schema| given.shaped(schema));
         let quiet = std::mem::replace(&mut self.quiet, true);
         self.depth += 1;
-        let output =
-            self.plan(&plan, &|root| if *root == Root::Input { input.clone() } else { Bounds::default() });
+        let output = self
+            .plan(&plan, start, &|root| if *root == Root::Input { input.clone() } else { Bounds::default() });
         self.depth -= 1;
         self.quiet = quiet;
         output.joined(control.0, control.1)
     }
 
-    fn body(&mut self, body: &Plan, known: &Known<'_>, locals: &[(&str, Bounds)], other: &Bounds) -> Bounds {
+    fn body(
+        &mut self,
+        body: &Plan,
+        start: Start,
+        known: &Known<'_>,
+        locals: &[(&str, Bounds)],
+        other: &Bounds,
+    ) -> Bounds {
         let roots = |root: &Root| match root {
             Root::Outer(slot) => known.at(*slot),
             Root::Local(name) => locals
@@ -350,18 +394,21 @@ impl Ahead<'_> {
                 .map_or_else(|| other.clone(), |(_, b)| b.clone()),
             _ => Bounds::default(),
         };
-        self.plan(body, &roots)
+        self.plan(body, start, &roots)
     }
 
     /// The state of a repeat: what it starts with, and whatever rounds may add until nothing changes.
-    fn repeat(&mut self, start: &Template, body: &Plan, known: &Known<'_>) -> Bounds {
+    fn repeat(&mut self, first: &Template, body: &Plan, start: Start, known: &Known<'_>) -> Bounds {
         const ROUNDS_MAX: usize = 64;
-        let mut state = known.fill(start);
+        let mut state = known.fill(first);
+        let mut start = start;
         let index = ("index", Bounds::of(Label::BOTTOM));
         let quiet = std::mem::replace(&mut self.quiet, true);
         let mut settled = false;
         for _ in 0..ROUNDS_MAX {
-            let next = self.body(body, known, std::slice::from_ref(&index), &state);
+            // Whether there is another round is decided by the state.
+            start.control.1 = start.control.1.join(state.worst.all());
+            let next = self.body(body, start, known, std::slice::from_ref(&index), &state);
             let grown = state.either(&next);
             settled = grown.worst.all() == state.worst.all();
             state = Bounds::new(grown.best, grown.worst.all());
@@ -374,7 +421,8 @@ impl Ahead<'_> {
             state = Bounds::new(Label::BOTTOM, anything);
         }
         self.quiet = quiet;
-        self.body(body, known, std::slice::from_ref(&index), &state)
+        start.control.1 = start.control.1.join(state.worst.all());
+        self.body(body, start, known, std::slice::from_ref(&index), &state)
     }
 
     /// The caller is a sink of what the chain answers.
@@ -711,6 +759,7 @@ fn never(fault: &Fault, path: &str, origins: &[Str], tags: &[Str], sink: &str) -
     match fault.rule {
         Rule::UntrustedArgument => format!("`{path}` must be trusted for `{sink}` and never is{from}"),
         Rule::UntrustedDecision => format!("untrusted data always decides this call{from}"),
+        Rule::Clearance if path.is_empty() => carries("the decision to call", tags, sink, &from),
         Rule::Clearance => carries(&format!("`{path}`"), tags, sink, &from),
         rule => format!("{}{from}", rule.doc()),
     }

@@ -257,7 +257,17 @@ impl Plan {
 impl Link {
     /// Whether the chain goes on, another way, when this link fails or is refused.
     pub(crate) fn is_watched(&self) -> bool {
-        self.edges.iter().any(|edge| edge.on != On::Success)
+        self.fallback.is_some() || self.edges.iter().any(|edge| edge.on != On::Success)
+    }
+
+    /// Whether its failure need not be the end of what it stands in.
+    pub fn may_go_on(&self) -> bool {
+        self.is_watched() || self.retry.attempts > 1
+    }
+
+    /// Whether it is a pass through links of its own.
+    pub fn is_pass(&self) -> bool {
+        matches!(self.kind.role, Role::Chain | Role::Each | Role::Repeat | Role::Choice)
     }
 
     /// Whether what it lets through counts for more than what it was given.

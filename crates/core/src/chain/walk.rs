@@ -24,6 +24,8 @@ pub struct Walk {
     places: Vec<Place>,
     ready: VecDeque<usize>,
     pc: Labels,
+    /// Whether whoever started this pass goes on, another way, when it fails.
+    watched: bool,
 }
 
 /// Where one link stands.
@@ -115,6 +117,15 @@ pub enum Stop {
     Refused(Box<Refusal>),
 }
 
+impl Stop {
+    fn labelled(self, label: Label) -> Stop {
+        match self {
+            Stop::Failed { link, failure } => Stop::Failed { link, failure: failure.labelled(label) },
+            Stop::Refused(refusal) => Stop::Refused(Box::new(refusal.labelled(label))),
+        }
+    }
+}
+
 impl Walk {
     /// Starts a pass through a chain that was entered; there is no other way in.
     pub fn begin(entered: Entered, run: Arc<Mutex<Run>>, secrets: &Labeled) -> Walk {
@@ -151,7 +162,18 @@ impl Walk {
         };
         let places = waits.iter().map(place).collect();
         let ready = waits.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
-        Walk { run, values, places, ready, pc, plan }
+        Walk { run, values, places, ready, pc, watched: false, plan }
+    }
+
+    /// A pass whose failure is not the end: all that may fail in it decides what comes after, and how it ends.
+    #[must_use]
+    pub fn watched(mut self, watched: bool) -> Walk {
+        self.watched = watched;
+        self
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -263,10 +285,15 @@ impl Walk {
     /// Where a failure would be taken care of, that there was none tells as much: both ends of the link are decided
     /// by what it reads.
     fn expect(&mut self, at: usize) {
-        let told = self.plan.link(at).is_some_and(|link| link.is_watched() && !link.lowers());
-        if told {
-            let read = self.read_by(at);
-            self.judge(at, read);
+        let Some(link) = self.plan.link(at).filter(|link| !link.lowers()) else { return };
+        if !link.is_watched() && !self.watched {
+            return;
+        }
+        let read = self.read_by(at);
+        self.judge(at, read);
+        if self.watched {
+            // If it fails, the pass ends and takes with it even what does not wait for it.
+            self.pc = self.pc.flat(read);
         }
     }
 
@@ -309,14 +336,22 @@ impl Walk {
         let Some(link) = self.plan.link(at) else { return Ok(None) };
         match outcome {
             Outcome::Done(released) => {
-                if link.is_watched() {
-                    // Whoever answered decides what comes back, and with it not that it comes back.
-                    let told = released.labeled().labels.all();
-                    let untrusted = told.untrusted && link.lowers();
+                let mut output = released.into_labeled();
+                let (lowers, knows) = (link.lowers(), link.lowers() || link.is_pass());
+                let replaced = link.fallback.is_some() && !lowers;
+                if link.is_watched() || self.watched {
+                    // Whoever answered decides what comes back, and with it not that it comes back. What passes know
+                    // and what is let through count as they are.
+                    let told = output.labels.all();
+                    let untrusted = told.untrusted && knows;
                     self.judge(at, Label { untrusted, ..told });
                 }
+                if replaced {
+                    // That it is not the fallback is told by what it is.
+                    output.labels = output.labels.joined(self.read_by(at));
+                }
                 if let Some(value) = self.values.get_mut(at) {
-                    *value = Some(released.into_labeled());
+                    *value = Some(output);
                 }
                 let taken = self.pick(at, On::Success)?;
                 self.end(at, State::Done, taken, None);
@@ -342,7 +377,11 @@ impl Walk {
     fn handle(&mut self, at: usize, on: On, error: Labeled, stop: Stop) -> Result<Option<usize>, Stop> {
         let label = error.labels.all();
         self.set(at, |place| place.error = Some(Box::new(error.clone())));
-        let Some(target) = self.pick(at, on)? else { return Err(stop) };
+        let Some(target) = self.pick(at, on)? else {
+            // That no edge took it was decided by the conditions that were asked.
+            let judged = self.places.get(at).map_or(Label::BOTTOM, |place| place.judged.all());
+            return Err(stop.labelled(judged));
+        };
         // What a failure tells decides what its edge leads to.
         self.judge(at, label);
         self.end(at, State::Handled, Some(target), Some(error));
@@ -399,7 +438,10 @@ impl Walk {
                 let name = |at: usize| self.plan.link(at).map_or("".into(), |link| link.full.clone());
                 let handler = target.map_or("".into(), name);
                 let message = format!("its handler `{handler}` did not run");
-                let told = place.control.all().join(place.judged.all());
+                let decided = |place: &Place| place.control.all().join(place.judged.all());
+                let handler =
+                    target.and_then(|target| self.places.get(target)).map_or(Label::BOTTOM, decided);
+                let told = decided(place).join(handler);
                 let failure = Failure::new(FailureKind::Native, message).labelled(told);
                 return Err(Stop::Failed { link: name(at), failure });
             }
@@ -417,7 +459,7 @@ impl Walk {
     }
 
     /// Everything that this pass has come to know.
-    fn told(&self) -> Label {
+    pub(crate) fn told(&self) -> Label {
         let values = self.values.iter().flatten().map(|value| value.labels.all());
         let places = self.places.iter().map(|place| place.control.all().join(place.judged.all()));
         values.chain(places).fold(self.pc.all(), Label::join)

@@ -16,7 +16,7 @@ use crate::policy::{Action, Facts, Resource};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
-use crate::value::{Seg, Str, Value, parse_path};
+use crate::value::{Seg, Str, Value};
 use std::sync::Arc;
 
 /// Evidence that a call passed every layer. Owns the exact arguments that were judged. Cannot be copied, made
@@ -145,13 +145,15 @@ impl Admitted {
     /// The call that a redirect asks for, to be judged like any other. The evidence is used up.
     pub fn redirected(self, link: &Link, redirect: &Redirect<'_>, run: &mut Run) -> Ready {
         let Labeled { value, labels } = self.call.args;
-        let origins = run.origins.intern(&link.full);
-        let chosen = match redirect.crosses {
-            true => Label { untrusted: true, origins, tags: redirect.tags, ..Label::BOTTOM },
-            false => Label { tags: redirect.tags, ..Label::BOTTOM },
-        };
+        // The address is an answer, made of all that was sent. A server has a say over its own addresses, and over
+        // no others.
+        let given = labels.all().join(self.call.decision.all());
+        let untrusted = redirect.crosses || given.untrusted;
+        let origins = given.origins.with(run.origins.intern(&link.full));
+        let tags = self.call.base.all().tags.with(redirect.tags);
+        let chosen = Label { untrusted, origins, tags, ..given };
         let mut values = vec![("url".into(), Value::from(redirect.url))];
-        let mut parts = vec![("url".into(), labels.at(&parse_path("url")).joined(chosen))];
+        let mut parts = vec![("url".into(), Labels::from(chosen))];
         for (key, value) in value.as_map().into_iter().flat_map(|map| map.iter()) {
             let value = match &**key {
                 "url" | "query" => continue,
@@ -159,7 +161,13 @@ impl Admitted {
                 "headers" => redirect.headers(value),
                 _ => value.clone(),
             };
-            parts.push((key.clone(), labels.at(&[Seg::Key(key.clone())])));
+            let mut part = labels.at(&[Seg::Key(key.clone())]);
+            if let (Value::Map(map), "headers") = (&value, &**key) {
+                // What was left out takes its label along.
+                let of = |name: &Str| (name.clone(), part.at(&[Seg::Key(name.clone())]));
+                part = Labels::keys(part.own(), map.iter().map(|(name, _)| of(name)).collect::<Vec<_>>());
+            }
+            parts.push((key.clone(), part));
             values.push((key.clone(), value));
         }
         let args = Labeled { value: Value::map(values), labels: Labels::keys(labels.own(), parts) };
@@ -270,7 +278,8 @@ impl Case<'_> {
         let limits = self.run.limits;
         let refuse = |rule, message| {
             let refusal = Refusal::new(rule, &self.link.full, message).at(self.plan.spot(self.link.span));
-            Err(Box::new(refusal.change("raise the limit under `limits`, if this much is meant")))
+            let refusal = refusal.change("raise the limit under `limits`, if this much is meant");
+            Err(Box::new(refusal.labelled(self.run.spent())))
         };
         if self.run.steps >= limits.steps_max {
             return refuse(
@@ -401,7 +410,9 @@ impl Case<'_> {
         }
         let spot = verdict.policies.first().and_then(|id| self.authority.policies.spot(id));
         let sink = self.sinks().first().cloned().unwrap_or_default();
-        Err(Box::new(self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot)))
+        let refusal = self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot);
+        // Policies look at history.
+        Err(Box::new(refusal.labelled(self.run.spent())))
     }
 
     fn verdict(&self, action: Action) -> crate::policy::Ruling {

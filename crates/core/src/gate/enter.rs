@@ -3,6 +3,7 @@
 
 use super::judge::{Sink, flow_fault};
 use super::refuse::Refuser;
+use super::release::too_large;
 use super::{Authority, Blocked, Moment, invalid};
 use crate::chain::Plan;
 use crate::chain::walk::{Stop, Walk};
@@ -178,7 +179,14 @@ fn verdict(
 
 /// Takes the output of a finished walk, if it fits what the chain says it returns.
 pub fn leave(walk: &Walk) -> Result<Left, Stop> {
-    let output = walk.finish()?;
+    let mut output = walk.finish()?;
+    if walk.is_watched() {
+        // That it came to its end tells of everything in it.
+        output.labels = output.labels.joined(walk.told());
+    }
+    if let Some(failure) = too_large(&output) {
+        return Err(Stop::Failed { link: walk.plan().name.clone(), failure });
+    }
     let plan = walk.plan();
     let Some(schema) = &plan.returns else { return Ok(Left(output)) };
     let told = output.labels.all();

@@ -31,7 +31,8 @@ enum Output {
     Same,
     /// What came out of chains and bodies, each part with its own labels.
     One(Labeled),
-    Many(Vec<Labeled>),
+    /// Results of a body, and what decided how many there are.
+    Many(Vec<Labeled>, Label),
 }
 
 impl Unchecked {
@@ -62,8 +63,9 @@ impl Unchecked {
         Unchecked(Output::One(left.into_labeled()))
     }
 
-    pub fn many(left: Vec<Left>) -> Unchecked {
-        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect()))
+    /// Results of a body, one an item; `decided` is what decided how many.
+    pub fn many(left: Vec<Left>, decided: Label) -> Unchecked {
+        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect(), decided))
     }
 }
 
@@ -134,18 +136,25 @@ fn measure(plan: &Plan, due: &Due, link: &Link, output: &mut Labeled, run: &mut 
     fit(link, output)
 }
 
+/// Why a value is no output of anything.
+pub(super) fn too_large(output: &Labeled) -> Option<Failure> {
+    let fits = output.value.bytes() <= OUTPUT_BYTES_MAX && output.value.depth() <= OUTPUT_DEPTH_MAX;
+    let message = || {
+        format!("the output is larger than {OUTPUT_BYTES_MAX} bytes or deeper than {OUTPUT_DEPTH_MAX} levels")
+    };
+    (!fits).then(|| Failure::new(FailureKind::TooLarge, message()).labelled(output.labels.all()))
+}
+
 fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<(), Blocked> {
-    if output.value.bytes() > OUTPUT_BYTES_MAX || output.value.depth() > OUTPUT_DEPTH_MAX {
-        let message = format!(
-            "the output is larger than {OUTPUT_BYTES_MAX} bytes or deeper than {OUTPUT_DEPTH_MAX} levels"
-        );
-        return Err(Failure::new(FailureKind::TooLarge, message).into());
+    if let Some(failure) = too_large(output) {
+        return Err(failure.into());
     }
     run.bytes = run.bytes.saturating_add(u64::try_from(output.value.bytes()).unwrap_or(u64::MAX));
     if run.bytes > run.limits.bytes_max {
         let message = format!("the run holds more than {} bytes, which is its limit", run.limits.bytes_max);
         let refusal = Refusal::new(Rule::ByteBudget, &link.full, message).at(plan.spot(link.span));
-        return Err(refusal.change("raise `limits.bytes`, if this much is meant").into());
+        let refusal = refusal.change("raise `limits.bytes`, if this much is meant");
+        return Err(refusal.labelled(run.spent()).into());
     }
     Ok(())
 }
@@ -171,10 +180,13 @@ fn label(due: &Due, link: &Link, unchecked: Unchecked) -> Labeled {
             Labeled { labels: passed.labels.joined(others), value: passed.value }
         }),
         Output::One(inner) => Labeled { labels: inner.labels.joined(due.base.all()), value: inner.value },
-        Output::Many(parts) => {
+        Output::Many(parts, decided) => {
             let (values, labels): (Vec<_>, Vec<_>) =
                 parts.into_iter().map(|part| (part.value, part.labels)).unzip();
-            Labeled { value: Value::List(List::new(values)), labels: Labels::items(due.base.all(), labels) }
+            Labeled {
+                value: Value::List(List::new(values)),
+                labels: Labels::items(due.base.all().join(decided), labels),
+            }
         }
     }
 }

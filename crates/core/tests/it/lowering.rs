@@ -73,6 +73,6 @@ fn what_comes_out_of_chains_and_bodies_carries_what_the_link_was_handed() {
     let link = "chain: t\nlinks: {a: {kind: step, with: '${input}'}}\noutput: 1";
     let one = released(PERMIT_ALL, link, |bench| Unchecked::one(constant(bench)));
     assert!(one.labels.own().untrusted);
-    let many = released(PERMIT_ALL, link, |bench| Unchecked::many(vec![constant(bench)]));
+    let many = released(PERMIT_ALL, link, |bench| Unchecked::many(vec![constant(bench)], Label::BOTTOM));
     assert!(many.labels.own().untrusted);
 }

@@ -124,15 +124,9 @@ impl Egress {
 /// What one call has sent so far, redirects included.
 #[derive(Default)]
 pub(crate) struct Sent {
-    lines: Option<Lines>,
+    pub(crate) lines: Option<Lines>,
     injected: Vec<Injected>,
     redirects: usize,
-}
-
-impl Sent {
-    pub(crate) fn new(lines: Option<Lines>) -> Sent {
-        Sent { lines, ..Sent::default() }
-    }
 }
 
 /// What a server did with a request.
@@ -161,7 +155,8 @@ fn check_headers(permit: &NetPermit, outgoing: &Outgoing) -> Result<(), Blocked>
         bytes += name.len() + value.len();
         let own = OWN_HEADERS.contains(&name.as_str()) && name != "idempotency-key";
         if own || HeaderName::from_bytes(name.as_bytes()).is_err() {
-            return refuse(format!("the header `{}` is not the link's to set", name.escape_debug()));
+            let which = OWN_HEADERS.iter().find(|own| *own == name).map_or("of that name", |own| own);
+            return refuse(format!("the header `{which}` is not the link's to set"));
         }
         if value.chars().any(|c| c.is_control() && c != '\t') {
             return refuse(format!("the header `{name}` has a control character"));

@@ -61,7 +61,7 @@ async fn choose(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         }
         let Some(body) = body_at(&way, &call, position) else { break };
         let walk = frame.inside(&body.plan, &[], decision);
-        let left = pass(way.to_body(body), walk).await.map_err(blocked)?;
+        let left = pass(way.to_body(link, body), walk).await.map_err(blocked)?;
         return Ok(Unchecked::one(left.joined(decision)));
     }
     let failure = Failure::new(FailureKind::NoCase, "no case holds, and there is no `otherwise`");

@@ -70,7 +70,7 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let passes = items.into_iter().enumerate().map(|(at, item)| {
         let item = Labeled { value: item, labels: labels.at(&[Seg::Index(at)]) };
         let index = Labeled::new(Value::Int(i64::try_from(at).unwrap_or(i64::MAX)), Label::BOTTOM);
-        let (way, body, frame) = (way.to_body(body.clone()), body.clone(), frame.clone());
+        let (way, body, frame) = (way.to_body(link, body.clone()), body.clone(), frame.clone());
         let (full, name) = (full.clone(), name.clone());
         async move {
             let step = way.shared.facts().spend_step(&full);
@@ -84,7 +84,7 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     while let Some(result) = results.next().await {
         left.push(result?.joined(decision));
     }
-    Ok(Unchecked::many(left))
+    Ok(Unchecked::many(left, decision))
 }
 
 /// The bound body at a position of the link that is running.

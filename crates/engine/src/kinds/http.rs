@@ -16,6 +16,7 @@ use ringmail_core::grant::METHODS;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::label::Tags;
+use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::value::{Str, Value};
 
 const FORMS: &[&str] = &["auto", "json", "text", "lines", "base64"];
@@ -88,8 +89,7 @@ async fn request(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         return Err(invalid(format!("`as` must be one of {}", FORMS.join(", "))).into());
     }
     let any = text(args, "expect").map_err(invalid)? == Some("any");
-    let lines = (form == "lines").then(|| Lines::new(way.pieces(&call.admitted)));
-    let mut sent = Sent::new(lines);
+    let mut sent = Sent::default();
     let mut tags = Tags::NONE;
     let mut call = call;
     let received = loop {
@@ -97,15 +97,24 @@ async fn request(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             return Err(Failure::new(FailureKind::Unavailable, "the call has no permit").into());
         };
         let outgoing = outgoing(call.admitted.args(), call.key.as_ref())?;
+        if form == "lines" {
+            // Judged by whoever answers, with the tags of all who led there.
+            sent.lines = Some(Lines::new(way.pieces(&call.admitted, tags)));
+        }
         let engine = &way.shared.engine;
         match engine.egress.send(*permit, outgoing, &engine.secrets, &mut sent).await? {
             Answered::Whole(received) => break received,
             Answered::Elsewhere(onward) => {
                 let (link, _) = way.link(call.admitted.position())?;
+                if !onward.tags.is_empty() {
+                    // Before anything else is said of the address: it holds a secret.
+                    let why = "a redirect leads to an address with a secret in it";
+                    return Err(Refusal::new(Rule::Clearance, &link.full, why).into());
+                }
                 call.admitted = way.admit_again(link, call.admitted, &redirect(&onward)).await?;
                 // What comes back from there is what a call of that address would have brought.
-                tags = tags.with(call.admitted.output_label().tags).with(onward.tags);
-                call.key = call.key.filter(|_| !onward.crosses);
+                tags = tags.with(call.admitted.output_label().tags);
+                call.key = call.key.filter(|_| onward.keeps && !onward.crosses);
             }
         }
     };
@@ -131,15 +140,17 @@ fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {
         None | Some(Value::Null) => {}
         Some(Value::Map(map)) => {
             for (name, value) in map.iter() {
+                if key.is_some() && name.eq_ignore_ascii_case("idempotency-key") {
+                    return Err(invalid(
+                        "`idempotency_key` sets the header of that name, so the link must not",
+                    ));
+                }
                 match value {
                     Value::Str(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
                         headers.push((name.to_lowercase(), text_of(value).to_string()));
                     }
                     other => {
-                        return Err(invalid(format!(
-                            "the header `{name}` must be a text, not {}",
-                            other.type_name()
-                        )));
+                        return Err(invalid(format!("a header must be a text, not {}", other.type_name())));
                     }
                 }
             }

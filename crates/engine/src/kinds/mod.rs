@@ -95,7 +95,11 @@ fn required<'v>(args: &'v Value, name: &str) -> Result<&'v str, String> {
 fn known_keys(args: &Value, keys: &[ringmail_core::doc::form::Key]) -> Result<(), String> {
     let map = args.as_map().ok_or("the arguments must be a map")?;
     match map.iter().find(|(name, _)| !keys.iter().any(|key| key.name == &***name)) {
-        Some((name, _)) => Err(format!("unknown argument `{name}`")),
+        // Its name came from data, and messages end up in records.
+        Some(_) => {
+            let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            Err(format!("there is an argument besides {}", known.join(", ")))
+        }
         None => Ok(()),
     }
 }

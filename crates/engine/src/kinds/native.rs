@@ -10,6 +10,7 @@ use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, Unchecked};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
+use ringmail_core::label::Tags;
 use ringmail_core::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +68,7 @@ impl Runs for Run {
 }
 
 fn ctx(way: &Way, link: &Link, call: Call, child: Option<CancellationToken>) -> Ctx {
-    let pieces = way.pieces(&call.admitted);
+    let pieces = way.pieces(&call.admitted, Tags::NONE);
     Ctx {
         args: call.admitted.into_args(),
         link: link.full.clone(),

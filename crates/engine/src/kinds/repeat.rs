@@ -55,7 +55,7 @@ async fn repeat(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
         let index = Labeled::new(Value::Int(i64::try_from(round).unwrap_or(i64::MAX)), Label::BOTTOM);
         let walk = frame.inside(&body.plan, &[("state", state), ("index", index.clone())], decision);
-        let left = pass(way.to_body(body.clone()), walk).await.map_err(blocked)?;
+        let left = pass(way.to_body(link, body.clone()), walk).await.map_err(blocked)?;
         let (ends, label) = frame.judge(until, &[("state", left.labeled().clone()), ("index", index)])?;
         // Whether there is another round is decided by what `until` read, and so is everything in it.
         decision = decision.join(label);

@@ -4,6 +4,7 @@
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Admitted, Unchecked};
 use ringmail_core::json::to_canonical;
+use ringmail_core::label::Label;
 use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -21,6 +22,8 @@ pub(crate) struct Key {
     tenant: Option<Str>,
     /// The idempotency key, or the digest of arguments and labels.
     name: Str,
+    /// What the labels of the arguments say: a result tells of what it was made of, so it serves no others.
+    under: String,
     /// For an idempotency key, what it was first used for.
     used_for: Option<Str>,
 }
@@ -30,12 +33,18 @@ impl Key {
     pub(crate) fn cached(tenant: Option<Str>, admitted: &Admitted) -> Key {
         let label = admitted.labels().all().join(admitted.decision());
         let name = format!("{} {:?} {}", digest(admitted.args()), label.tags, label.untrusted);
-        Key { tenant, name: name.into(), used_for: None }
+        Key { tenant, name: name.into(), under: String::new(), used_for: None }
     }
 
     /// The key an author chose for an effect.
-    pub(crate) fn once(tenant: Option<Str>, link: &Str, key: &str, args: &Value) -> Key {
-        Key { tenant, name: format!("{link} {key}").into(), used_for: Some(digest(args).into()) }
+    pub(crate) fn once(tenant: Option<Str>, link: &Str, key: &str, args: &Value, label: Label) -> Key {
+        let under = format!("{:?} {}", label.tags, label.untrusted);
+        Key { tenant, name: format!("{link} {key}").into(), under, used_for: Some(digest(args).into()) }
+    }
+
+    /// Where a result is kept.
+    fn place(&self) -> (Option<Str>, Str) {
+        (self.tenant.clone(), format!("{} {}", self.name, self.under).into())
     }
 
     /// What the other side is told, so that it can tell a repetition too: no key or tenant in clear.
@@ -115,7 +124,7 @@ impl Results {
 
     /// Nothing while the key is being worked on.
     fn look(&self, key: &Key) -> Result<Option<Earlier>, Failure> {
-        let place = (key.tenant.clone(), key.name.clone());
+        let place = key.place();
         let mut entries = self.entries();
         match entries.get(&place) {
             Some(Entry::Running) => return Ok(None),
@@ -155,7 +164,7 @@ impl Claim {
     pub(crate) fn keep(mut self, unchecked: &Unchecked) {
         let Some(result) = unchecked.again() else { return };
         let done = Entry::Done { used_for: self.key.used_for.clone(), result, at: Instant::now() };
-        self.results.entries().insert((self.key.tenant.clone(), self.key.name.clone()), done);
+        self.results.entries().insert(self.key.place(), done);
         self.kept = true;
     }
 }
@@ -163,7 +172,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if !self.kept {
-            self.results.entries().remove(&(self.key.tenant.clone(), self.key.name.clone()));
+            self.results.entries().remove(&self.key.place());
         }
         self.results.0.changed.notify_waiters();
     }

@@ -16,6 +16,7 @@ mod flows;
 mod http;
 mod library;
 mod middleware;
+mod passes;
 mod random;
 mod records;
 mod reuse;
