@@ -1,7 +1,7 @@
 //! What a native link is handed: its arguments and nothing else of the run.
 
 use crate::pieces::Pieces;
-use crate::run::Shared;
+use crate::shared::Shared;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
 use ringmail_core::json::{IntoValue, into_serde};

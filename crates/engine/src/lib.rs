@@ -36,6 +36,7 @@ mod recorder;
 mod run;
 mod running;
 mod secrets;
+mod shared;
 mod sign;
 mod watch;
 

@@ -1,7 +1,7 @@
 //! Pieces of a link's output on their way to the caller while the link still runs. Each passes the gate that the
 //! whole output would pass.
 
-use crate::run::Shared;
+use crate::shared::Shared;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked};
 use ringmail_core::label::Label;

@@ -3,22 +3,20 @@
 
 use crate::bound::{Bound, BoundLink};
 use crate::chain::{Names, Report, Request, Session};
-use crate::engine::Inner;
 use crate::kinds::Call;
 use crate::middleware::cache::{Earlier, Key};
 use crate::middleware::{CallView, End, caught};
 use crate::pieces::Pieces;
-use crate::recorder::{Intent, Start};
+use crate::recorder::Intent;
 use crate::running::{Running, panicked};
+use crate::shared::Shared;
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{
-    self, Admitted, Answer, Blocked, Due, Left, Moment, Redirect, Released, Unchecked,
-};
+use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Redirect, Released, Unchecked};
 use ringmail_core::label::{Label, Labeled, Labels, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
@@ -27,11 +25,10 @@ use ringmail_core::value::{Str, Value};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -57,26 +54,6 @@ impl RunError {
             RunError::Cancelled => FailureKind::Cancelled.public(),
         }
     }
-}
-
-/// What all chains of one run share.
-pub(crate) struct Shared {
-    pub(crate) engine: Arc<Inner>,
-    pub(crate) id: Str,
-    pub(crate) facts: Arc<Mutex<Run>>,
-    pub(crate) cancel: CancellationToken,
-    started: Instant,
-    started_ms: u64,
-    watch: Option<Arc<dyn Watch>>,
-    pub(crate) pieces: Option<mpsc::Sender<Value>>,
-    /// The chain whose caller gets the pieces.
-    pub(crate) answering: Arc<Plan>,
-    /// A piece that the caller may not see.
-    pub(crate) refused: OnceLock<Box<Refusal>>,
-    /// Stages that watchers and the recorder have seen.
-    noted: AtomicUsize,
-    /// When the last moment was taken, in microseconds since the start.
-    latest_us: AtomicU64,
 }
 
 /// Where a pass stands: in which chain, how deep, called by whom.
@@ -643,83 +620,6 @@ impl Way {
 fn returned(plan: &Plan, link: &Link) -> Label {
     let schemas = [&link.returns, &plan.returns].into_iter().flatten();
     schemas.fold(Label::BOTTOM, |label, schema| label.join(schema.may_labels().all()))
-}
-
-impl Shared {
-    /// A panic while the lock was held was caught elsewhere; the facts are whole, because the gate records last.
-    pub(crate) fn facts(&self) -> MutexGuard<'_, Run> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn moment(&self) -> Moment {
-        let elapsed = self.started.elapsed();
-        let at_us =
-            elapsed.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(elapsed.subsec_micros()));
-        self.latest_us.store(at_us, Ordering::Relaxed);
-        self.moment_at(at_us)
-    }
-
-    /// The moment of the last stage: what follows one without waiting need not ask the clock again.
-    fn latest(&self) -> Moment {
-        self.moment_at(self.latest_us.load(Ordering::Relaxed))
-    }
-
-    fn moment_at(&self, at_us: u64) -> Moment {
-        Moment { now_ms: self.started_ms.saturating_add(at_us / 1000), at_us }
-    }
-
-    pub(crate) fn record(&self, link: &Str, stage: Stage) {
-        let at_us = self.moment().at_us;
-        self.facts().record(at_us, link, stage);
-        self.note();
-    }
-
-    /// Tells the recorder that the run was asked for.
-    fn start(&self) {
-        let Some(recorder) = &self.engine.recorder else { return };
-        let principal = self.facts().principal.clone();
-        recorder.start(&Start {
-            run: self.id.clone(),
-            chain: self.answering.name.clone(),
-            digest: self.answering.digest.clone(),
-            principal: principal.subject,
-            tenant: principal.tenant,
-            at_ms: self.started_ms,
-        });
-    }
-
-    /// A failure of the chain itself: its input or its output does not fit.
-    fn failed(&self, chain: &Str, failure: &Failure) {
-        self.record(chain, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
-    }
-
-    /// Shows new stages to watchers and the recorder, each once and in order.
-    pub(crate) fn note(&self) {
-        if self.watch.is_none() && self.engine.recorder.is_none() {
-            return;
-        }
-        let facts = self.facts();
-        let seen = self.noted.load(Ordering::Relaxed);
-        let new = facts.trail().get(seen..).unwrap_or_default();
-        for event in new {
-            if let Some(watch) = &self.watch {
-                watch.stage(event);
-            }
-            if let Some(recorder) = &self.engine.recorder {
-                recorder.note(&self.id, event);
-            }
-        }
-        self.noted.store(facts.trail().len(), Ordering::Relaxed);
-    }
-
-    fn out_of_time(&self, plan: &Plan) -> Stop {
-        let message = format!("the run has lasted {} ms, which is its limit", plan.limits.time_ms_max);
-        let refusal = Refusal::new(Rule::TimeBudget, &plan.name, message)
-            .change("raise `limits.time`, if it may last longer");
-        let refusal = Box::new(refusal);
-        self.record(&plan.name, Stage::Refused(refusal.clone()));
-        Stop::Refused(refusal)
-    }
 }
 
 /// A run whose future is dropped leaves a mark, and its links are told.

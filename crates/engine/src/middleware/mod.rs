@@ -8,7 +8,7 @@ mod logging;
 pub use figures::{Figures, LinkFigures};
 
 use crate::log::LogSink;
-use crate::run::Shared;
+use crate::shared::Shared;
 use ringmail_core::chain::Link;
 use ringmail_core::failure::Failure;
 use ringmail_core::gate::{Admitted, Blocked, Released};
