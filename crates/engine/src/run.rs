@@ -10,7 +10,6 @@ use crate::pieces::Pieces;
 use crate::recorder::Intent;
 use crate::running::{Running, panicked};
 use crate::shared::Shared;
-use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
