@@ -15,6 +15,57 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A chain in the making. Methods about a link mean the link added last.
+///
+/// Inputs and outputs are any types that serde knows. A link branches with edges, and middleware looks on:
+///
+/// ```
+/// use ringmail_engine::middleware::{CallView, Middleware};
+/// use ringmail_engine::{Chain, Engine, Failure, FailureKind};
+/// use serde::{Deserialize, Serialize};
+/// use std::time::Duration;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     prices: Vec<f64>,
+/// }
+///
+/// struct Counts;
+///
+/// impl Middleware for Counts {
+///     fn before(&self, call: &CallView<'_>) -> Result<(), String> {
+///         println!("{} starts", call.link());
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::builder().build()?;
+/// let chain = Chain::builder("order")
+///     .middleware("counts", Counts)
+///     .link("total", async |ctx| {
+///         let order: Order = ctx.args()?;
+///         if order.prices.is_empty() {
+///             return Err(Failure::new(FailureKind::Native, "nothing was ordered"));
+///         }
+///         Ok(order.prices.iter().sum::<f64>())
+///     })
+///     .timeout(Duration::from_secs(5))
+///     .edge_if("total > 100.0", "ask")
+///     .on_error("sorry")
+///     .link("accept", async |ctx| Ok(format!("accepted: {}", ctx.args::<f64>()?)))
+///     .blocking("ask", |_| Ok("somebody has to look"))
+///     .link("sorry", async |_| Ok("there is nothing to pay"))
+///     .output("${done(accept) ? accept : done(ask) ? ask : sorry}")
+///     .build(&engine)?;
+/// for (prices, expected) in
+///     [(vec![1.5, 2.0], "accepted: 3.5"), (vec![200.0], "somebody has to look"), (vec![], "there is nothing to pay")]
+/// {
+///     assert_eq!(chain.run(Order { prices }).await?.get::<String>()?, expected);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct ChainBuilder {
     name: String,
