@@ -70,6 +70,20 @@ impl Failure {
         self
     }
 
+    /// Leaves nothing but what anybody may hear, if the cause carries a restriction.
+    pub fn keep_back(&mut self) {
+        if !self.label.tags.is_empty() {
+            self.message = format!("{}; what it is about is restricted", self.kind.public());
+        }
+    }
+
+    /// The failure as records have it.
+    pub fn told(&self) -> String {
+        let mut told = self.clone();
+        told.keep_back();
+        told.to_string()
+    }
+
     /// What `error` holds in an error edge.
     pub fn to_value(&self, link: &Str) -> Value {
         Value::map([

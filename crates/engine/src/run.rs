@@ -12,7 +12,7 @@ use crate::running::{Running, panicked};
 use crate::shared::Shared;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Walk};
+use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Told, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Redirect, Released, Unchecked};
@@ -62,8 +62,8 @@ pub(crate) struct Way {
     pub(crate) bound: Arc<Bound>,
     depth: u64,
     callers: Option<Arc<Caller>>,
-    /// Whether whoever started this pass goes on, another way, when it fails.
-    watched: bool,
+    /// Set where whoever started this pass goes on, another way, when it fails.
+    watched: Option<Told>,
     /// What pieces of this pass's stream link carry besides their own label; nothing if nobody listens to them.
     streams: Option<Label>,
 }
@@ -112,7 +112,7 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
 
 /// Walks one plan: starts what is ready, takes in what has ended, until nothing is left.
 pub(crate) fn pass(way: Way, walk: Walk) -> Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>> {
-    let mut walk = walk.watched(way.watched);
+    let mut walk = walk.watched(way.watched.clone());
     Box::pin(async move {
         let mut flight = Flight::default();
         loop {
@@ -127,7 +127,7 @@ pub(crate) fn pass(way: Way, walk: Walk) -> Pin<Box<dyn Future<Output = Result<L
                     }
                     Next::Skipped(at, why) => way.record(at, Stage::Skipped(why)),
                     Next::Failed(at, failure) => {
-                        way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
+                        way.record(at, Stage::Failed { failure: failure.told().into(), attempt: 0 });
                         let untrusted = Label { untrusted: true, ..Label::BOTTOM };
                         way.settle(&mut walk, at, Outcome::Failed(Box::new(failure), untrusted.into()))?;
                     }
@@ -255,8 +255,10 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
             Outcome::Refused(refusal, way.outside(link, labels))
         }
         Err(Blocked::Failed(failure)) => {
-            way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: 1 });
-            Outcome::Failed(failure, way.outside(link, labels))
+            let label = way.outside(link, labels);
+            let told = failure.clone().labelled(label.all()).told();
+            way.record(at, Stage::Failed { failure: told.into(), attempt: 1 });
+            Outcome::Failed(failure, label)
         }
     };
     (at, outcome)
@@ -295,8 +297,9 @@ async fn attempts(
                 return Outcome::Refused(refusal, label);
             }
             Err(Blocked::Failed(failure)) => {
-                way.record(at, Stage::Failed { failure: failure.to_string().into(), attempt: asked.number });
                 label = label.flat(failure.label);
+                let told = failure.clone().labelled(label.all()).told();
+                way.record(at, Stage::Failed { failure: told.into(), attempt: asked.number });
                 if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
                     return way.fall_back(at, link, failure, label, frame.as_deref());
                 }
@@ -330,8 +333,17 @@ fn once_key(
 impl Way {
     /// The way into a body of a link.
     pub(crate) fn to_body(&self, link: &Link, body: Arc<Bound>) -> Way {
-        let watched = self.watched || link.may_go_on();
-        Way { bound: body, watched, streams: None, ..self.clone() }
+        Way { bound: body, watched: self.watched_by(link), streams: None, ..self.clone() }
+    }
+
+    /// Counts what a pass hands out while the link that made it still runs.
+    pub(crate) fn hold(&self, link: &Str, left: &Left) -> Result<(), Blocked> {
+        gate::hold(link, left, &mut self.shared.facts()).map_err(Blocked::Refused)
+    }
+
+    /// All that stands under one watched link shares what it knows.
+    fn watched_by(&self, link: &Link) -> Option<Told> {
+        self.watched.clone().or_else(|| link.may_go_on().then(Told::default))
     }
 
     /// The way into another chain, called by this link.
@@ -346,7 +358,7 @@ impl Way {
             bound,
             depth: self.depth + 1,
             callers: Some(Arc::new(caller)),
-            watched: self.watched || link.may_go_on(),
+            watched: self.watched_by(link),
             streams,
         }
     }
@@ -664,7 +676,7 @@ fn begin(request: &Request) -> Way {
         bound,
         depth: 1,
         callers: None,
-        watched: false,
+        watched: None,
         streams: Some(Label::BOTTOM),
     }
 }
@@ -693,6 +705,10 @@ async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
     let mut result = result;
     if let (Err(RunError::Failed { .. }), Some(refusal)) = (&result, shared.refused.get()) {
         result = Err(RunError::Refused(refusal.clone()));
+    }
+    // Whoever asked may not see what a failure is about, and records are for those who may see nothing.
+    if let Err(RunError::Failed { failure, .. } | RunError::Input(failure)) = &mut result {
+        failure.keep_back();
     }
     match &result {
         Err(RunError::Input(failure)) => shared.failed(name, failure),

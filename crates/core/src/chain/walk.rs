@@ -12,7 +12,7 @@ use crate::template::{Scope, Template};
 use crate::trail::Why;
 use crate::value::{Str, Value};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of one pass through a plan.
 #[derive(Debug)]
@@ -24,9 +24,13 @@ pub struct Walk {
     places: Vec<Place>,
     ready: VecDeque<usize>,
     pc: Labels,
-    /// Whether whoever started this pass goes on, another way, when it fails.
-    watched: bool,
+    /// Set where whoever started this pass goes on, another way, when it fails.
+    watched: Option<Told>,
 }
+
+/// What passes that stand beside or within each other have come to know: if one fails, it takes the others with it, so
+/// that they still go on tells each of all the others.
+pub type Told = Arc<Mutex<Label>>;
 
 /// Where one link stands.
 #[derive(Debug)]
@@ -162,18 +166,27 @@ impl Walk {
         };
         let places = waits.iter().map(place).collect();
         let ready = waits.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
-        Walk { run, values, places, ready, pc, watched: false, plan }
+        Walk { run, values, places, ready, pc, watched: None, plan }
     }
 
     /// A pass whose failure is not the end: all that may fail in it decides what comes after, and how it ends.
     #[must_use]
-    pub fn watched(mut self, watched: bool) -> Walk {
+    pub fn watched(mut self, watched: Option<Told>) -> Walk {
         self.watched = watched;
         self
     }
 
     pub(crate) fn is_watched(&self) -> bool {
-        self.watched
+        self.watched.is_some()
+    }
+
+    /// Learns what the others know, and lets them know what this pass has learnt.
+    fn share(&mut self, learnt: Label) {
+        if let Some(told) = &self.watched {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            *told = told.join(learnt);
+            self.pc = self.pc.flat(*told);
+        }
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -183,6 +196,7 @@ impl Walk {
     /// The next thing to do, or nothing until a running link is settled.
     pub fn step(&mut self) -> Option<Next> {
         let at = self.ready.pop_front()?;
+        self.share(Label::BOTTOM);
         let mut decision = self.decision(at);
         self.set(at, |place| place.control = decision.clone());
         if let Some(why) = self.why_not(at) {
@@ -285,16 +299,19 @@ impl Walk {
     /// Where a failure would be taken care of, that there was none tells as much: both ends of the link are decided
     /// by what it reads.
     fn expect(&mut self, at: usize) {
-        let Some(link) = self.plan.link(at).filter(|link| !link.lowers()) else { return };
-        if !link.is_watched() && !self.watched {
+        let Some(link) = self.plan.link(at) else { return };
+        if !link.is_watched() && !self.is_watched() {
             return;
         }
+        let lowers = link.lowers();
         let read = self.read_by(at);
-        self.judge(at, read);
-        if self.watched {
-            // If it fails, the pass ends and takes with it even what does not wait for it.
-            self.pc = self.pc.flat(read);
+        // What comes out of a closed range is trusted, and so is that something does.
+        let read = Label { untrusted: read.untrusted && !lowers, ..read };
+        if !lowers {
+            self.judge(at, read);
         }
+        // If it fails, the pass ends and takes with it even what does not wait for it.
+        self.share(read);
     }
 
     fn fail(&mut self, at: usize, place: &str, error: &EvalError) -> Next {
@@ -339,12 +356,13 @@ impl Walk {
                 let mut output = released.into_labeled();
                 let (lowers, knows) = (link.lowers(), link.lowers() || link.is_pass());
                 let replaced = link.fallback.is_some() && !lowers;
-                if link.is_watched() || self.watched {
+                if link.is_watched() || self.is_watched() {
                     // Whoever answered decides what comes back, and with it not that it comes back. What passes know
                     // and what is let through count as they are.
                     let told = output.labels.all();
                     let untrusted = told.untrusted && knows;
                     self.judge(at, Label { untrusted, ..told });
+                    self.share(Label { untrusted, ..told });
                 }
                 if replaced {
                     // That it is not the fallback is told by what it is.
@@ -462,7 +480,8 @@ impl Walk {
     pub(crate) fn told(&self) -> Label {
         let values = self.values.iter().flatten().map(|value| value.labels.all());
         let places = self.places.iter().map(|place| place.control.all().join(place.judged.all()));
-        values.chain(places).fold(self.pc.all(), Label::join)
+        let shared = self.watched.as_ref().map(|told| *told.lock().unwrap_or_else(PoisonError::into_inner));
+        values.chain(places).chain(shared).fold(self.pc.all(), Label::join)
     }
 
     /// What a link sees, kept for as long as it runs.

@@ -103,7 +103,7 @@ fn functions_work_on_characters_and_refuse_what_they_do_not_take() {
     check("int('x')", "not a 64-bit integer");
     check("int(1e30)", "not a 64-bit integer");
     check("size(1)", "`size` does not take (int)");
-    check("s.substring(3, 1)", "no substring from 3 to 1 in 5 characters");
+    check("s.substring(3, 1)", "there is no such substring");
     check("[1].join()", "`join` needs a list of strings");
 }
 

@@ -237,8 +237,10 @@ impl Case<'_> {
     fn judge(&mut self) -> Judged<Labels> {
         self.budget()?;
         self.tenant()?;
-        let needs = (self.link.kind.needs)(self.link, &self.call.args.value)
-            .map_err(|message| self.refuser("").bad_address(message))?;
+        let needs = (self.link.kind.needs)(self.link, &self.call.args.value).map_err(|message| {
+            self.refuser("")
+                .bad_address(self.unless_restricted(message, "the arguments are not what the kind takes"))
+        })?;
         let mut tags = Tags::NONE;
         if !needs.is_empty() {
             let effective = self.authority.grants.effective(&self.link.full);
@@ -260,6 +262,19 @@ impl Case<'_> {
         let origins = given.origins.with(self.run.origins.intern(&self.link.full));
         let tags = given.tags.without(self.injected()).with(tags);
         Ok(Label { tags, origins, untrusted: true, ..given }.into())
+    }
+
+    /// The address in words, unless it is made of restricted data.
+    fn origin_of(&self, target: &Target) -> String {
+        let made_of = self.call.args.labels.at(&[Seg::Key("url".into())]).all().tags;
+        if made_of.is_empty() { target.origin() } else { "an address made of restricted data".into() }
+    }
+
+    /// Words that may hold arguments, unless the arguments are restricted.
+    fn unless_restricted(&self, words: String, otherwise: &str) -> String {
+        // A placeholder tells nothing of its secret.
+        let tags = self.call.args.labels.all().tags.without(self.injected());
+        if tags.is_empty() { words } else { otherwise.to_string() }
     }
 
     fn power(&mut self) -> &mut Power {
@@ -361,10 +376,14 @@ impl Case<'_> {
         let rule =
             match judge_net(effective, self.authority, &target, method, labels, decision, tenant, now_ms) {
                 Ok(fit) => fit.rule.clone(),
-                Err(NetFault::Flow(fault)) => return Err(self.flow_refusal(&target.origin(), &fault)),
+                Err(NetFault::Flow(fault)) => {
+                    let origin = self.origin_of(&target);
+                    return Err(self.flow_refusal(&origin, &fault));
+                }
                 Err(NetFault::Lacking(lacking)) => {
-                    let power = net_power(&target.origin(), method);
-                    return Err(Box::new(self.refuser(target.origin()).lacking(lacking, &power)));
+                    let origin = self.origin_of(&target);
+                    let power = net_power(&origin, method);
+                    return Err(Box::new(self.refuser(origin).lacking(lacking, &power)));
                 }
             };
         self.power().consequential |= rule.is_consequential(method);

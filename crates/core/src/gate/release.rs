@@ -11,7 +11,7 @@ use crate::label::{Label, Labeled, Labels, Tags};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
-use crate::value::{List, Value, parse_path};
+use crate::value::{List, Str, Value, parse_path};
 use std::sync::Arc;
 
 /// Largest output of one link.
@@ -134,6 +134,17 @@ fn measure(plan: &Plan, due: &Due, link: &Link, output: &mut Labeled, run: &mut 
         lower(special, link, output)?;
     }
     fit(link, output)
+}
+
+/// Counts data that a link holds before it is released: results of its items and rounds.
+pub fn hold(link: &Str, left: &Left, run: &mut Run) -> Result<(), Box<Refusal>> {
+    run.bytes = run.bytes.saturating_add(u64::try_from(left.labeled().value.bytes()).unwrap_or(u64::MAX));
+    if run.bytes <= run.limits.bytes_max {
+        return Ok(());
+    }
+    let message = format!("the run holds more than {} bytes, which is its limit", run.limits.bytes_max);
+    let refusal = Refusal::new(Rule::ByteBudget, link, message);
+    Err(Box::new(refusal.change("raise `limits.bytes`, if this much is meant").labelled(run.spent())))
 }
 
 /// Why a value is no output of anything.

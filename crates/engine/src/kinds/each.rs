@@ -67,16 +67,19 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let labels = list.labels.clone();
     let items: Vec<Value> = items.iter().cloned().collect();
     let count = items.len();
+    // One way for all items: they share what they come to know.
+    let inner = way.to_body(link, body.clone());
     let passes = items.into_iter().enumerate().map(|(at, item)| {
         let item = Labeled { value: item, labels: labels.at(&[Seg::Index(at)]) };
         let index = Labeled::new(Value::Int(i64::try_from(at).unwrap_or(i64::MAX)), Label::BOTTOM);
-        let (way, body, frame) = (way.to_body(link, body.clone()), body.clone(), frame.clone());
+        let (way, body, frame) = (inner.clone(), body.clone(), frame.clone());
         let (full, name) = (full.clone(), name.clone());
         async move {
             let step = way.shared.facts().spend_step(&full);
             step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
             let walk = frame.inside(&body.plan, &[(&name, item), ("index", index)], decision);
-            pass(way, walk).await.map_err(blocked)
+            let left = pass(way.clone(), walk).await.map_err(blocked)?;
+            way.hold(&full, &left).map(|()| left)
         }
     });
     let mut left: Vec<Left> = Vec::with_capacity(count);

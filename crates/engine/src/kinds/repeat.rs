@@ -50,12 +50,15 @@ async fn repeat(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     };
     let mut state = frame.fill(start)?;
     let mut decision = call.admitted.decision();
+    // One way for all rounds: they share what they come to know.
+    let inner = way.to_body(link, body.clone());
     for round in 0..*rounds_max {
         let step = way.shared.facts().spend_step(&link.full);
         step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
         let index = Labeled::new(Value::Int(i64::try_from(round).unwrap_or(i64::MAX)), Label::BOTTOM);
         let walk = frame.inside(&body.plan, &[("state", state), ("index", index.clone())], decision);
-        let left = pass(way.to_body(link, body.clone()), walk).await.map_err(blocked)?;
+        let left = pass(inner.clone(), walk).await.map_err(blocked)?;
+        way.hold(&link.full, &left)?;
         let (ends, label) = frame.judge(until, &[("state", left.labeled().clone()), ("index", index)])?;
         // Whether there is another round is decided by what `until` read, and so is everything in it.
         decision = decision.join(label);

@@ -263,3 +263,80 @@ async fn attack_40_a_secret_in_a_redirect_is_on_no_record() {
     let record = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
     assert!(!record.contains("hunter2"), "{record}");
 }
+
+/// Items and rounds of one link told each other nothing, and what fails takes those after it along.
+#[tokio::test]
+async fn attack_38_items_and_rounds_tell_each_other() {
+    let (server, bench) = desk("").await;
+    let item = |inner: &str| {
+        format!(
+            "chain: t\n{INPUT}\nlinks:\n  e: {{kind: each, over: '[\"111\", \"123\"]', as: guess, do: {{output: 1, links: {{c: {inner}}}}}}}\noutput: 1"
+        )
+    };
+    let links = "links: {v: {kind: validate, when: AT == 0, schema: {const: true}, with: {value: '${input.ssn == guess}'}}, say: {kind: log, when: AT == 1, with: {message: 'ssn is ${guess}'}}}";
+    let each = format!(
+        "{{kind: each, over: '[0, 1]', fallback: 0, do: {{output: 1, {}}}}}",
+        links.replace("AT", "item")
+    );
+    silent(&server, &bench, &run(&bench, &[&item(&each)], GIVEN).await);
+    let repeat = format!(
+        "{{kind: repeat, until: index == 1, at_most: 3, fallback: 0, do: {{output: 1, {}}}}}",
+        links.replace("AT", "index")
+    );
+    silent(&server, &bench, &run(&bench, &[&item(&repeat)], GIVEN).await);
+    let range = "{kind: choice, fallback: 0, cases: [{when: 'true', do: {output: 1, links: {x: {kind: extract, as: bool, with: {from: '${input.ssn == guess ? \"true\" : \"no\"}'}}, w: {kind: wait, with: {for: 5ms}}, say: {kind: log, after: [w], with: {message: 'ssn is ${guess}'}}}}}]}";
+    silent(&server, &bench, &run(&bench, &[&item(range)], GIVEN).await);
+}
+
+/// What a pass within a pass knows, those beside it know too.
+#[tokio::test]
+async fn attack_38_an_inner_pass_tells_those_beside_it() {
+    let (server, bench) = desk("\"pii\"").await;
+    let inner = format!(
+        "chain: u\nlinks:\n  g: {{kind: http, with: {{url: '{}'}}}}\n  v: {{kind: validate, schema: {{const: true}}, with: {{value: '${{g.body.ssn == input.guess}}'}}}}\noutput: 1",
+        server.url("/")
+    );
+    let outer = format!(
+        "chain: t\nlinks:\n  c: {{kind: choice, fallback: 0, cases: [{{when: 'true', do: {{output: 1, links: {{k: {{kind: chain, chain: u, with: {{guess: '123'}}}}, w: {{kind: wait, with: {{for: 200ms}}}}, say: {{kind: log, after: [w], with: {{message: it is}}}}, pay: {}}}}}}}]}}\noutput: 1",
+        pay(&server, "after: [w],")
+    );
+    silent(&server, &bench, &run(&bench, &[&outer, &inner], "{}").await);
+}
+
+/// Only the whole list was weighed, once it was there.
+#[tokio::test]
+async fn attack_31_results_of_items_count_while_they_are_made() {
+    let chain = "chain: t\nlimits: {bytes: 1MiB}\nlinks:\n  e: {kind: each, over: '[1,2,3,4,5,6,7,8,9]', do: {output: {line: '${item}: ${input}'}, links: {}}}\noutput: '${size(e)}'";
+    let report = bench("", PERMIT_ALL).run(&[chain], &format!("\"{}\"", "x".repeat(200_000))).await;
+    assert!(shown(&report).starts_with("refused byte-budget"), "{}", shown(&report));
+    let items = report.trail.iter().filter(|event| event.link.ends_with(".e")).count();
+    assert!(items > 0);
+}
+
+/// Messages repeated arguments, and went to the record and to whoever asked.
+#[tokio::test]
+async fn attack_40_no_message_repeats_what_is_restricted() {
+    let schema =
+        "input: {type: object, properties: {ssn: {type: string, x-ringmail-label: [pii]}}, required: [ssn]}";
+    let project = "[[grant]]\nto = \"t\"\nreason = \"test\"\nnet = [{ address = \"https://a.test\", clearance = [\"pii\"], trusted = [] }]\n";
+    for link in [
+        "{kind: native, call: same, with: {v: '${\"\".substring(int(input.ssn))}'}}",
+        "{kind: http, with: {url: 'https://${input.ssn}.example.com/'}}",
+        "{kind: http, with: {url: 'ssn ${input.ssn} /'}}",
+        "{kind: http, with: {url: 'https://a.test/', query: '${{input.ssn: {\"a\": 1}}}'}}",
+        "{kind: http, with: {url: 'https://a.test/', headers: '${{\"x\" + input.ssn: \"a\\n\"}}'}}",
+        "{kind: wait, with: {for: 'x${input.ssn}'}}",
+        "{kind: validate, schema: {type: object, additionalProperties: {type: string}}, with: {value: '${{input.ssn: 5}}'}}",
+    ] {
+        let bench = bench(project, PERMIT_ALL);
+        let chain = format!("chain: t\n{schema}\nlinks:\n  a: {link}\noutput: 1");
+        let source = ringmail_engine::core::doc::Source::new("t.yaml", chain);
+        let Ok(chains) = bench.engine.load(&[source]) else { continue };
+        let request = chains[0].request(crate::setup::json(r#"{"ssn": "123456789"}"#)).unwrap();
+        let report = request.principal(crate::setup::alice()).run().await;
+        let record = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+        let told = shown(&report);
+        assert!(!told.contains("123456789") && !record.contains("123456789"), "{link}: {told}\n{record}");
+        assert!(report.result.is_err(), "{link}: {told}");
+    }
+}
