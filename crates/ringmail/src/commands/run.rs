@@ -15,6 +15,7 @@ use ringmail_engine::core::value::Value;
 use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Run a chain and print its output
 #[derive(clap::Args)]
@@ -116,9 +117,10 @@ pub(super) fn execute(
         drop(sender);
     }
     let report = runtime.block_on(async move {
+        let stopping = Stopping::listen().context("cannot listen for signals")?;
         let stop = cancel.clone();
         tokio::spawn(async move {
-            stopped().await;
+            stopping.asked().await;
             stop.cancel();
         });
         let printing = async {
@@ -141,13 +143,26 @@ pub(super) fn execute(
     report
 }
 
-/// Ends when somebody wants the run to: Ctrl-C, or the signal that services are stopped with.
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending::<()>().await },
-        _ = terminate.recv() => {}
+/// Ctrl-C, and the signal that services are stopped with. Listening begins at once: a run that has started can be
+/// stopped in order.
+struct Stopping {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stopping {
+    fn listen() -> std::io::Result<Stopping> {
+        Ok(Stopping {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
