@@ -202,6 +202,11 @@ impl Walk {
         if let Some(why) = self.why_not(at) {
             return Some(self.skip(at, why));
         }
+        if self.is_watched() {
+            // If it fails, the pass ends and takes with it even what does not wait for it.
+            let read = self.told_by(at);
+            self.share(read);
+        }
         if let Some(when) = self.plan.link(at)?.when.as_ref() {
             let view = View { walk: self, link: at };
             let holds = when.holds(&view, &mut Budget::default());
@@ -300,18 +305,18 @@ impl Walk {
     /// by what it reads.
     fn expect(&mut self, at: usize) {
         let Some(link) = self.plan.link(at) else { return };
-        if !link.is_watched() && !self.is_watched() {
-            return;
-        }
-        let lowers = link.lowers();
-        let read = self.read_by(at);
-        // What comes out of a closed range is trusted, and so is that something does.
-        let read = Label { untrusted: read.untrusted && !lowers, ..read };
-        if !lowers {
+        if !link.lowers() && (link.is_watched() || self.is_watched()) {
+            let read = self.read_by(at);
             self.judge(at, read);
         }
-        // If it fails, the pass ends and takes with it even what does not wait for it.
-        self.share(read);
+    }
+
+    /// What a link tells those beside it by not failing. What comes out of a closed range is trusted, and so is that
+    /// something does.
+    fn told_by(&self, at: usize) -> Label {
+        let read = self.read_by(at);
+        let lowers = self.plan.link(at).is_some_and(super::Link::lowers);
+        Label { untrusted: read.untrusted && !lowers, ..read }
     }
 
     fn fail(&mut self, at: usize, place: &str, error: &EvalError) -> Next {
