@@ -19,7 +19,7 @@ use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Redirect, 
 use ringmail_core::label::{Label, Labeled, Labels, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
-use ringmail_core::trail::{Event, Stage};
+use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,7 +90,7 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
     let moment = shared.moment();
     let entered = gate::enter(&plan, input, &mut shared.facts(), &shared.engine.authority, moment);
     shared.note();
-    let entered = entered.map_err(|blocked| entry_error(blocked, &plan))?;
+    let entered = entered.map_err(entry_error)?;
     let walk = Walk::begin(entered, shared.facts.clone(), &shared.engine.placeholders);
     let limit = Duration::from_millis(plan.limits.time_ms_max);
     let left = tokio::select! {
@@ -558,10 +558,15 @@ impl Way {
         outcome
     }
 
-    /// A gate records its own refusals; one that came about later is recorded here, once.
+    /// A gate records its own refusals; one that came about later is recorded here. If the gate just said no, that is
+    /// the last that was heard of the link.
     fn refused(&self, refusal: &Refusal) {
-        let known = |event: &Event| matches!(&event.stage, Stage::Refused(known) if known.is_same(refusal));
-        if !self.shared.facts().trail().iter().rev().any(known) {
+        let recorded = {
+            let facts = self.shared.facts();
+            let last = facts.trail().iter().rev().find(|event| event.link == refusal.link);
+            last.is_some_and(|event| matches!(&event.stage, Stage::Refused(known) if known.is_same(refusal)))
+        };
+        if !recorded {
             self.shared.record(&refusal.link, Stage::Refused(Box::new(refusal.clone())));
         }
     }
@@ -693,7 +698,7 @@ fn run_id(now_ms: u64, nonce: u128) -> Str {
 }
 
 /// Data that does not fit the chain's own schema is the caller's to mend.
-fn entry_error(blocked: Blocked, _: &Plan) -> RunError {
+fn entry_error(blocked: Blocked) -> RunError {
     match blocked {
         Blocked::Refused(refusal) => RunError::Refused(refusal),
         Blocked::Failed(failure) => RunError::Input(*failure),
