@@ -68,5 +68,5 @@ fn sources(files: &[File]) -> impl Iterator<Item = &File> {
 
 /// The part of a file that is not its tests.
 fn product(text: &str) -> &str {
-    text.split_once("\n#[cfg(test)]\nmod tests").map_or(text, |(before, _)| before)
+    text.split_once("\n#[cfg(test)]\nmod tests {").map_or(text, |(before, _)| before)
 }
