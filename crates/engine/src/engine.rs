@@ -474,8 +474,8 @@ impl EngineBuilder {
         let (secrets, rules) = self.read_secrets(&project, &folder, &mut tags)?;
         let figures = Arc::new(middleware::Figures::default());
         let log = self.log.take().unwrap_or_else(|| Arc::new(Silent));
-        for (name, shipped) in middleware::shipped(&figures, &log) {
-            self.middleware.entry(name.into()).or_insert(shipped);
+        for shipped in middleware::SHIPPED {
+            self.middleware.entry(shipped.name.into()).or_insert_with(|| shipped.make(&figures, &log));
         }
         for native in natives::LIBRARY {
             self.natives.entry(native.name.into()).or_insert((None, NativeRun::Pure(native.run)));

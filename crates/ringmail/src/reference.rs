@@ -74,8 +74,8 @@ fn chains() -> String {
     keys(&mut out, "A link", LINK_KEYS);
     out.push_str("\nWhat a link takes besides depends on its kind: see [links](links.md).\n");
     out.push_str("\n## `middleware`\n\n| name | what it does |\n| --- | --- |\n");
-    for (name, doc) in SHIPPED {
-        let _infallible = writeln!(out, "| `{name}` | {} |", cell(doc));
+    for middleware in SHIPPED {
+        let _infallible = writeln!(out, "| `{}` | {} |", middleware.name, cell(middleware.doc));
     }
     out.push_str(
         "\nA program that embeds the engine adds its own with `Engine::builder().middleware(...)`.\n",

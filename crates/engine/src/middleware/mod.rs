@@ -130,21 +130,36 @@ pub(crate) fn caught(name: &str, step: impl FnOnce() -> Result<(), String>) -> R
     }
 }
 
-/// The middleware every engine has.
-pub(crate) fn shipped(
-    figures: &Arc<Figures>,
-    log: &Arc<dyn LogSink>,
-) -> Vec<(&'static str, Arc<dyn Middleware>)> {
-    vec![
-        ("timing", Arc::new(figures::Timing(figures.clone()))),
-        ("metrics", Arc::new(figures::Metrics(figures.clone()))),
-        ("logging", Arc::new(logging::Logging(log.clone()))),
-    ]
+type Make = fn(&Arc<Figures>, &Arc<dyn LogSink>) -> Arc<dyn Middleware>;
+
+/// A middleware every engine has.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    pub name: &'static str,
+    pub doc: &'static str,
+    make: Make,
 }
 
-/// Names of the shipped middleware with what they do, for the reference.
-pub const SHIPPED: &[(&str, &str)] = &[
-    ("timing", "how long calls take, by link; in `run --format json`, and from `Engine::figures`"),
-    ("metrics", "how many calls ended how, by link; in `run --format json`, and from `Engine::figures`"),
-    ("logging", "a log line before and after each call: which, how it ended, how long it took, and no data"),
+pub const SHIPPED: &[Shipped] = &[
+    Shipped {
+        name: "timing",
+        doc: "how long calls take, by link; in `run --format json`, and from `Engine::figures`",
+        make: |figures, _| Arc::new(figures::Timing(figures.clone())),
+    },
+    Shipped {
+        name: "metrics",
+        doc: "how many calls ended how, by link; in `run --format json`, and from `Engine::figures`",
+        make: |figures, _| Arc::new(figures::Metrics(figures.clone())),
+    },
+    Shipped {
+        name: "logging",
+        doc: "a log line before and after each call: which, how it ended, how long it took, and no data",
+        make: |_, log| Arc::new(logging::Logging(log.clone())),
+    },
 ];
+
+impl Shipped {
+    pub(crate) fn make(&self, figures: &Arc<Figures>, log: &Arc<dyn LogSink>) -> Arc<dyn Middleware> {
+        (self.make)(figures, log)
+    }
+}
