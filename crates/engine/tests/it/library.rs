@@ -1,6 +1,6 @@
 //! Chains built in Rust.
 
-use crate::setup::{released, shown, stages};
+use crate::setup::{PERMIT_ALL, bench, released, shown, stages};
 use ringmail_engine::{Chain, Engine, Failure, FailureKind, RunError, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -49,6 +49,26 @@ async fn branches_and_handlers_take_what_led_to_them() {
     for (input, expected) in [(5, "small 5"), (11, "large 11"), (-1, "broken: negative")] {
         assert_eq!(chain.run(input).await.unwrap().get::<String>().unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_refusal_goes_its_own_way() {
+    let project = "[[grant]]\nto = \"guarded\"\nreason = \"r\"\neffect = [{ name = \"mail\" }]\n";
+    let bench = bench(project, PERMIT_ALL);
+    let chain = Chain::builder("guarded")
+        .link("send", async |_| Ok("sent"))
+        .effect("mail")
+        .on_error("failed")
+        .on_refused("told")
+        .link("failed", async |_| Ok("failed"))
+        .link("told", async |ctx| {
+            Ok(format!("told: {}", ctx.get("rule").and_then(Value::as_str).unwrap_or_default()))
+        })
+        .output("${done(send) ? send : done(failed) ? failed : told}")
+        .build(&bench.engine)
+        .unwrap();
+    let output = chain.run(Value::Null).await.unwrap();
+    assert_eq!(output.get::<String>().unwrap(), "told: untrusted-argument");
 }
 
 #[tokio::test]
