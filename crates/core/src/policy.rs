@@ -14,7 +14,7 @@ use cedar_policy::{
 use foldhash::HashMap as FastMap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 /// The published schema.
 pub const SCHEMA: &str = include_str!("ringmail.cedarschema");
@@ -32,7 +32,8 @@ pub struct Principal {
 impl Principal {
     /// The program that embeds the engine.
     pub fn host() -> Principal {
-        Principal { subject: "host".into(), roles: Vec::new(), tenant: None, authenticated: "host".into() }
+        static HOST: LazyLock<Str> = LazyLock::new(|| "host".into());
+        Principal { subject: HOST.clone(), roles: Vec::new(), tenant: None, authenticated: HOST.clone() }
     }
 }
 
@@ -90,14 +91,42 @@ pub struct Ruling {
     pub failed: Vec<Str>,
 }
 
+impl Ruling {
+    fn plain(allowed: bool) -> Arc<Ruling> {
+        Arc::new(Ruling { allowed, policies: Vec::new(), failed: Vec::new() })
+    }
+
+    /// Denied, because this could not be evaluated.
+    pub(crate) fn failed(what: &str) -> Arc<Ruling> {
+        Arc::new(Ruling { allowed: false, policies: Vec::new(), failed: vec![what.into()] })
+    }
+}
+
 /// A loaded, validated policy set.
 pub struct Policies {
     policies: Vec<Known>,
+    /// Whether any policy may forbid a call; most sets have none, and then nobody pays for asking.
+    forbids_calls: bool,
     authorizer: Authorizer,
     slices: RwLock<Slices>,
 }
 
-type Slices = FastMap<Principal, FastMap<(Action, Str, Option<&'static str>), Arc<Slice>>>;
+type Slices = FastMap<Principal, FastMap<(Asked, Action, Str, Option<&'static str>), Arc<Slice>>>;
+
+/// What policies are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Asked {
+    /// A permit, and that nothing forbids it.
+    Leave,
+    /// Only that nothing forbids it: permits are not looked at, and none is needed.
+    Veto,
+}
+
+impl Asked {
+    fn concerns(self, policy: &Policy) -> bool {
+        self == Asked::Leave || policy.effect() == cedar_policy::Effect::Forbid
+    }
+}
 
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -148,16 +177,23 @@ impl Policies {
             load_file(file, &mut policies, &mut problems);
         }
         validate(&policies, &mut problems);
-        problems.or(Policies { policies, authorizer: Authorizer::new(), slices: RwLock::default() })
+        problems.or(Policies::new(policies))
+    }
+
+    fn new(policies: Vec<Known>) -> Policies {
+        let call = uid("Action", Action::Call.name());
+        let forbids_call = |known: &Known| {
+            Asked::Veto.concerns(&known.policy)
+                && call.as_ref().is_none_or(|call| action_fits(&known.policy, call))
+        };
+        let forbids_calls = policies.iter().any(forbids_call);
+        Policies { policies, forbids_calls, authorizer: Authorizer::new(), slices: RwLock::default() }
     }
 
     /// The policies for a program that embeds the engine and says nothing else.
     pub fn embedded() -> Policies {
-        Policies::load(&[Source::new("embedded.cedar", EMBEDDED)]).unwrap_or_else(|_| Policies {
-            policies: Vec::new(),
-            authorizer: Authorizer::new(),
-            slices: RwLock::default(),
-        })
+        Policies::load(&[Source::new("embedded.cedar", EMBEDDED)])
+            .unwrap_or_else(|_| Policies::new(Vec::new()))
     }
 
     /// Where a policy stands.
@@ -175,8 +211,34 @@ impl Policies {
         action: Action,
         resource: Resource<'_>,
         facts: &Facts<'_>,
-    ) -> Ruling {
-        self.slice(principal, action, resource).decide(&self.authorizer, facts)
+    ) -> Arc<Ruling> {
+        self.slice(Asked::Leave, principal, action, resource).decide(&self.authorizer, facts)
+    }
+
+    /// What forbids a call that needs no leave, because it has no way out.
+    pub fn veto(
+        &self,
+        principal: &Principal,
+        resource: Resource<'_>,
+        facts: &Facts<'_>,
+    ) -> Option<Arc<Ruling>> {
+        if !self.forbids_calls {
+            return None;
+        }
+        let slice = self.slice(Asked::Veto, principal, Action::Call, resource);
+        Some(slice.decide(&self.authorizer, facts)).filter(|ruling| !ruling.allowed)
+    }
+
+    /// The policy that can be seen to forbid everybody a call, if there is one.
+    pub fn foresee_veto(&self, resource: Resource<'_>) -> Option<Str> {
+        let names = Names::new(&Principal::host(), Action::Call, resource)?;
+        let vetoes = |known: &&Known| {
+            Asked::Veto.concerns(&known.policy)
+                && names.action_fits(&known.policy)
+                && names.resource_fits(&known.policy)
+                && known.is_for_everyone()
+        };
+        self.policies.iter().find(vetoes).map(|known| known.policy.id().to_string().into())
     }
 
     /// What can be said of an action before anybody asks for it.
@@ -197,15 +259,21 @@ impl Policies {
         }
     }
 
-    fn slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Arc<Slice> {
+    fn slice(
+        &self,
+        asked: Asked,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+    ) -> Arc<Slice> {
         const PRINCIPALS_MAX: usize = 10_000;
-        let key = (action, resource.name.clone(), resource.kind);
+        let key = (asked, action, resource.name.clone(), resource.kind);
         if let Ok(slices) = self.slices.read()
             && let Some(slice) = slices.get(principal).and_then(|of| of.get(&key))
         {
             return slice.clone();
         }
-        let slice = Arc::new(self.build_slice(principal, action, resource));
+        let slice = Arc::new(self.build_slice(asked, principal, action, resource));
         if let Ok(mut slices) = self.slices.write() {
             if slices.len() >= PRINCIPALS_MAX {
                 slices.clear();
@@ -215,24 +283,38 @@ impl Policies {
         slice
     }
 
-    fn build_slice(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Slice {
-        let Some(names) = Names::new(principal, action, resource) else { return Slice::empty() };
+    fn build_slice(
+        &self,
+        asked: Asked,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+    ) -> Slice {
+        let Some(names) = Names::new(principal, action, resource) else {
+            return Slice::Settled(Ruling::failed(FACTS));
+        };
         let fitting: Vec<&Known> = self
             .policies
             .iter()
             .filter(|known| {
-                names.principal_fits(&known.policy)
+                asked.concerns(&known.policy)
+                    && names.principal_fits(&known.policy)
                     && names.action_fits(&known.policy)
                     && names.resource_fits(&known.policy)
             })
             .collect();
+        let permits = fitting.iter().any(|known| known.policy.effect() == cedar_policy::Effect::Permit);
+        match asked {
+            Asked::Leave if !permits => return Slice::Settled(Ruling::plain(false)),
+            Asked::Veto if fitting.is_empty() => return Slice::Settled(Ruling::plain(true)),
+            _ => {}
+        }
         let mut reads = Reads::default();
         fitting.iter().for_each(|known| reads.add(&known.reads));
-        let Ok(set) = PolicySet::from_policies(fitting.iter().map(|known| known.policy.clone())) else {
-            return Slice::empty();
-        };
-        let permits = fitting.iter().any(|known| known.policy.effect() == cedar_policy::Effect::Permit);
-        Slice { set, permits, reads, names: Some(names), answers: Mutex::default() }
+        match PolicySet::from_policies(fitting.iter().map(|known| known.policy.clone())) {
+            Ok(set) => Slice::Open(Box::new(Open { set, asked, reads, names, answers: Mutex::default() })),
+            Err(_) => Slice::Settled(Ruling::failed(FACTS)),
+        }
     }
 }
 
@@ -401,6 +483,14 @@ fn uid(kind: &str, id: &str) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 
+fn action_fits(policy: &Policy, action: &EntityUid) -> bool {
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == *action,
+        ActionConstraint::In(uids) => uids.contains(action),
+    }
+}
+
 fn text(value: &str) -> RestrictedExpression {
     RestrictedExpression::new_string(value.to_string())
 }
@@ -456,11 +546,7 @@ impl Names {
     }
 
     fn action_fits(&self, policy: &Policy) -> bool {
-        match policy.action_constraint() {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(uid) => uid == self.action,
-            ActionConstraint::In(uids) => uids.contains(&self.action),
-        }
+        action_fits(policy, &self.action)
     }
 
     fn resource_fits(&self, policy: &Policy) -> bool {
@@ -477,12 +563,18 @@ impl Names {
 }
 
 /// The policies that can matter for one principal, action and resource.
-struct Slice {
+enum Slice {
+    /// The answer is the same whatever the facts.
+    Settled(Arc<Ruling>),
+    Open(Box<Open>),
+}
+
+struct Open {
     set: PolicySet,
-    permits: bool,
+    asked: Asked,
     reads: Reads,
-    names: Option<Names>,
-    answers: Mutex<FastMap<Seen, Ruling>>,
+    names: Names,
+    answers: Mutex<FastMap<Seen, Arc<Ruling>>>,
 }
 
 /// The facts an answer may be remembered by.
@@ -499,22 +591,19 @@ struct Seen {
 const REMEMBERED: &[&str] = &["untrusted", "untrusted_decision", "consequential", "tags", "read"];
 
 impl Slice {
-    fn empty() -> Slice {
-        Slice {
-            set: PolicySet::new(),
-            permits: false,
-            reads: Reads::default(),
-            names: None,
-            answers: Mutex::default(),
+    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Arc<Ruling> {
+        match self {
+            Slice::Settled(ruling) => ruling.clone(),
+            Slice::Open(open) => open.decide(authorizer, facts),
         }
     }
+}
 
-    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Ruling {
+impl Open {
+    fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Arc<Ruling> {
         const ANSWERS_MAX: usize = 1_024;
-        let silent = Ruling { allowed: false, policies: Vec::new(), failed: Vec::new() };
-        let Some(names) = self.names.as_ref().filter(|_| self.permits) else { return silent };
         if self.reads.all || self.reads.facts.iter().any(|fact| !REMEMBERED.contains(&fact.as_str())) {
-            return self.ask(authorizer, names, facts);
+            return self.ask(authorizer, facts);
         }
         let all = facts.args.labels.all();
         let read = |fact: &str| self.reads.has(fact);
@@ -530,7 +619,7 @@ impl Slice {
         {
             return verdict.clone();
         }
-        let verdict = self.ask(authorizer, names, facts);
+        let verdict = self.ask(authorizer, facts);
         if let Ok(mut answers) = self.answers.lock() {
             if answers.len() >= ANSWERS_MAX {
                 answers.clear();
@@ -540,15 +629,15 @@ impl Slice {
         verdict
     }
 
-    fn ask(&self, authorizer: &Authorizer, names: &Names, facts: &Facts<'_>) -> Ruling {
-        let failed = |why: &str| Ruling { allowed: false, policies: Vec::new(), failed: vec![why.into()] };
+    fn ask(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Arc<Ruling> {
+        let names = &self.names;
         let mut entities = names.entities.clone();
         let pairs = match self.pairs(facts, &mut entities) {
             Ok(pairs) => pairs,
-            Err(why) => return failed(why),
+            Err(why) => return Ruling::failed(why),
         };
-        let Ok(context) = Context::from_pairs(pairs) else { return failed(FACTS) };
-        let Ok(entities) = Entities::from_entities(entities, None) else { return failed(FACTS) };
+        let Ok(context) = Context::from_pairs(pairs) else { return Ruling::failed(FACTS) };
+        let Ok(entities) = Entities::from_entities(entities, None) else { return Ruling::failed(FACTS) };
         let request = Request::new(
             names.principal.clone(),
             names.action.clone(),
@@ -556,7 +645,7 @@ impl Slice {
             context,
             None,
         );
-        let Ok(request) = request else { return failed(FACTS) };
+        let Ok(request) = request else { return Ruling::failed(FACTS) };
         let response = authorizer.is_authorized(&request, &self.set, &entities);
         let ids = |ids: &mut dyn Iterator<Item = &PolicyId>| {
             let mut ids: Vec<Str> = ids.map(|id| id.to_string().into()).collect();
@@ -567,8 +656,12 @@ impl Slice {
             cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
         }));
         // Cedar skips a policy that fails, which would let a failing forbid pass.
-        let allowed = response.decision() == Decision::Allow && failed.is_empty();
-        Ruling { allowed, policies: ids(&mut response.diagnostics().reason()), failed }
+        let policies = ids(&mut response.diagnostics().reason());
+        let passes = match self.asked {
+            Asked::Leave => response.decision() == Decision::Allow,
+            Asked::Veto => policies.is_empty(),
+        };
+        Arc::new(Ruling { allowed: passes && failed.is_empty(), policies, failed })
     }
 
     fn pairs(

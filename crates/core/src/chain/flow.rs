@@ -467,8 +467,15 @@ impl Ahead<'_> {
         }
         let all = self.authority.grants.effective(&link.full);
         let effective = all.current(self.now_ms);
+        let chain = link.full.split('.').next().unwrap_or_default();
+        let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
         let candidates = match self.candidates(link, &effective) {
-            Ok(candidates) if candidates.is_empty() => return,
+            Ok(candidates) if candidates.is_empty() => {
+                if let Some(id) = self.authority.policies.foresee_veto(resource) {
+                    self.say(link, link.span, "call".into(), forbids_all(id, Action::Call, resource));
+                }
+                return;
+            }
             Ok(candidates) => candidates,
             Err(missing)
                 if effective.grants().len() < all.grants().len() && self.candidates(link, &all).is_ok() =>
@@ -486,8 +493,6 @@ impl Ahead<'_> {
             }
         };
         let name = candidates.first().map_or_else(String::new, |candidate| candidate.name.clone());
-        let chain = link.full.split('.').next().unwrap_or_default();
-        let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
         if let Some(answer @ Foreseen::Never { .. }) = self.forbidden(Action::Call, resource) {
             return self.say(link, link.span, name, answer);
         }
@@ -553,12 +558,7 @@ impl Ahead<'_> {
                 let rule = Rule::PolicySilent;
                 Some(Foreseen::Never { rule, path, origins: Vec::new(), message, changes })
             }
-            Prospect::Forbidden(id) => {
-                let message = format!("`{id}` forbids everyone to {act} `{name}`");
-                let changes = vec![format!("change `{id}`, if that is not what it is for")];
-                let rule = Rule::PolicyForbids;
-                Some(Foreseen::Never { rule, path, origins: vec![id], message, changes })
-            }
+            Prospect::Forbidden(id) => Some(forbids_all(id, action, resource)),
             Prospect::Conditional(origins) => {
                 Some(Foreseen::Depends { rule: Rule::PolicyForbids, path, origins })
             }
@@ -752,6 +752,13 @@ fn lowered(bounds: &Bounds, drop: Tags, endorses: bool) -> Bounds {
         ..label
     };
     Bounds::new(bounds.best.map(&lower), bounds.worst.map(&lower))
+}
+
+fn forbids_all(id: Str, action: Action, resource: Resource<'_>) -> Foreseen {
+    let message = format!("`{id}` forbids everyone to {} `{}`", action.name(), resource.name);
+    let changes = vec![format!("change `{id}`, if that is not what it is for")];
+    let (rule, path) = (Rule::PolicyForbids, String::new());
+    Foreseen::Never { rule, path, origins: vec![id], message, changes }
 }
 
 fn never(fault: &Fault, path: &str, origins: &[Str], tags: &[Str], sink: &str) -> String {

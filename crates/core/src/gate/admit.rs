@@ -4,15 +4,15 @@
 use super::judge::{Sink, flow_fault, tenant_fault};
 use super::permit::{FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net};
 use super::refuse::Refuser;
-use super::{Authority, Moment};
+use super::{Authority, Moment, TAGS};
 use crate::address::Target;
 use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{Access, Effective, LOG_POWER, effect_power, fs_power, net_power};
 use crate::kind::{Need, Role};
-use crate::label::{Label, Labeled, Labels, Tags};
-use crate::policy::{Action, Facts, Resource};
+use crate::label::{Label, Labeled, Labels, TagTable, Tags};
+use crate::policy::{Action, Facts, Resource, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
@@ -242,7 +242,9 @@ impl Case<'_> {
                 .bad_address(self.unless_restricted(message, "the arguments are not what the kind takes"))
         })?;
         let mut tags = Tags::NONE;
-        if !needs.is_empty() {
+        if needs.is_empty() {
+            self.veto()?;
+        } else {
             let effective = self.authority.grants.effective(&self.link.full);
             for need in needs {
                 tags = tags.with(self.need(need, &effective)?);
@@ -422,38 +424,50 @@ impl Case<'_> {
         Ok(label)
     }
 
-    fn policy(&mut self, action: Action) -> Judged<()> {
-        let verdict = self.verdict(action);
-        if verdict.allowed {
-            return Ok(());
-        }
-        let spot = verdict.policies.first().and_then(|id| self.authority.policies.spot(id));
-        let sink = self.sinks().first().cloned().unwrap_or_default();
-        let refusal = self.refuser(sink).policy(&verdict, &self.run.principal, action, &self.link.full, spot);
-        // Policies look at history.
-        Err(Box::new(refusal.labelled(self.run.spent())))
+    fn policy(&self, action: Action) -> Judged<()> {
+        let ruling = self.ruling(action);
+        if ruling.allowed { Ok(()) } else { Err(self.denied(action, &ruling)) }
     }
 
-    fn verdict(&self, action: Action) -> crate::policy::Ruling {
-        let resource =
-            Resource { name: &self.link.full, chain: self.plan.chain(), kind: Some(self.link.kind.name) };
-        let Ok(tags) = self.authority.tags.read() else {
-            return crate::policy::Ruling {
-                allowed: false,
-                policies: Vec::new(),
-                failed: vec!["tags".into()],
-            };
+    /// A call without a way out needs nobody's leave, but a policy may still forbid it.
+    fn veto(&self) -> Judged<()> {
+        let veto = |tags: &TagTable| {
+            self.authority.policies.veto(&self.run.principal, self.resource(), &self.facts(tags))
         };
-        let facts = Facts {
+        let ruling = match self.authority.tags.read() {
+            Ok(tags) => veto(&tags),
+            Err(_) => Some(Ruling::failed(TAGS)),
+        };
+        ruling.map_or(Ok(()), |ruling| Err(self.denied(Action::Call, &ruling)))
+    }
+
+    fn ruling(&self, action: Action) -> Arc<Ruling> {
+        let Ok(tags) = self.authority.tags.read() else { return Ruling::failed(TAGS) };
+        self.authority.policies.decide(&self.run.principal, action, self.resource(), &self.facts(&tags))
+    }
+
+    fn denied(&self, action: Action, ruling: &Ruling) -> Box<Refusal> {
+        let spot = ruling.policies.first().and_then(|id| self.authority.policies.spot(id));
+        let sink = self.sinks().first().cloned().unwrap_or_default();
+        let refusal = self.refuser(sink).policy(ruling, &self.run.principal, action, &self.link.full, spot);
+        // Policies look at history.
+        Box::new(refusal.labelled(self.run.spent()))
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        Resource { name: &self.link.full, chain: self.plan.chain(), kind: Some(self.link.kind.name) }
+    }
+
+    fn facts<'f>(&'f self, tags: &'f TagTable) -> Facts<'f> {
+        Facts {
             args: &self.call.args,
             decision: self.call.decision.all(),
             sinks: self.sinks(),
             consequential: self.power.as_ref().is_some_and(|power| power.consequential),
             run: self.run,
             elapsed_ms: self.moment.at_us / 1000,
-            tags: &tags,
-        };
-        self.authority.policies.decide(&self.run.principal, action, resource, &facts)
+            tags,
+        }
     }
 
     /// An endorsement or declassification holds if it has not expired, the value lies in its scope, untrusted data
@@ -484,7 +498,7 @@ impl Case<'_> {
                     .map_change("a value within the scope passes; the scope is the chain's to widen"));
             }
         }
-        let allowed = self.verdict(action).allowed;
+        let allowed = self.ruling(action).allowed;
         if !allowed && !act.required {
             self.run.record(self.moment.at_us, &self.link.full, Stage::Declined);
             return Ok(());

@@ -4,7 +4,7 @@
 use super::judge::{Sink, flow_fault};
 use super::refuse::Refuser;
 use super::release::too_large;
-use super::{Authority, Blocked, Moment, invalid};
+use super::{Authority, Blocked, Moment, TAGS, invalid};
 use crate::chain::Plan;
 use crate::chain::walk::{Stop, Walk};
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
 use crate::value::{Str, Value};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Evidence that a chain may be run with this input; the only way to start a walk.
 #[derive(Debug)]
@@ -73,13 +73,9 @@ pub fn enter(
     authority: &Authority,
     moment: Moment,
 ) -> Result<Entered, Blocked> {
-    let origin: Str = "input".into();
-    let label = Label {
-        tenant: run.tenant(),
-        origins: run.origins.intern(&origin),
-        untrusted: true,
-        ..Label::BOTTOM
-    };
+    static INPUT: LazyLock<Str> = LazyLock::new(|| "input".into());
+    let label =
+        Label { tenant: run.tenant(), origins: run.origins.intern(&INPUT), untrusted: true, ..Label::BOTTOM };
     let input = Labeled::new(input, label);
     let entered = enter_labelled(plan, input, Label::BOTTOM, run, authority, moment)?;
     let vouched = verdict(plan, Action::Vouch, &entered.input, run, authority, moment).allowed;
@@ -156,10 +152,8 @@ fn verdict(
     run: &Run,
     authority: &Authority,
     moment: Moment,
-) -> Ruling {
-    let Ok(tags) = authority.tags.read() else {
-        return Ruling { allowed: false, policies: Vec::new(), failed: vec!["tags".into()] };
-    };
+) -> Arc<Ruling> {
+    let Ok(tags) = authority.tags.read() else { return Ruling::failed(TAGS) };
     let facts = Facts {
         args: input,
         decision: Label::BOTTOM,

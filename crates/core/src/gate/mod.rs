@@ -34,6 +34,9 @@ pub struct Authority {
     pub tags: Arc<RwLock<TagTable>>,
 }
 
+/// What could not be evaluated, if the tags cannot be read.
+const TAGS: &str = "the tags";
+
 /// When a gate is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {

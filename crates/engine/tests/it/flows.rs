@@ -317,6 +317,47 @@ async fn attack_39_a_history_rule_refuses_what_each_call_alone_may() {
     assert!(shown(&third).starts_with("refused policy-forbids: `at-most-two`"), "{}", shown(&third));
 }
 
+/// Policies were asked for calls with a way out only: a `forbid` that named any other link changed nothing, and nobody
+/// was told.
+#[tokio::test]
+async fn a_forbid_stops_a_call_that_needs_no_permit() {
+    let chain = "chain: t\nlinks:\n  a: {kind: native, call: same, with: {v: '${input.v}'}}\noutput: ${a.v}";
+    let run = |forbid: &str| {
+        let permit = "permit (principal, action == Ringmail::Action::\"run\", resource);";
+        let bench = bench("", &format!("{permit}\n@id(\"no\")\n{forbid}"));
+        async move { shown(&bench.run(&[chain], r#"{"v": "x"}"#).await) }
+    };
+    let call = "forbid (principal, action == Ringmail::Action::\"call\", resource";
+    for forbid in [
+        &format!("{call} == Ringmail::Link::\"t.a\") when {{ context.steps == 0 }};"),
+        &format!("{call}) when {{ context.untrusted }};"),
+        &format!("{call}) when {{ context.args.hasTag(\"v\") && context.args.getTag(\"v\") == \"x\" }};"),
+        "forbid (principal == Ringmail::Principal::\"alice\", action in [Ringmail::Action::\"call\"], resource is Ringmail::Link);",
+        "forbid (principal, action, resource == Ringmail::Link::\"t.a\") unless { context.consequential };",
+    ] {
+        let refused = run(forbid).await;
+        assert!(
+            refused.starts_with("refused policy-forbids: `no` forbids `alice` to `call` it"),
+            "{forbid}: {refused}"
+        );
+    }
+    // A call that nobody may make is known before anything runs.
+    let all =
+        format!("permit (principal, action, resource);\n@id(\"no\")\n{call} == Ringmail::Link::\"t.a\");");
+    assert!(bench("", &all).problems(chain).contains("`no` forbids everyone to call `t.a`"));
+    // What does not fit leaves it alone, and so does a permit that would fail.
+    for other in [
+        &format!("{call} == Ringmail::Link::\"t.other\");"),
+        &format!("{call}) when {{ context.consequential }};"),
+        &format!("{call}) when {{ !context.sinks.isEmpty() }};"),
+        "permit (principal, action == Ringmail::Action::\"call\", resource) when { context.steps - 9223372036854775807 - 9 < 0 };",
+    ] {
+        assert_eq!(run(other).await, "\"x\"", "{other}");
+    }
+    let failing = run(&format!("{call}) when {{ context.steps - 9223372036854775807 - 9 < 0 }};")).await;
+    assert!(failing.starts_with("refused policy-failed"), "{failing}");
+}
+
 #[tokio::test]
 async fn policies_see_arguments_and_a_failing_one_denies() {
     let server = serve(|_| json_answer("{}")).await;

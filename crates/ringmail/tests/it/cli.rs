@@ -233,6 +233,7 @@ fn check_knows_what_no_run_can_do() {
     place.write("chains/act.yaml", "chain: act\nlinks:\n  a: {kind: endorse, reason: r, with: {value: 1}}\n");
     place.write("chains/never.yaml", "chain: never\nlinks: {}\noutput: 1\n");
     let forbid = "@id(\"never\")\nforbid (principal, action == Ringmail::Action::\"run\", resource == Ringmail::Chain::\"never\");\n";
-    place.write("policies/never.cedar", forbid);
+    let link = "@id(\"link\")\nforbid (principal, action, resource == Ringmail::Link::\"secret.a\");\n";
+    place.write("policies/never.cedar", &format!("{forbid}{link}"));
     insta::assert_snapshot!(place.run(&["check"]).shown());
 }
