@@ -14,6 +14,10 @@ use ringmail_engine::{Chain, Engine, Principal, Value};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

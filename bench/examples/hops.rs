@@ -4,6 +4,10 @@
 use ringmail_engine::{Chain, Engine, Value};
 use std::time::Instant;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
     let (links, runs) = (args.next().unwrap_or(10), args.next().unwrap_or(10_000));

@@ -24,38 +24,41 @@ impl Target {
     /// Reads an http or https URL. Anything a client and a server could read differently is refused.
     pub fn parse(text: &str) -> Result<Target, String> {
         const BYTES_MAX: usize = 8 << 10;
-        let shown = crate::json::shorten(text);
+        let shown = || crate::json::shorten(text);
         if text.len() > BYTES_MAX {
             return Err(format!("a URL is at most {BYTES_MAX} bytes long"));
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(format!(
-                "`{shown}` has a space, backslash or control character, which a URL may not have"
+                "`{}` has a space, backslash or control character, which a URL may not have",
+                shown()
             ));
         }
-        let mut url = url::Url::parse(text).map_err(|_| format!("`{shown}` is not a URL"))?;
+        let mut url = url::Url::parse(text).map_err(|_| format!("`{}` is not a URL", shown()))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("`{shown}` is not an http or https URL"));
+            return Err(format!("`{}` is not an http or https URL", shown()));
         }
         if !url.username().is_empty() || url.password().is_some() || authority_of(text).contains('@') {
-            return Err(format!("`{shown}` has a user or password, which belong into a secret"));
+            return Err(format!("`{}` has a user or password, which belong into a secret", shown()));
         }
         let host = match url.host() {
             Some(url::Host::Ipv4(ip)) => Host::Ip(IpAddr::V4(ip)),
             Some(url::Host::Ipv6(ip)) => Host::Ip(IpAddr::V6(ip)),
             Some(url::Host::Domain(name)) => Host::Name(name.strip_suffix('.').unwrap_or(name).to_string()),
-            None => return Err(format!("`{shown}` names no host")),
+            None => return Err(format!("`{}` names no host", shown())),
         };
         if let Host::Name(name) = &host {
             if !is_host_name(name) {
-                return Err(format!("`{shown}` names no valid host"));
+                return Err(format!("`{}` names no valid host", shown()));
             }
-            url.set_host(Some(name)).map_err(|_| format!("`{shown}` names no valid host"))?;
+            if url.host_str() != Some(name) {
+                url.set_host(Some(name)).map_err(|_| format!("`{}` names no valid host", shown()))?;
+            }
         }
         url.set_fragment(None);
         let port = url.port_or_known_default().unwrap_or(0);
         if port == 0 {
-            return Err(format!("`{shown}` names port 0"));
+            return Err(format!("`{}` names port 0", shown()));
         }
         Ok(Target { url, host, port })
     }

@@ -179,7 +179,7 @@ pub struct Grant {
     pub approved_by: Option<Str>,
     /// Milliseconds since 1970.
     pub expires_ms: Option<u64>,
-    pub net: Vec<NetRule>,
+    pub net: Vec<Arc<NetRule>>,
     pub fs: Vec<FsRule>,
     pub log: Option<Flow>,
     pub effects: Vec<EffectRule>,
@@ -294,18 +294,23 @@ impl Effective {
         &self.grants
     }
 
-    fn net_rule(&self, place: usize) -> Option<Fit<'_, NetRule>> {
+    fn net_rule(&self, place: usize) -> Option<Fit<'_, Arc<NetRule>>> {
         let (grant, at) = self.net.get(place)?;
         Some(Fit { rule: grant.net.get(*at)?, grant })
     }
 
     /// Every network rule, for links that could reach any of them.
-    pub fn net_rules(&self) -> impl Iterator<Item = Fit<'_, NetRule>> {
+    pub fn net_rules(&self) -> impl Iterator<Item = Fit<'_, Arc<NetRule>>> {
         (0..self.net.len()).filter_map(|place| self.net_rule(place))
     }
 
     /// The rules that let a request go to `target`; empty says why not.
-    pub fn net(&self, target: &Target, method: &str, now_ms: u64) -> Result<Vec<Fit<'_, NetRule>>, Lacking> {
+    pub fn net(
+        &self,
+        target: &Target,
+        method: &str,
+        now_ms: u64,
+    ) -> Result<Vec<Fit<'_, Arc<NetRule>>>, Lacking> {
         let mut why = Lacking::Nothing;
         let mut fits = Vec::new();
         for place in self.places(target.host()) {
@@ -479,7 +484,7 @@ mod tests {
     }
 
     fn grant(to: &str, address: &str) -> Grant {
-        Grant { to: to.into(), net: vec![net(address)], ..Grant::default() }
+        Grant { to: to.into(), net: vec![net(address).into()], ..Grant::default() }
     }
 
     #[test]

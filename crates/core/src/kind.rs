@@ -61,7 +61,7 @@ pub enum Role {
 /// One power a call needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    Net { method: Str, target: Box<Target> },
+    Net { method: &'static str, target: Box<Target> },
     Fs { mount: Str, path: Str, access: Access },
     Log,
     Effect { name: Str },

@@ -307,7 +307,7 @@ impl Loader<'_> {
             reason: text("reason").unwrap_or_default().into(),
             approved_by: text("approved_by").map(Str::from),
             expires_ms: text("expires").and_then(|text| date_ms(text).ok()),
-            net: items(node, "net").iter().filter_map(|item| self.net(item)).collect(),
+            net: items(node, "net").iter().filter_map(|item| self.net(item)).map(Arc::new).collect(),
             fs: items(node, "fs").iter().map(|item| self.fs(item)).collect(),
             log: node.get("log").map(|log| self.flow(log)),
             effects,

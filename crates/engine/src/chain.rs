@@ -127,8 +127,8 @@ impl Request {
     }
 
     /// Runs to the end. Dropping the future cancels the run.
-    pub async fn run(self) -> Report {
-        run::run(self).await
+    pub fn run(self) -> impl Future<Output = Report> + Send {
+        run::run(self)
     }
 }
 

@@ -1,19 +1,19 @@
 //! What a native link is handed: its arguments and nothing else of the run.
 
 use crate::pieces::Pieces;
-use crate::shared::Shared;
+use crate::run::Way;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
 use ringmail_core::json::{IntoValue, into_serde};
-use ringmail_core::value::{Str, Value, parse_path};
-use std::sync::Arc;
+use ringmail_core::value::{Value, parse_path};
 use tokio_util::sync::CancellationToken;
 
 /// The arguments of one call of a native link.
 pub struct Ctx {
     pub(crate) args: Value,
-    pub(crate) link: Str,
-    pub(crate) shared: Arc<Shared>,
+    /// Which link it is, and where it stands.
+    pub(crate) at: usize,
+    pub(crate) way: Way,
     /// For blocking links, which outlive a timeout: cancelled with the call.
     pub(crate) child: Option<CancellationToken>,
     pub(crate) pieces: Pieces,
@@ -21,7 +21,7 @@ pub struct Ctx {
 
 impl std::fmt::Debug for Ctx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Ctx({})", self.link)
+        write!(f, "Ctx({})", self.link())
     }
 }
 
@@ -43,11 +43,11 @@ impl Ctx {
 
     /// The full name of the link, `chain.link`.
     pub fn link(&self) -> &str {
-        &self.link
+        self.way.bound.plan.link(self.at).map_or("", |link| &link.full)
     }
 
     pub fn run_id(&self) -> &str {
-        &self.shared.id
+        &self.way.shared.id
     }
 
     /// Whether the run was cancelled or the call timed out. Blocking links ask now and then.
@@ -60,7 +60,7 @@ impl Ctx {
     }
 
     fn cancel(&self) -> &CancellationToken {
-        self.child.as_ref().unwrap_or(&self.shared.cancel)
+        self.child.as_ref().unwrap_or(&self.way.shared.cancel)
     }
 
     /// Passes a piece of output on to the caller as it comes, if the chain streams this link and the caller may see
@@ -71,7 +71,7 @@ impl Ctx {
             Blocked::Refused(refusal) => {
                 let failure = Failure::new(FailureKind::Native, refusal.to_string());
                 // The link may do with the failure what it likes; that the run was refused stays.
-                let _first = self.shared.refused.set(refusal);
+                let _first = self.way.shared.refused.set(refusal);
                 failure
             }
         })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The door that pieces of a link's output go through; closed for links the chain does not stream.
 #[derive(Clone)]
-pub(crate) struct Pieces(Option<PieceGate>);
+pub(crate) struct Pieces(Option<Box<PieceGate>>);
 
 #[derive(Clone)]
 struct PieceGate {
@@ -31,11 +31,11 @@ impl Pieces {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, label: Label) -> Pieces {
-        Pieces(Some(PieceGate { shared, label }))
+        Pieces(Some(Box::new(PieceGate { shared, label })))
     }
 
     pub(crate) async fn send(&self, piece: Value) -> Result<(), Blocked> {
-        let Some(PieceGate { shared, label }) = &self.0 else { return Ok(()) };
+        let Some(PieceGate { shared, label }) = self.0.as_deref() else { return Ok(()) };
         let Some(sender) = &shared.pieces else { return Ok(()) };
         let moment = shared.moment();
         let answer = {

@@ -16,16 +16,18 @@ use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Told, Walk};
 use ringmail_core::chain::{Link, Plan};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Redirect, Released, Unchecked};
-use ringmail_core::label::{Label, Labeled, Labels, Tags};
+use ringmail_core::label::{Label, Labeled, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
 use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -57,7 +59,9 @@ impl RunError {
 
 /// Where a pass stands: in which chain, how deep, called by whom.
 #[derive(Clone)]
-pub(crate) struct Way {
+pub(crate) struct Way(Arc<Place>);
+
+pub(crate) struct Place {
     pub(crate) shared: Arc<Shared>,
     pub(crate) bound: Arc<Bound>,
     depth: u64,
@@ -68,6 +72,14 @@ pub(crate) struct Way {
     streams: Option<Label>,
 }
 
+impl Deref for Way {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.0
+    }
+}
+
 struct Caller {
     link: Str,
     before: Option<Arc<Caller>>,
@@ -75,10 +87,10 @@ struct Caller {
 
 /// Runs a request from its entry to its answer.
 pub(crate) async fn run(request: Request) -> Report {
-    let way = begin(&request);
+    let (way, input) = begin(request);
     way.shared.start();
     let mut guard = Abandoned(Some(way.shared.clone()));
-    let result = whole(&way, request.input).await;
+    let result = whole(&way, input).await;
     guard.0 = None;
     end(&way.shared, result).await
 }
@@ -92,59 +104,69 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
     shared.note();
     let entered = entered.map_err(entry_error)?;
     let walk = Walk::begin(entered, shared.facts.clone(), &shared.engine.placeholders);
-    let limit = Duration::from_millis(plan.limits.time_ms_max);
-    let left = tokio::select! {
-        biased;
-        () = shared.cancel.cancelled() => {
-            shared.record(&plan.name, Stage::Cancelled);
-            return Err(RunError::Cancelled);
-        }
-        ended = tokio::time::timeout(limit, pass(way.clone(), walk)) => match ended {
-            Ok(ended) => ended?,
-            Err(_) => return Err(shared.out_of_time(&plan).into()),
-        },
-    };
+    let left = within(way, pass(way.clone(), walk)).await?;
     let moment = shared.moment();
     let answer = gate::respond(&plan, left, &mut shared.facts(), &shared.engine.authority, moment);
     shared.note();
     answer.map_err(RunError::Refused)
 }
 
+/// A pass that is cancelled from outside, or out of time, ends there.
+async fn within(way: &Way, mut pass: Pass) -> Result<Left, RunError> {
+    let (shared, plan) = (&way.shared, &way.bound.plan);
+    if !shared.cancel.is_cancelled() {
+        // Most runs end without waiting, and should pay for neither a timer nor an ear for the cancellation.
+        let first = poll_fn(|cx| Poll::Ready(pass.as_mut().poll(cx))).await;
+        if let Poll::Ready(ended) = first {
+            return Ok(ended?);
+        }
+    }
+    let limit = Duration::from_millis(plan.limits.time_ms_max).saturating_sub(shared.started.elapsed());
+    Box::pin(async {
+        tokio::select! {
+            biased;
+            () = shared.cancel.cancelled() => {
+                shared.record(&plan.name, Stage::Cancelled);
+                Err(RunError::Cancelled)
+            }
+            ended = tokio::time::timeout(limit, pass) => match ended {
+                Ok(ended) => Ok(ended?),
+                Err(_) => Err(shared.out_of_time(plan).into()),
+            },
+        }
+    })
+    .await
+}
+
+type Pass = Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>>;
+
 /// Walks one plan: starts what is ready, takes in what has ended, until nothing is left.
-pub(crate) fn pass(way: Way, walk: Walk) -> Pin<Box<dyn Future<Output = Result<Left, Stop>> + Send>> {
+pub(crate) fn pass(way: Way, walk: Walk) -> Pass {
     let mut walk = walk.watched(way.watched.clone());
     Box::pin(async move {
         let mut flight = Flight::default();
         loop {
-            let mut alone = None;
-            while let Some(next) = walk.step() {
-                match next {
-                    Next::Call(ready) => {
-                        let frame = way.frame(&walk, ready.link());
-                        if let Some((ready, frame)) = alone.replace((ready, frame)) {
-                            flight.push(apart(way.clone(), ready, frame));
-                        }
-                    }
-                    Next::Skipped(at, why) => way.record(at, Stage::Skipped(why)),
-                    Next::Failed(at, failure) => {
-                        way.record(at, Stage::Failed { failure: failure.told().into(), attempt: 0 });
-                        let untrusted = Label { untrusted: true, ..Label::BOTTOM };
-                        way.settle(&mut walk, at, Outcome::Failed(Box::new(failure), untrusted.into()))?;
+            match walk.step() {
+                Some(Next::Call(ready)) => {
+                    let frame = way.frame(&walk, ready.link());
+                    if walk.has_more() || flight.is_under_way() {
+                        flight.push(apart(way.clone(), ready, frame));
+                    } else {
+                        // A single call needs no place of its own.
+                        let (at, outcome) = hop(&way, ready, frame).await;
+                        way.settle(&mut walk, at, outcome)?;
                     }
                 }
-            }
-            let ended = match alone {
-                // A single call needs no place of its own.
-                Some((ready, frame)) if flight.0.is_none() => Some(hop(&way, ready, frame).await),
-                Some((ready, frame)) => {
-                    flight.push(apart(way.clone(), ready, frame));
-                    flight.next().await
+                Some(Next::Skipped(at, why)) => way.record(at, Stage::Skipped(why)),
+                Some(Next::Failed(at, failure)) => {
+                    way.record(at, Stage::Failed { failure: failure.told().into(), attempt: 0 });
+                    let untrusted = Label { untrusted: true, ..Label::BOTTOM };
+                    way.settle(&mut walk, at, Outcome::Failed(failure, untrusted))?;
                 }
-                None => flight.next().await,
-            };
-            match ended {
-                Some((at, outcome)) => way.settle(&mut walk, at, outcome)?,
-                None => return gate::leave(&walk),
+                None => match flight.next().await {
+                    Some((at, outcome)) => way.settle(&mut walk, at, outcome)?,
+                    None => return gate::leave(&walk),
+                },
             }
         }
     })
@@ -223,6 +245,10 @@ impl Flight {
         self.0.get_or_insert_default().push(call);
     }
 
+    fn is_under_way(&self) -> bool {
+        self.0.is_some()
+    }
+
     async fn next(&mut self) -> Option<Ended> {
         let ended = self.0.as_mut()?.next().await;
         self.0.take_if(|flight| flight.is_empty());
@@ -238,12 +264,12 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
     let at = ready.link();
     let Some((link, bound)) = way.bound.link(at) else {
         let failure = Failure::new(FailureKind::Invalid, "the plan has no such link");
-        return (at, Outcome::Failed(Box::new(failure), Labels::default()));
+        return (at, Outcome::Failed(Box::new(failure), Label::BOTTOM));
     };
     if !bound.plain {
         return (at, Box::pin(attempts(way, link, bound, ready, frame)).await);
     }
-    let labels = ready.labels();
+    let label = ready.label();
     let more = frame.map(|frame| Box::new(More { key: None, frame: Some(frame) }));
     let asked = Asked { number: 1, started: bound.starts(), more };
     let outcome = attempt(way, ready, &asked).await;
@@ -252,11 +278,11 @@ async fn hop(way: &Way, ready: Ready, frame: Option<Arc<Frame>>) -> Ended {
         Ok(released) => Outcome::Done(released),
         Err(Blocked::Refused(refusal)) => {
             way.refused(&refusal);
-            Outcome::Refused(refusal, way.outside(link, labels))
+            Outcome::Refused(refusal, way.outside(link, label))
         }
         Err(Blocked::Failed(failure)) => {
-            let label = way.outside(link, labels);
-            let told = failure.clone().labelled(label.all()).told();
+            let label = way.outside(link, label);
+            let told = failure.clone().labelled(label).told();
             way.record(at, Stage::Failed { failure: told.into(), attempt: 1 });
             Outcome::Failed(failure, label)
         }
@@ -273,7 +299,7 @@ async fn attempts(
     frame: Option<Arc<Frame>>,
 ) -> Outcome {
     let at = ready.link();
-    let label = way.outside(link, ready.labels());
+    let label = way.outside(link, ready.label());
     let (key, ready) = match once_key(way, link, frame.as_deref(), &ready) {
         // The key decides whether there is an effect, and the other side sees its digest.
         Ok(Some((key, read))) => (Some(key), ready.decided(read)),
@@ -297,8 +323,8 @@ async fn attempts(
                 return Outcome::Refused(refusal, label);
             }
             Err(Blocked::Failed(failure)) => {
-                label = label.flat(failure.label);
-                let told = failure.clone().labelled(label.all()).told();
+                label = label.join(failure.label);
+                let told = failure.clone().labelled(label).told();
                 way.record(at, Stage::Failed { failure: told.into(), attempt: asked.number });
                 if asked.number >= link.retry.attempts || !link.retry.on.contains(&failure.kind) {
                     return way.fall_back(at, link, failure, label, frame.as_deref());
@@ -327,13 +353,20 @@ fn once_key(
         return Err(Failure::new(FailureKind::Invalid, "the idempotency key is empty"));
     }
     let tenant = way.shared.facts().principal.tenant.clone();
-    Ok(Some((Key::once(tenant, &link.full, &text, ready.args(), ready.labels().all()), filled.labels.all())))
+    Ok(Some((Key::once(tenant, &link.full, &text, ready.args(), ready.label()), filled.labels.all())))
 }
 
 impl Way {
     /// The way into a body of a link.
     pub(crate) fn to_body(&self, link: &Link, body: Arc<Bound>) -> Way {
-        Way { bound: body, watched: self.watched_by(link), streams: None, ..self.clone() }
+        Way(Arc::new(Place {
+            shared: self.shared.clone(),
+            bound: body,
+            depth: self.depth,
+            callers: self.callers.clone(),
+            watched: self.watched_by(link),
+            streams: None,
+        }))
     }
 
     /// Counts what a pass hands out while the link that made it still runs.
@@ -353,14 +386,14 @@ impl Way {
             plan.stream.and_then(|at| plan.link(at)).is_some_and(|streamed| streamed.full == link.full);
         let streams = self.streams.filter(|_| streamed).map(|label| label.join(returned(plan, link)));
         let caller = Caller { link: link.full.clone(), before: self.callers.clone() };
-        Way {
+        Way(Arc::new(Place {
             shared: self.shared.clone(),
             bound,
             depth: self.depth + 1,
             callers: Some(Arc::new(caller)),
             watched: self.watched_by(link),
             streams,
-        }
+        }))
     }
 
     pub(crate) fn depth(&self) -> u64 {
@@ -572,13 +605,13 @@ impl Way {
     }
 
     /// What the end of a call may tell: all it was given, and what the outside answered.
-    fn outside(&self, link: &Link, labels: Labels) -> Labels {
+    fn outside(&self, link: &Link, label: Label) -> Label {
         if !link.kind.source {
-            return labels;
+            return label;
         }
         let origins = self.shared.facts().origins.intern(&link.full);
         let tags = self.shared.engine.authority.grants.effective(&link.full).source_tags(link.kind.reach).1;
-        labels.flat(Label { untrusted: true, origins, tags, ..Label::BOTTOM })
+        label.join(Label { untrusted: true, origins, tags, ..Label::BOTTOM })
     }
 
     fn fall_back(
@@ -586,7 +619,7 @@ impl Way {
         at: usize,
         link: &Link,
         failure: Box<Failure>,
-        label: Labels,
+        label: Label,
         frame: Option<&Frame>,
     ) -> Outcome {
         let (Some(template), Some(frame)) = (&link.fallback, frame) else {
@@ -594,7 +627,7 @@ impl Way {
         };
         let moment = self.shared.moment();
         let released = frame.fill(template).map_err(Blocked::from).and_then(|filled: Labeled| {
-            gate::fall_back(&self.bound.plan, at, filled, label.all(), &mut self.shared.facts(), moment)
+            gate::fall_back(&self.bound.plan, at, filled, label, &mut self.shared.facts(), moment)
         });
         self.shared.note();
         match released {
@@ -650,17 +683,17 @@ impl Drop for Abandoned {
     }
 }
 
-fn begin(request: &Request) -> Way {
+fn begin(request: Request) -> (Way, Value) {
     let engine = request.chain.engine.0.clone();
-    let bound = request.chain.bound.clone();
+    let bound = request.chain.bound;
     let nonce = engine.next_nonce();
     let started_ms = engine.clock.now_ms();
     let id = run_id(started_ms, nonce);
     let limits = bound.plan.limits;
     let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
-    let mut facts = Run::new(id.clone(), request.principal.clone(), limits, started_ms, nonce);
-    facts.session.clone_from(&request.session.counts);
-    facts.session_done.clone_from(&request.session.done);
+    let mut facts = Run::new(id.clone(), request.principal, limits, started_ms, nonce);
+    facts.session = request.session.counts;
+    facts.session_done = request.session.done;
     facts.read = request.session.read;
     let shared = Shared {
         engine,
@@ -669,21 +702,22 @@ fn begin(request: &Request) -> Way {
         cancel: request.cancel.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token),
         started: Instant::now(),
         started_ms,
-        watch: request.watch.clone(),
-        pieces: request.pieces.clone(),
+        watch: request.watch,
+        pieces: request.pieces,
         answering: bound.plan.clone(),
         refused: OnceLock::new(),
         noted: AtomicUsize::new(0),
         latest_us: AtomicU64::new(0),
     };
-    Way {
+    let place = Place {
         shared: Arc::new(shared),
         bound,
         depth: 1,
         callers: None,
         watched: None,
         streams: Some(Label::BOTTOM),
-    }
+    };
+    (Way(Arc::new(place)), request.input)
 }
 
 /// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.

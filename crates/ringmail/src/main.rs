@@ -19,6 +19,10 @@ mod terminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+/// Every call makes and drops small values, on every thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A broken step of a chain is caught by the engine and reported there; only our own panics are news.
     std::panic::set_hook(Box::new(|_| {}));

@@ -64,22 +64,27 @@ pub enum Next {
     Call(Ready),
     Skipped(usize, Why),
     /// The link cannot even be asked; settle it as failed. The failure carries the labels of what was read.
-    Failed(usize, Failure),
+    Failed(usize, Box<Failure>),
 }
 
 /// A link whose arguments are known. Only a walk makes one.
 #[derive(Clone, Debug)]
 pub struct Ready(pub(crate) CallBody);
 
-/// A call: a link with its resolved arguments, and what the gate adds when it admits it.
+/// A call: a link with its resolved arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct CallBody {
     pub(crate) link: usize,
     pub(crate) args: Labeled,
     /// What decided that it runs; one label for all.
     pub(crate) decision: Labels,
-    /// What every output carries; known once it is admitted.
-    pub(crate) base: Labels,
+}
+
+impl CallBody {
+    /// The label of all that the call is made of.
+    pub(crate) fn label(&self) -> Label {
+        self.args.labels.all().join(self.decision.all())
+    }
 }
 
 impl Ready {
@@ -99,8 +104,8 @@ impl Ready {
     }
 
     /// The label of all that the call is made of.
-    pub fn labels(&self) -> Labels {
-        self.0.args.labels.flat(self.0.decision.all())
+    pub fn label(&self) -> Label {
+        self.0.label()
     }
 }
 
@@ -109,9 +114,9 @@ impl Ready {
 pub enum Outcome {
     Done(Released),
     /// A failure, with the label of what it may tell.
-    Failed(Box<Failure>, Labels),
+    Failed(Box<Failure>, Label),
     /// A refusal, with the label of what it was decided on.
-    Refused(Box<Refusal>, Labels),
+    Refused(Box<Refusal>, Label),
 }
 
 /// Why a run ends without an answer.
@@ -223,10 +228,15 @@ impl Walk {
         match args {
             Ok(args) => {
                 self.set(at, |place| place.state = State::Running);
-                Some(Next::Call(Ready(CallBody { link: at, args, decision, base: Labels::default() })))
+                Some(Next::Call(Ready(CallBody { link: at, args, decision })))
             }
             Err(error) => Some(self.fail(at, "with", &error)),
         }
+    }
+
+    /// Whether another step can be taken before a running link is settled.
+    pub fn has_more(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// What decided that a link is asked at all, before its own `when`.
@@ -324,7 +334,7 @@ impl Walk {
         self.set(at, |place| place.state = State::Running);
         let (line, column) = self.plan.source.line_column(error.span.start);
         let message = format!("`{place}` at {line}:{column}: {}", error.message);
-        Next::Failed(at, Failure::new(FailureKind::Expression, message).labelled(read))
+        Next::Failed(at, Box::new(Failure::new(FailureKind::Expression, message).labelled(read)))
     }
 
     fn release_followers(&mut self, at: usize) {
@@ -381,15 +391,15 @@ impl Walk {
                 Ok(taken)
             }
             Outcome::Failed(failure, label) => {
-                let label = label.flat(failure.label);
-                let failure = failure.labelled(label.all());
+                let label = label.join(failure.label);
+                let failure = failure.labelled(label);
                 let error = Labeled::new(failure.to_value(&link.full), label);
                 let stop = Stop::Failed { link: link.full.clone(), failure };
                 self.handle(at, On::Error, error, stop)
             }
             Outcome::Refused(refusal, label) => {
-                let label = label.flat(refusal.label);
-                let refusal = Box::new(refusal.labelled(label.all()));
+                let label = label.join(refusal.label);
+                let refusal = Box::new(refusal.labelled(label));
                 let error = Labeled::new(refused_value(&refusal), label);
                 self.handle(at, On::Refused, error, Stop::Refused(refusal))
             }

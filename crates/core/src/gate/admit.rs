@@ -27,6 +27,8 @@ pub struct Admitted {
     /// What the call may reach; nothing for a call without a way out.
     power: Option<Box<Power>>,
     special: Option<Box<Special>>,
+    /// What comes back carries, where it is new and not made of the arguments.
+    source: Option<Box<Label>>,
 }
 
 /// What an admitted call may do to the world.
@@ -73,7 +75,11 @@ pub struct ActRecord {
 impl Admitted {
     /// What the output will be measured by; taken once, before the link has the call.
     pub fn due(&mut self) -> Due {
-        Due { link: self.call.link, base: self.call.base.clone(), special: self.special.take() }
+        let base = match &self.source {
+            Some(label) => (**label).into(),
+            None => self.call.args.labels.flat(self.call.decision.all()),
+        };
+        Due { link: self.call.link, base, special: self.special.take() }
     }
 
     /// Where the link stands in its plan.
@@ -100,7 +106,7 @@ impl Admitted {
 
     /// The label anything that comes out of this call has at least.
     pub fn output_label(&self) -> Label {
-        self.call.base.all()
+        self.source.as_deref().copied().unwrap_or_else(|| self.call.label())
     }
 
     /// Hands a permit over to the client that uses it up.
@@ -144,14 +150,14 @@ pub struct Redirect<'r> {
 impl Admitted {
     /// The call that a redirect asks for, to be judged like any other. The evidence is used up.
     pub fn redirected(self, link: &Link, redirect: &Redirect<'_>, run: &mut Run) -> Ready {
-        let Labeled { value, labels } = self.call.args;
         // The address is an answer, made of all that was sent. A server has a say over its own addresses, and over
         // no others.
-        let given = labels.all().join(self.call.decision.all());
+        let given = self.call.label();
         let untrusted = redirect.crosses || given.untrusted;
         let origins = given.origins.with(run.origins.intern(&link.full));
-        let tags = self.call.base.all().tags.with(redirect.tags);
+        let tags = self.output_label().tags.with(redirect.tags);
         let chosen = Label { untrusted, origins, tags, ..given };
+        let Labeled { value, labels } = self.call.args;
         let mut values = vec![("url".into(), Value::from(redirect.url))];
         let mut parts = vec![("url".into(), Labels::from(chosen))];
         for (key, value) in value.as_map().into_iter().flat_map(|map| map.iter()) {
@@ -171,7 +177,7 @@ impl Admitted {
             values.push((key.clone(), value));
         }
         let args = Labeled { value: Value::map(values), labels: Labels::keys(labels.own(), parts) };
-        Ready(CallBody { args, base: Labels::default(), ..self.call })
+        Ready(CallBody { args, ..self.call })
     }
 }
 
@@ -197,20 +203,19 @@ pub fn admit(
     moment: Moment,
 ) -> Result<Admitted, Box<Refusal>> {
     let unknown = || Box::new(Refusal::new(Rule::NoGrant, &plan.name, "the plan has no such link"));
-    let Ready(mut call) = ready;
+    let Ready(call) = ready;
     let link = plan.link(call.link).ok_or_else(unknown)?;
     let mut case = Case { plan, link, call: &call, run, authority, moment, power: None };
     let judged = case.judge();
     let power = case.power.take();
     match judged {
-        Ok(base) => {
-            call.base = base;
+        Ok(source) => {
             run.steps += 1;
             run.record(moment.at_us, &link.full, Stage::Admitted { attempt });
             let acted = power.as_ref().is_some_and(|power| power.act.is_some());
             let special = (link.kind.passes.is_some() || link.kind.role == Role::Extract)
                 .then(|| Box::new(Special { args: call.args.clone(), decision: call.decision.all(), acted }));
-            Ok(Admitted { call, power, special })
+            Ok(Admitted { call, power, special, source: source.map(Box::new) })
         }
         Err(refusal) => {
             run.record(moment.at_us, &link.full, Stage::Refused(refusal.clone()));
@@ -233,8 +238,8 @@ struct Case<'c> {
 type Judged<T> = Result<T, Box<Refusal>>;
 
 impl Case<'_> {
-    /// The layers in their order; what is left is the label every output will carry.
-    fn judge(&mut self) -> Judged<Labels> {
+    /// The layers in their order; what is left is the label of an answer from outside.
+    fn judge(&mut self) -> Judged<Option<Label>> {
         self.budget()?;
         self.tenant()?;
         let needs = (self.link.kind.needs)(self.link, &self.call.args.value).map_err(|message| {
@@ -258,12 +263,12 @@ impl Case<'_> {
             _ => {}
         }
         if !self.link.kind.source {
-            return Ok(self.call.args.labels.flat(self.call.decision.all()));
+            return Ok(None);
         }
-        let given = self.call.args.labels.all().join(self.call.decision.all());
+        let given = self.call.label();
         let origins = given.origins.with(self.run.origins.intern(&self.link.full));
         let tags = given.tags.without(self.injected()).with(tags);
-        Ok(Label { tags, origins, untrusted: true, ..given }.into())
+        Ok(Some(Label { tags, origins, untrusted: true, ..given }))
     }
 
     /// The address in words, unless it is made of restricted data.
@@ -337,7 +342,7 @@ impl Case<'_> {
     /// Judges one need; gives the tags that what comes back will carry.
     fn need(&mut self, need: Need, effective: &Arc<Effective>) -> Judged<Tags> {
         match need {
-            Need::Net { method, target } => self.net(&method, *target, effective),
+            Need::Net { method, target } => self.net(method, target, effective),
             Need::Fs { mount, path, access } => self.fs(&mount, &path, access, effective),
             Need::Log => {
                 let fit = effective
@@ -372,7 +377,7 @@ impl Case<'_> {
         }
     }
 
-    fn net(&mut self, method: &Str, target: Target, effective: &Arc<Effective>) -> Judged<Tags> {
+    fn net(&mut self, method: &'static str, target: Box<Target>, effective: &Arc<Effective>) -> Judged<Tags> {
         let labels = &self.call.args.labels;
         let (decision, tenant, now_ms) = (self.call.decision.all(), self.run.tenant(), self.moment.now_ms);
         let rule =
@@ -394,7 +399,7 @@ impl Case<'_> {
         let permit = NetPermit {
             link: self.link.full.clone(),
             target,
-            method: method.clone(),
+            method,
             rule,
             authority: self.authority.clone(),
         };

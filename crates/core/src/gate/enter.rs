@@ -3,7 +3,7 @@
 
 use super::judge::{Sink, flow_fault};
 use super::refuse::Refuser;
-use super::release::too_large;
+use super::release::size;
 use super::{Authority, Blocked, Moment, TAGS, invalid};
 use crate::chain::Plan;
 use crate::chain::walk::{Stop, Walk};
@@ -178,9 +178,7 @@ pub fn leave(walk: &Walk) -> Result<Left, Stop> {
         // That it came to its end tells of everything in it.
         output.labels = output.labels.joined(walk.told());
     }
-    if let Some(failure) = too_large(&output) {
-        return Err(Stop::Failed { link: walk.plan().name.clone(), failure });
-    }
+    size(&output).map_err(|failure| Stop::Failed { link: walk.plan().name.clone(), failure })?;
     let plan = walk.plan();
     let Some(schema) = &plan.returns else { return Ok(Left(output)) };
     let told = output.labels.all();

@@ -27,9 +27,9 @@ pub enum Permit {
 #[derive(Debug)]
 pub struct NetPermit {
     pub(super) link: Str,
-    pub(super) target: Target,
-    pub(super) method: Str,
-    pub(super) rule: NetRule,
+    pub(super) target: Box<Target>,
+    pub(super) method: &'static str,
+    pub(super) rule: Arc<NetRule>,
     pub(super) authority: Arc<Authority>,
 }
 
@@ -39,7 +39,7 @@ impl NetPermit {
     }
 
     pub fn method(&self) -> &str {
-        &self.method
+        self.method
     }
 
     pub fn response_bytes_max(&self) -> u64 {
@@ -147,7 +147,7 @@ pub(super) fn judge_net<'e>(
     decision: Label,
     tenant: Tenant,
     now_ms: u64,
-) -> Result<Fit<'e, NetRule>, NetFault> {
+) -> Result<Fit<'e, Arc<NetRule>>, NetFault> {
     let fits = effective.net(target, method, now_ms).map_err(NetFault::Lacking)?;
     let bound = authority.secrets.iter().filter(|secret| secret.is_bound_to(target));
     let also = bound.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));

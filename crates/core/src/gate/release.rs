@@ -26,13 +26,13 @@ pub struct Unchecked(Output);
 #[derive(Debug)]
 enum Output {
     /// New data; the label is the gate's to decide, tags the link saw only add to it.
-    New(Value, Tags),
+    New(Value, Option<Box<Tags>>),
     /// An argument, handed on with its labels apart.
     Same,
     /// What came out of chains and bodies, each part with its own labels.
     One(Labeled),
     /// Results of a body, and what decided how many there are.
-    Many(Vec<Labeled>, Label),
+    Many(Box<(Vec<Labeled>, Label)>),
 }
 
 impl Unchecked {
@@ -42,14 +42,14 @@ impl Unchecked {
 
     /// New data in which the link itself found something restricted.
     pub fn tagged(value: Value, tags: Tags) -> Unchecked {
-        Unchecked(Output::New(value, tags))
+        Unchecked(Output::New(value, (!tags.is_empty()).then(|| Box::new(tags))))
     }
 
     /// The same data once more, still unchecked, where it is new: what a cache may keep. Its label is worked out anew
     /// each time.
     pub fn again(&self) -> Option<Unchecked> {
         match &self.0 {
-            Output::New(value, tags) => Some(Unchecked(Output::New(value.clone(), *tags))),
+            Output::New(value, tags) => Some(Unchecked(Output::New(value.clone(), tags.clone()))),
             _ => None,
         }
     }
@@ -65,7 +65,7 @@ impl Unchecked {
 
     /// Results of a body, one an item; `decided` is what decided how many.
     pub fn many(left: Vec<Left>, decided: Label) -> Unchecked {
-        Unchecked(Output::Many(left.into_iter().map(Left::into_labeled).collect(), decided))
+        Unchecked(Output::Many(Box::new((left.into_iter().map(Left::into_labeled).collect(), decided))))
     }
 }
 
@@ -94,13 +94,15 @@ pub fn release(
     let Some(link) = plan.link(due.link) else {
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
-    let mut output = label(&due, link, unchecked);
+    let Due { base, special, .. } = due;
+    let special = special.as_deref();
+    let mut output = label(base, special, link, unchecked);
     let told = output.labels.all();
-    measure(plan, &due, link, &mut output, run).map_err(|blocked| blocked.labelled(told))?;
+    measure(plan, special, link, &mut output, run).map_err(|blocked| blocked.labelled(told))?;
     run.read = run.read.with(output.labels.all().tags);
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
-        (Detail::Act(_), Role::Endorse) if due.acted() => Stage::Endorsed,
+        (Detail::Act(_), Role::Endorse) if special.is_some_and(|special| special.acted) => Stage::Endorsed,
         (Detail::Act(_), Role::Declassify) => Stage::Declassified,
         _ => Stage::Released,
     };
@@ -128,9 +130,15 @@ pub fn fall_back(
     Ok(Released(output))
 }
 
-fn measure(plan: &Plan, due: &Due, link: &Link, output: &mut Labeled, run: &mut Run) -> Result<(), Blocked> {
+fn measure(
+    plan: &Plan,
+    special: Option<&Special>,
+    link: &Link,
+    output: &mut Labeled,
+    run: &mut Run,
+) -> Result<(), Blocked> {
     weigh(output, plan, link, run)?;
-    if let Some(special) = &due.special {
+    if let Some(special) = special {
         lower(special, link, output)?;
     }
     fit(link, output)
@@ -147,20 +155,21 @@ pub fn hold(link: &Str, left: &Left, run: &mut Run) -> Result<(), Box<Refusal>> 
     Err(Box::new(refusal.change("raise `limits.bytes`, if this much is meant").labelled(run.spent())))
 }
 
-/// Why a value is no output of anything.
-pub(super) fn too_large(output: &Labeled) -> Option<Failure> {
-    let fits = output.value.bytes() <= OUTPUT_BYTES_MAX && output.value.depth() <= OUTPUT_DEPTH_MAX;
-    let message = || {
-        format!("the output is larger than {OUTPUT_BYTES_MAX} bytes or deeper than {OUTPUT_DEPTH_MAX} levels")
-    };
-    (!fits).then(|| Failure::new(FailureKind::TooLarge, message()).labelled(output.labels.all()))
+/// How many bytes an output has, unless it is too large to be one of anything.
+pub(super) fn size(output: &Labeled) -> Result<usize, Failure> {
+    let bytes = output.value.bytes();
+    if bytes <= OUTPUT_BYTES_MAX && output.value.depth() <= OUTPUT_DEPTH_MAX {
+        return Ok(bytes);
+    }
+    let message = format!(
+        "the output is larger than {OUTPUT_BYTES_MAX} bytes or deeper than {OUTPUT_DEPTH_MAX} levels"
+    );
+    Err(Failure::new(FailureKind::TooLarge, message).labelled(output.labels.all()))
 }
 
 fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<(), Blocked> {
-    if let Some(failure) = too_large(output) {
-        return Err(failure.into());
-    }
-    run.bytes = run.bytes.saturating_add(u64::try_from(output.value.bytes()).unwrap_or(u64::MAX));
+    let bytes = size(output)?;
+    run.bytes = run.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     if run.bytes > run.limits.bytes_max {
         let message = format!("the run holds more than {} bytes, which is its limit", run.limits.bytes_max);
         let refusal = Refusal::new(Rule::ByteBudget, &link.full, message).at(plan.spot(link.span));
@@ -178,25 +187,30 @@ fn fit(link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
 }
 
 /// The output with the labels it has before any rule lowers them.
-fn label(due: &Due, link: &Link, unchecked: Unchecked) -> Labeled {
+fn label(base: Labels, special: Option<&Special>, link: &Link, unchecked: Unchecked) -> Labeled {
     match unchecked.0 {
         Output::New(value, tags) => {
-            Labeled { value, labels: due.base.joined(Label { tags, ..Label::BOTTOM }) }
+            let labels = match tags {
+                None => base,
+                Some(tags) => base.joined(Label { tags: *tags, ..Label::BOTTOM }),
+            };
+            Labeled { value, labels }
         }
-        Output::Same => due.special.as_ref().map_or_else(Labeled::default, |special| {
+        Output::Same => special.map_or_else(Labeled::default, |special| {
             let args = &special.args;
             let passed = link.kind.passes.and_then(|name| args.at(&parse_path(name))).unwrap_or_default();
             // The other arguments decided whether it passes, so their labels join to the whole.
             let others = without(args, link.kind.passes).join(special.decision);
             Labeled { labels: passed.labels.joined(others), value: passed.value }
         }),
-        Output::One(inner) => Labeled { labels: inner.labels.joined(due.base.all()), value: inner.value },
-        Output::Many(parts, decided) => {
+        Output::One(inner) => Labeled { labels: inner.labels.joined(base.all()), value: inner.value },
+        Output::Many(many) => {
+            let (parts, decided) = *many;
             let (values, labels): (Vec<_>, Vec<_>) =
                 parts.into_iter().map(|part| (part.value, part.labels)).unzip();
             Labeled {
                 value: Value::List(List::new(values)),
-                labels: Labels::items(due.base.all().join(decided), labels),
+                labels: Labels::items(base.all().join(decided), labels),
             }
         }
     }
@@ -208,12 +222,6 @@ fn without(args: &Labeled, name: Option<&str>) -> Label {
     map.iter()
         .filter(|(key, _)| Some(&***key) != name)
         .fold(args.labels.own(), |label, (key, _)| label.join(args.labels.at(&parse_path(key)).all()))
-}
-
-impl Due {
-    fn acted(&self) -> bool {
-        self.special.as_ref().is_some_and(|special| special.acted)
-    }
 }
 
 /// The three rules that make a label smaller.

@@ -295,8 +295,8 @@ fn a_failure_that_an_edge_takes_taints_what_it_leads_to() {
     ready(&mut walk);
     let told = Label { untrusted: true, ..Label::BOTTOM };
     let failure = Box::new(Failure::new(FailureKind::Status, "500"));
-    walk.settle(0, Outcome::Failed(failure, told.into())).unwrap();
-    assert!(ready(&mut walk).labels().all().untrusted);
+    walk.settle(0, Outcome::Failed(failure, told)).unwrap();
+    assert!(ready(&mut walk).label().untrusted);
 }
 
 #[test]
@@ -304,8 +304,7 @@ fn an_input_is_untrusted_until_its_principal_may_vouch() {
     let vouch = format!("{PERMIT_ALL}\npermit (principal, action == Ringmail::Action::\"vouch\", resource);");
     for (policy, untrusted) in [(PERMIT_ALL, true), (vouch.as_str(), false)] {
         let bench = Bench::new(policy, Vec::new(), Limits::default());
-        let input =
-            |text: &str| ready(&mut bench.walk(&bench.plan(text), Value::Int(1))).labels().all().untrusted;
+        let input = |text: &str| ready(&mut bench.walk(&bench.plan(text), Value::Int(1))).label().untrusted;
         assert_eq!(input(TWO), untrusted);
         let dirty = TWO.replace("links:", "input: {type: integer, x-ringmail-label: [untrusted]}\nlinks:");
         assert!(input(&dirty), "nobody vouches for what the schema calls untrusted");

@@ -50,9 +50,8 @@ pub(super) static KIND: Kind = Kind {
 fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
     known_keys(args, WITH)?;
     let method = text(args, "method")?.unwrap_or("GET");
-    if !METHODS.contains(&method) {
-        return Err(format!("`method` must be one of {}", METHODS.join(", ")));
-    }
+    let known = METHODS.iter().find(|known| **known == method);
+    let method = known.ok_or_else(|| format!("`method` must be one of {}", METHODS.join(", ")))?;
     let target = Target::parse(required(args, "url")?)?;
     let target = match args.get("query") {
         None | Some(Value::Null) => target,
@@ -71,7 +70,7 @@ fn needs(_: &Link, args: &Value) -> Result<Vec<Need>, String> {
         }
         Some(other) => return Err(format!("`query` must be a map, not {}", other.type_name())),
     };
-    Ok(vec![Need::Net { method: method.into(), target: Box::new(target) }])
+    Ok(vec![Need::Net { method, target: Box::new(target) }])
 }
 
 pub(super) struct Run;

@@ -37,7 +37,7 @@ fn needs(link: &Link, _: &Value) -> Result<Vec<Need>, String> {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, way: &Way, link: &Link, call: Call) -> Called {
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
         let native = way.bound.links.get(call.admitted.position()).and_then(|bound| bound.native.as_ref());
         match native {
             None => fail(Failure::new(FailureKind::NotFound, "the function is not there")),
@@ -45,11 +45,11 @@ impl Runs for Run {
                 now(run(call.admitted.args()).map(Unchecked::new).map_err(Blocked::from))
             }
             // An async link ends with its future, so the run's own token is enough.
-            Some(NativeRun::Async(run)) => run(ctx(way, link, call, None)),
+            Some(NativeRun::Async(run)) => run(ctx(way, call, None)),
             Some(NativeRun::Blocking(run)) => {
                 let cancel = way.shared.cancel.child_token();
                 let ends_with_call = cancel.clone().drop_guard();
-                let (run, ctx) = (run.clone(), ctx(way, link, call, Some(cancel)));
+                let (run, ctx) = (run.clone(), ctx(way, call, Some(cancel)));
                 // A blocked thread cannot be stopped: after a timeout it is told, and its result is thrown away.
                 let task = tokio::task::spawn_blocking(move || run(ctx));
                 Box::pin(async move {
@@ -67,13 +67,7 @@ impl Runs for Run {
     }
 }
 
-fn ctx(way: &Way, link: &Link, call: Call, child: Option<CancellationToken>) -> Ctx {
+fn ctx(way: &Way, call: Call, child: Option<CancellationToken>) -> Ctx {
     let pieces = way.pieces(&call.admitted, Tags::NONE);
-    Ctx {
-        args: call.admitted.into_args(),
-        link: link.full.clone(),
-        shared: way.shared.clone(),
-        child,
-        pieces,
-    }
+    Ctx { at: call.admitted.position(), args: call.admitted.into_args(), way: way.clone(), child, pieces }
 }

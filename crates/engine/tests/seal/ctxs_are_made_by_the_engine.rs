@@ -3,5 +3,5 @@
 use ringmail_engine::{Ctx, Value};
 
 fn main() {
-    let _ = Ctx { args: Value::Null, link: todo!(), shared: todo!(), child: None, pieces: todo!() };
+    let _ = Ctx { args: Value::Null, at: 0, way: todo!(), child: None, pieces: todo!() };
 }
