@@ -41,6 +41,7 @@ kinds! {
     Rounds "rounds" "it did not come to an end in the rounds it has",
     Guard "guard" "a guard stopped it",
     TooLarge "too-large" "the data is larger than allowed",
+    Limit "limit" "it used more than it may",
     NotFound "not-found" "it does not exist",
     File "file" "the file operation failed",
     Native "native" "the step failed",

@@ -6,6 +6,7 @@ use crate::doc::Spot;
 use crate::doc::form::{Form, Key};
 use crate::kind::Reach;
 use crate::label::Tags;
+use crate::plugin::Plugin;
 use crate::value::{Seg, Str};
 use foldhash::HashMap;
 use std::net::IpAddr;
@@ -76,6 +77,11 @@ pub const BODY_BYTES_MAX: u64 = 8 << 20;
 
 /// What to add to `ringmail.toml` for one power of a link.
 pub(crate) fn to_add(link: &str, power: &str) -> String {
+    if let Some(plugin) = link.strip_prefix("plugin:") {
+        return format!(
+            "add to `[plugin.{plugin}]` in `ringmail.toml`, if its manifest asks for it:\n{power}"
+        );
+    }
     format!("add a grant to `ringmail.toml`:\n[[grant]]\nto = \"{link}\"\nreason = \"...\"\n{power}")
 }
 
@@ -199,12 +205,21 @@ pub struct Ceiling {
 pub struct Grants {
     all: Vec<Arc<Grant>>,
     ceiling: Ceiling,
+    /// What plugins ask for, by whom their grants are for: they get no more, whatever is granted.
+    asked: HashMap<Str, Arc<Plugin>>,
     by_link: RwLock<HashMap<Str, Arc<Effective>>>,
 }
 
 impl Grants {
     pub fn new(all: Vec<Grant>, ceiling: Ceiling) -> Grants {
-        Grants { all: all.into_iter().map(Arc::new).collect(), ceiling, by_link: RwLock::default() }
+        let all = all.into_iter().map(Arc::new).collect();
+        Grants { all, ceiling, ..Grants::default() }
+    }
+
+    /// Adds the grants of a plugin, which hold for what it asks through any link.
+    pub fn add_plugin(&mut self, grant: Arc<Grant>, plugin: Arc<Plugin>) {
+        self.asked.insert(grant.to.clone(), plugin);
+        self.all.push(grant);
     }
 
     pub fn all(&self) -> &[Arc<Grant>] {
@@ -221,7 +236,8 @@ impl Grants {
         let covers = |grant: &&Arc<Grant>| {
             link.strip_prefix(&*grant.to).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let effective = Arc::new(Effective::new(self.all.iter().filter(covers), &self.ceiling));
+        let asked = self.asked.get(link).cloned();
+        let effective = Arc::new(Effective::new(self.all.iter().filter(covers), &self.ceiling, asked));
         if let Ok(mut known) = self.by_link.write() {
             known.insert(link.clone(), effective.clone());
         }
@@ -241,7 +257,12 @@ pub struct Effective {
     effects: HashMap<Str, Vec<(Arc<Grant>, usize)>>,
     grants: Vec<Arc<Grant>>,
     ceiling: Ceiling,
+    /// The plugin whose powers these are.
+    asked: Option<Arc<Plugin>>,
 }
+
+/// Why a grant of a plugin does not count.
+const UNASKED: &str = "the plugin's manifest does not ask for it";
 
 /// Why a power is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,8 +282,12 @@ pub struct Fit<'e, R> {
 }
 
 impl Effective {
-    fn new<'g>(grants: impl Iterator<Item = &'g Arc<Grant>>, ceiling: &Ceiling) -> Effective {
-        let mut out = Effective { ceiling: ceiling.clone(), ..Effective::default() };
+    fn new<'g>(
+        grants: impl Iterator<Item = &'g Arc<Grant>>,
+        ceiling: &Ceiling,
+        asked: Option<Arc<Plugin>>,
+    ) -> Effective {
+        let mut out = Effective { ceiling: ceiling.clone(), asked, ..Effective::default() };
         for grant in grants {
             out.grants.push(grant.clone());
             for (at, rule) in grant.effects.iter().enumerate() {
@@ -283,7 +308,8 @@ impl Effective {
 
     /// What still holds at a moment.
     pub fn current(&self, now_ms: u64) -> Effective {
-        Effective::new(self.grants.iter().filter(|grant| !expired(grant, now_ms)), &self.ceiling)
+        let current = self.grants.iter().filter(|grant| !expired(grant, now_ms));
+        Effective::new(current, &self.ceiling, self.asked.clone())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -325,6 +351,11 @@ impl Effective {
                 fits.push(fit);
             }
         }
+        if !fits.is_empty()
+            && self.asked.as_ref().is_some_and(|plugin| !plugin.manifest.asks_net(target, method))
+        {
+            return Err(Lacking::But(UNASKED.into(), None));
+        }
         let ceiling = self.ceiling.net.as_ref();
         if !fits.is_empty()
             && ceiling.is_some_and(|patterns| !patterns.iter().any(|pattern| pattern.takes(target)))
@@ -364,6 +395,8 @@ impl Effective {
                     why = Lacking::Expired(grant.spot.clone());
                 } else if rule.access < access {
                     why = Lacking::But("it allows reading only".into(), grant.spot.clone());
+                } else if self.asked.as_ref().is_some_and(|plugin| !plugin.manifest.asks_fs(mount, access)) {
+                    why = Lacking::But(UNASKED.into(), None);
                 } else if !named {
                     why = Lacking::But(
                         format!("it does not list files ending in `{}`", ending(path)),

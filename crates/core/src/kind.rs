@@ -56,6 +56,7 @@ pub enum Role {
     Endorse,
     Declassify,
     Validate,
+    Plugin,
 }
 
 /// One power a call needs.

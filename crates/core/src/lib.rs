@@ -14,6 +14,7 @@ pub mod grant;
 pub mod json;
 pub mod kind;
 pub mod label;
+pub mod plugin;
 pub mod policy;
 pub mod project;
 pub mod redact;

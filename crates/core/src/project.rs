@@ -9,6 +9,7 @@ use crate::grant::{
     Access, BODY_BYTES_MAX, Ceiling, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule, Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
+use crate::plugin::{PLUGIN_KEYS, Setting, power_of, usage};
 use crate::policy::Principal;
 use crate::run::Limits;
 use crate::schema::is_tag_name;
@@ -31,6 +32,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "folders by name; `NAME:path` names a file in one",
     ),
     Key::new("grant", Form::List(&Form::Table(GRANT_KEYS)), "what links may reach"),
+    Key::new(
+        "plugin",
+        Form::Names(&Form::Table(PLUGIN_KEYS)),
+        "plugins by name: what was reviewed, and what it may",
+    ),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -94,6 +100,7 @@ pub struct Project {
     /// Mounts by name, with the folder as written.
     pub mounts: Vec<(Str, String)>,
     pub grants: Vec<Grant>,
+    pub plugins: Vec<Setting>,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
 }
@@ -136,6 +143,7 @@ impl Project {
             secrets: loader.secrets(node),
             mounts: mounts(node),
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
+            plugins: loader.plugins(node),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
         };
@@ -156,6 +164,7 @@ impl Project {
             secrets: Vec::new(),
             mounts: Vec::new(),
             grants: Vec::new(),
+            plugins: Vec::new(),
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
         }
@@ -316,6 +325,32 @@ impl Loader<'_> {
         }
     }
 
+    fn plugins(&mut self, node: &Node) -> Vec<Setting> {
+        let mut out = Vec::new();
+        for (key, item) in node.get("plugin").map_or(&[][..], Node::entries) {
+            let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
+            let truth = |key: &str| matches!(item.get(key).map(|node| &node.data), Some(Data::Bool(true)));
+            let grant = Grant { to: power_of(&key.name).into(), ..self.grant(item) };
+            let env = item.get("env").map_or(&[][..], Node::entries);
+            let env = env.iter().map(|(key, value)| {
+                (Str::from(key.name.as_str()), Str::from(value.text().unwrap_or_default()))
+            });
+            out.push(Setting {
+                name: key.name.as_str().into(),
+                path: text("path").into(),
+                digest: text("digest").into(),
+                grant: Arc::new(grant),
+                secrets: texts(Some(item), "secret").map(|(name, _)| name.into()).collect(),
+                env: env.collect(),
+                clock: truth("clock"),
+                random: truth("random"),
+                limits: usage(item.get("limits")),
+                span: key.span,
+            });
+        }
+        out
+    }
+
     fn net(&mut self, node: &Node) -> Option<NetRule> {
         let address = node.get("address")?;
         let pattern = self.pattern(address.text().unwrap_or_default(), address.span);
@@ -380,7 +415,14 @@ impl Loader<'_> {
             self.wrong(span, format!("there is no principal `{name}`"));
         }
         let known = |mount: &str| project.mounts.iter().any(|(name, _)| &**name == mount);
-        for grant in items(node, "grant") {
+        let plugins = node.get("plugin").map_or(&[][..], Node::entries).iter().map(|(_, plugin)| plugin);
+        for to in items(node, "grant").iter().filter_map(|grant| grant.get("to")) {
+            if to.text().is_some_and(|to| to.contains(':')) {
+                let help = "what a plugin may stands under `[plugin.NAME]`, beside its digest";
+                self.problems.add_help(self.source, to.span, "a grant is for a chain or a link", help);
+            }
+        }
+        for grant in items(node, "grant").iter().chain(plugins.clone()) {
             for rule in items(grant, "fs") {
                 if let Some(mount) =
                     rule.get("mount").filter(|mount| !known(mount.text().unwrap_or_default()))
@@ -394,6 +436,11 @@ impl Loader<'_> {
                         help,
                     );
                 }
+            }
+        }
+        for (name, span) in plugins.flat_map(|plugin| texts(Some(plugin), "secret")) {
+            if !project.secrets.iter().any(|secret| &*secret.name == name) {
+                self.wrong(span, format!("there is no secret `{name}`"));
             }
         }
         for (name, span) in texts(node.get("ceiling"), "mounts").filter(|(name, _)| !known(name)) {

@@ -10,6 +10,7 @@ use crate::kinds::KINDS;
 use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
+use crate::plugins::Plugins;
 use crate::recorder::Recorder;
 use crate::secrets::{SecretError, Secrets, read_secret};
 use crate::sign::HostKey;
@@ -20,6 +21,7 @@ use ringmail_core::doc::{Problems, Source, toml, yaml};
 use ringmail_core::gate::{Authority, CALLER};
 use ringmail_core::grant::{Grants, SecretRule};
 use ringmail_core::label::{Label, Labeled, Labels, TagTable};
+use ringmail_core::plugin::Plugin;
 use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
@@ -68,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) egress: Egress,
     pub(crate) mounts: Mounts,
+    pub(crate) plugins: Plugins,
     pub(crate) limits: Limits,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
@@ -135,6 +138,7 @@ impl Engine {
                 natives: &natives,
                 middleware: &middleware,
                 secrets: &secrets,
+                plugins: self.0.plugins.known(),
                 tags,
                 limits: self.0.limits,
             };
@@ -166,6 +170,11 @@ impl Engine {
 
     pub fn authority(&self) -> &Arc<Authority> {
         &self.0.authority
+    }
+
+    /// The plugins of the project, by name.
+    pub fn plugins(&self) -> &BTreeMap<Str, Arc<Plugin>> {
+        self.0.plugins.known()
     }
 
     /// The key that acts are signed with, for those who verify them.
@@ -261,7 +270,8 @@ impl Engine {
             collect_names(plan, &mut names);
         }
         for grant in self.0.authority.grants.all() {
-            if names.contains(&grant.to) {
+            // Those of plugins stand with the plugin.
+            if names.contains(&grant.to) || grant.to.contains(':') {
                 continue;
             }
             let Some(spot) = &grant.spot else { continue };
@@ -481,12 +491,12 @@ impl EngineBuilder {
             self.natives.entry(native.name.into()).or_insert((None, NativeRun::Pure(native.run)));
         }
         let placeholders = placeholders(&rules);
-        let authority = Authority {
-            grants: Grants::new(project.grants, project.ceiling),
-            policies,
-            secrets: rules,
-            tags: Arc::new(RwLock::new(tags)),
+        let mut grants = Grants::new(project.grants, project.ceiling);
+        let plugins = match &self.project {
+            Some((source, _)) => Plugins::open(&project.plugins, source, &folder, &mut tags, &mut grants)?,
+            None => Plugins::default(),
         };
+        let authority = Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)) };
         let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
         Ok(Engine(Arc::new(Inner {
             authority: Arc::new(authority),
@@ -499,6 +509,7 @@ impl EngineBuilder {
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             egress: Egress::new(resolver, &project.extra_roots, &folder)?,
             mounts: Mounts::open(&project.mounts, &folder)?,
+            plugins,
             limits: project.limits,
             key: self.key.unwrap_or_else(HostKey::ephemeral),
             figures,

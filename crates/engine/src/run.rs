@@ -198,7 +198,9 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
 /// A pass that took too long may have done so by anything that it came to know.
 fn cut_short(link: &Link, ended: Blocked) -> Blocked {
     match &ended {
-        Blocked::Failed(failure) if failure.kind == FailureKind::Timeout && link.is_pass() => {
+        Blocked::Failed(failure)
+            if failure.kind == FailureKind::Timeout && link.is_pass() && link.timeout_ms.is_some() =>
+        {
             ended.labelled(Label { untrusted: true, tags: Tags::ALL, ..Label::BOTTOM })
         }
         _ => ended,
@@ -365,6 +367,18 @@ impl Way {
             depth: self.depth,
             callers: self.callers.clone(),
             watched: self.watched_by(link),
+            streams: None,
+        }))
+    }
+
+    /// The way of what a guest asks. Whatever comes of it, the guest goes on, so it is told.
+    pub(crate) fn to_ask(&self, body: Arc<Bound>) -> Way {
+        Way(Arc::new(Place {
+            shared: self.shared.clone(),
+            bound: body,
+            depth: self.depth,
+            callers: self.callers.clone(),
+            watched: self.watched.clone().or_else(|| Some(Told::default())),
             streams: None,
         }))
     }
@@ -610,7 +624,7 @@ impl Way {
             return label;
         }
         let origins = self.shared.facts().origins.intern(&link.full);
-        let tags = self.shared.engine.authority.grants.effective(&link.full).source_tags(link.kind.reach).1;
+        let tags = self.shared.engine.authority.grants.effective(&link.power).source_tags(link.kind.reach).1;
         label.join(Label { untrusted: true, origins, tags, ..Label::BOTTOM })
     }
 

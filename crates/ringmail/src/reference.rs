@@ -14,6 +14,9 @@ use ringmail_engine::core::grant::{
     EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS, RESPOND_KEYS,
 };
 use ringmail_engine::core::kind::{Kind, With};
+use ringmail_engine::core::plugin::{
+    ASK_FS_KEYS, ASK_NET_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, USE_KEYS, manifest_schema,
+};
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
     CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, RUN_KEYS, SECRET_KEYS,
@@ -21,7 +24,7 @@ use ringmail_engine::core::project::{
 };
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::middleware::SHIPPED;
-use ringmail_engine::{KINDS, NATIVES};
+use ringmail_engine::{CAPABILITIES, KINDS, NATIVES};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -32,6 +35,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/chains.md", chains()),
         ("reference/links.md", links()),
         ("reference/project.md", project()),
+        ("reference/plugins.md", plugins()),
         ("reference/expressions.md", expressions()),
         ("reference/natives.md", natives()),
         ("reference/checks.md", checks()),
@@ -40,6 +44,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/commands.md", commands()),
         ("reference/chain.schema.json", format!("{:#}\n", chain_schema(KINDS))),
         ("reference/project.schema.json", format!("{:#}\n", project_schema())),
+        ("reference/plugin.schema.json", format!("{:#}\n", manifest_schema())),
         ("reference/policy.cedarschema", SCHEMA.to_string()),
     ]
 }
@@ -146,12 +151,37 @@ fn project() -> String {
         ("`log` of a grant", LOG_KEYS),
         ("`effect` of a grant, each", EFFECT_KEYS),
         ("`respond` of a grant", RESPOND_KEYS),
+        ("`[plugin.NAME]`", PLUGIN_KEYS),
+        ("`limits` of a plugin", USE_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];
     for (title, table) in tables {
         keys(&mut out, title, table);
     }
+    out
+}
+
+fn plugins() -> String {
+    let mut out = page(
+        "The manifest of a plugin",
+        "`plugin.toml` lies beside a plugin's component and says what it is and what it asks for, each with its reason.\nAsking grants nothing: what an operator grants stands in [the project file](project.md#pluginname), and a plugin\ngets what stands in both. An editor that reads [the JSON Schema](plugin.schema.json) completes and checks the keys.",
+    );
+    let tables: &[(&str, &[Key])] = &[
+        ("The file", MANIFEST_KEYS),
+        ("`net`, each", ASK_NET_KEYS),
+        ("`fs`, each", ASK_FS_KEYS),
+        ("`secret` and `env`, each", NAMED_KEYS),
+        ("`limits`", USE_KEYS),
+    ];
+    for (title, table) in tables {
+        keys(&mut out, title, table);
+    }
+    out.push_str("\n## Capabilities\n\n| capability | what a guest imports |\n| --- | --- |\n");
+    for capability in CAPABILITIES {
+        let _infallible = writeln!(out, "| `{}` | `{}` |", capability.name, capability.import);
+    }
+    out.push_str("\nThe interfaces stand in `sdk/wit/ringmail.wit`.\n");
     out
 }
 

@@ -4,7 +4,8 @@ use super::File;
 
 const ARROWS: &[(&str, &[&str])] = &[
     ("crates/core", &[]),
-    ("crates/engine", &["ringmail-core"]),
+    ("crates/host", &["ringmail-core"]),
+    ("crates/engine", &["ringmail-core", "ringmail-host"]),
     ("crates/ringmail", &["ringmail-core", "ringmail-engine"]),
     ("bench", &["ringmail-core", "ringmail-engine"]),
     ("xtask", &[]),

@@ -3,8 +3,11 @@
 use super::File;
 
 /// Folders whose files are units, with the macro that registers them and where it stands.
-const REGISTERED: &[(&str, &str)] =
-    &[("crates/engine/src/kinds/", "kinds! {"), ("crates/ringmail/src/commands/", "commands! {")];
+const REGISTERED: &[(&str, &str)] = &[
+    ("crates/engine/src/kinds/", "kinds! {"),
+    ("crates/host/src/capability/", "capabilities! {"),
+    ("crates/ringmail/src/commands/", "commands! {"),
+];
 
 pub(super) fn check(files: &[File]) -> Vec<String> {
     let rust = || files.iter().filter(|file| file.path.ends_with(".rs"));

@@ -298,7 +298,7 @@ impl Ahead<'_> {
         let mut base = (args.best.all().join(control.0), args.worst.all().join(control.1));
         if link.kind.source {
             let origins = self.origins.intern(&link.full);
-            let (always, maybe) = self.authority.grants.effective(&link.full).source_tags(link.kind.reach);
+            let (always, maybe) = self.authority.grants.effective(&link.power).source_tags(link.kind.reach);
             let source = |tags: Tags| Label { untrusted: true, origins, tags, ..Label::BOTTOM };
             let best = without_secrets(base.0, self.authority);
             base = (best.join(source(always)), base.1.join(source(maybe)));
@@ -339,6 +339,22 @@ impl Ahead<'_> {
                     all = Some(all.map_or(inner.clone(), |all| all.either(&inner)));
                 }
                 all.unwrap_or_default().joined(asked.0, asked.1)
+            }
+            Detail::Plugin { ways, .. } => {
+                // What it asks is made of all it was given and all it was told.
+                let mut told = plain.worst.all();
+                for (_, body) in ways {
+                    let call = Bounds::new(plain.best.all(), told);
+                    let start = Start { control: (base.0, told), ..start };
+                    let quiet = std::mem::replace(&mut self.quiet, true);
+                    told = told.join(self.body(body, start, known, &[], &call).worst.all());
+                    self.quiet = quiet;
+                }
+                for (_, body) in ways {
+                    let call = Bounds::new(plain.best.all(), told);
+                    self.body(body, Start { control: (base.0, told), ..start }, known, &[], &call);
+                }
+                Bounds::new(plain.best.all(), told)
             }
             Detail::Nothing | Detail::Native { .. } => plain,
         };
@@ -465,7 +481,7 @@ impl Ahead<'_> {
         if let Detail::Act(act) = &link.detail {
             self.act(link, act);
         }
-        let all = self.authority.grants.effective(&link.full);
+        let all = self.authority.grants.effective(&link.power);
         let effective = all.current(self.now_ms);
         let chain = link.full.split('.').next().unwrap_or_default();
         let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
@@ -701,7 +717,7 @@ struct Missing {
 impl Missing {
     fn grant(link: &Link, sink: String, how: &str, power: &str) -> Missing {
         let message = format!("nothing grants `{}` the use of `{sink}`{how}", link.full);
-        Missing { sink, rule: Rule::NoGrant, message, changes: vec![to_add(&link.full, power)] }
+        Missing { sink, rule: Rule::NoGrant, message, changes: vec![to_add(&link.power, power)] }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::expr::{Expr, Names};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role, With};
 use crate::label::{TagTable, Tags};
+use crate::plugin::{Plugin, WAYS, power_of};
 use crate::run::Limits;
 use crate::schema::{Schema, is_tag_name};
 use crate::template::{Place, Template, expression};
@@ -27,6 +28,7 @@ pub struct Surroundings<'a> {
     pub natives: &'a BTreeMap<Str, Option<Str>>,
     pub middleware: &'a [Str],
     pub secrets: &'a [Str],
+    pub plugins: &'a BTreeMap<Str, Arc<Plugin>>,
     pub tags: &'a mut TagTable,
     pub limits: Limits,
 }
@@ -42,7 +44,7 @@ pub fn load(node: &Node, source: &Arc<Source>, around: &mut Surroundings<'_>) ->
     let mut problems = Problems::default();
     conform(node, &Form::Table(CHAIN_KEYS), "the chain", source, &mut problems);
     let name: Str = node.get("chain").and_then(Node::text).unwrap_or("chain").into();
-    let mut loader = Loader { source, around, problems: &mut problems };
+    let mut loader = Loader { source, around, problems: &mut problems, power: None };
     let input = node.get("input").and_then(|node| loader.schema(node));
     let returns = node.get("returns").and_then(|node| loader.schema(node));
     let body = Body { name, links: node.get("links"), output: node.get("output"), locals: Vec::new() };
@@ -80,6 +82,8 @@ struct Loader<'l, 'a> {
     source: &'l Arc<Source>,
     around: &'l mut Surroundings<'a>,
     problems: &'l mut Problems,
+    /// Whom the grants of the links that are read now are for, if not themselves.
+    power: Option<Str>,
 }
 
 struct Body<'n> {
@@ -193,10 +197,16 @@ impl<'l> Loader<'l, '_> {
             );
         }
         let duration = |key: &str| node.get(key).and_then(Node::text).and_then(|text| duration_ms(text).ok());
+        let returns = node.get("returns").and_then(|node| self.schema(node));
+        let promised = match &detail {
+            Detail::Plugin { plugin, .. } => plugin.manifest.returns.clone(),
+            _ => None,
+        };
         let settings =
             kind.settings.iter().filter_map(|key| Some((key.name, node.get(key.name)?.to_value())));
         Link {
             name: key.name.as_str().into(),
+            power: self.power.clone().unwrap_or_else(|| full.clone()),
             full,
             kind,
             span: key.span,
@@ -212,7 +222,7 @@ impl<'l> Loader<'l, '_> {
             idempotency_key,
             concurrency: int(node.get("concurrency")).and_then(|int| u32::try_from(int).ok()),
             middleware: self.middleware(node.get("middleware")),
-            returns: node.get("returns").and_then(|node| self.schema(node)),
+            returns: returns.or(promised),
         }
     }
 
@@ -384,6 +394,7 @@ impl<'l> Loader<'l, '_> {
             Role::Extract => self.extract(node),
             Role::Endorse | Role::Declassify => self.act(node, kind.role),
             Role::Validate => self.validate(node),
+            Role::Plugin => self.plugin(full, node, names),
         }
     }
 
@@ -401,6 +412,30 @@ impl<'l> Loader<'l, '_> {
             self.problems.add_help(self.source, name.span, message, help);
         }
         Detail::Native { call, effect: effect.flatten() }
+    }
+
+    /// A plugin, with a body of one link for each way out that it has: what it asks of the host is a call like any other.
+    fn plugin(&mut self, full: &Str, node: &Node, names: &mut PlanNames<'_>) -> Detail {
+        let Some(named) = node.get("plugin") else { return Detail::Nothing };
+        let name = named.text().unwrap_or_default();
+        let Some(plugin) = self.around.plugins.get(name).cloned() else {
+            let known = self.around.plugins.keys().map(|known| &**known);
+            let help = match suggest(name, known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`".into(),
+            };
+            let message = format!("there is no plugin `{}`", crate::json::shorten(name));
+            self.problems.add_help(self.source, named.span, message, help);
+            return Detail::Nothing;
+        };
+        let ways = WAYS.iter().filter(|(capability, _)| plugin.powers.has(capability));
+        let ways = ways.map(|(capability, kind)| {
+            self.power = Some(power_of(name).into());
+            let body = self.body(full.clone(), &way_body(kind, named.span), &["call"], names);
+            self.power = None;
+            (*capability, body)
+        });
+        Detail::Plugin { ways: ways.collect(), plugin }
     }
 
     /// Loads what stands under `do`, `chain` or `value` as a plan of its own.
@@ -685,6 +720,15 @@ fn chain_body(chain: &Node, with: Option<&Node>) -> Node {
     let links = Node { span: chain.span, data: Data::Map(vec![entry("call", call)]) };
     let output = text_node("${call}", chain.span);
     Node { span: chain.span, data: Data::Map(vec![entry("links", links), entry("output", output)]) }
+}
+
+/// One link of this kind, called as the kind, which takes what it is handed as it is.
+fn way_body(kind: &str, span: Span) -> Node {
+    let link = vec![entry("kind", text_node(kind, span)), entry("with", text_node("${call}", span))];
+    let links = Node { span, data: Data::Map(vec![entry(kind, Node { span, data: Data::Map(link) })]) };
+    let output = text_node(&format!("${{{kind}}}"), span);
+    let body = Node { span, data: Data::Map(vec![entry("links", links), entry("output", output)]) };
+    Node { span, data: Data::Map(vec![entry("do", body)]) }
 }
 
 /// `value: ...` as a body without links.

@@ -19,6 +19,7 @@ use crate::expr::{Expr, Slot};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role};
 use crate::label::Tags;
+use crate::plugin::Plugin;
 use crate::run::Limits;
 use crate::schema::Schema;
 use crate::template::Template;
@@ -70,6 +71,8 @@ pub struct Link {
     pub name: Str,
     /// `chain.link`
     pub full: Str,
+    /// Whom its grants are for: itself, or the plugin that asks through it.
+    pub power: Str,
     pub kind: &'static Kind,
     pub span: Span,
     pub with: Template,
@@ -120,6 +123,11 @@ pub enum Detail {
     Extract(extract::Range, Tags),
     Act(Act),
     Validate(Option<Schema>, Option<&'static crate::checks::TextCheck>),
+    /// A guest, and a body for each way it has out, by capability.
+    Plugin {
+        plugin: Arc<Plugin>,
+        ways: Vec<(&'static str, Arc<Plan>)>,
+    },
 }
 
 /// One case of a choice; no condition means otherwise.
@@ -267,7 +275,7 @@ impl Link {
 
     /// Whether it is a pass through links of its own.
     pub fn is_pass(&self) -> bool {
-        matches!(self.kind.role, Role::Chain | Role::Each | Role::Repeat | Role::Choice)
+        matches!(self.kind.role, Role::Chain | Role::Each | Role::Repeat | Role::Choice | Role::Plugin)
     }
 
     /// Whether what it lets through counts for more than what it was given.
@@ -280,6 +288,7 @@ impl Link {
         match &self.detail {
             Detail::Each { body, .. } | Detail::Repeat { body, .. } => vec![body],
             Detail::Choice { cases } => cases.iter().map(|case| &case.body).collect(),
+            Detail::Plugin { ways, .. } => ways.iter().map(|(_, body)| body).collect(),
             _ => Vec::new(),
         }
     }

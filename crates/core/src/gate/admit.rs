@@ -12,6 +12,7 @@ use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{Access, Effective, LOG_POWER, effect_power, fs_power, net_power};
 use crate::kind::{Need, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
+use crate::plugin::Plugin;
 use crate::policy::{Action, Facts, Resource, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
@@ -250,7 +251,7 @@ impl Case<'_> {
         if needs.is_empty() {
             self.veto()?;
         } else {
-            let effective = self.authority.grants.effective(&self.link.full);
+            let effective = self.authority.grants.effective(&self.link.power);
             for need in needs {
                 tags = tags.with(self.need(need, &effective)?);
             }
@@ -260,6 +261,7 @@ impl Case<'_> {
             (Detail::Act(act), Role::Endorse) => self.act(act, Action::Endorse)?,
             (Detail::Act(act), _) => self.act(act, Action::Declassify)?,
             (Detail::Extract(..), _) => self.extract()?,
+            (Detail::Plugin { plugin, .. }, _) => self.plugin(plugin)?,
             _ => {}
         }
         if !self.link.kind.source {
@@ -293,7 +295,12 @@ impl Case<'_> {
     }
 
     fn refuser(&self, sink: impl Into<String>) -> Refuser<'_> {
-        Refuser { link: &self.link.full, sink: sink.into(), spot: self.plan.spot(self.link.span) }
+        Refuser {
+            link: &self.link.full,
+            power: &self.link.power,
+            sink: sink.into(),
+            spot: self.plan.spot(self.link.span),
+        }
     }
 
     fn budget(&self) -> Judged<()> {
@@ -329,7 +336,12 @@ impl Case<'_> {
         let origins = self.run.origins.names(fault.label.origins);
         let tags = self.authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
         let span = if fault.path.is_empty() { self.link.span } else { self.link.with.span_at(&fault.path) };
-        let refuser = Refuser { link: &self.link.full, sink: sink.to_string(), spot: self.plan.spot(span) };
+        let refuser = Refuser {
+            link: &self.link.full,
+            power: &self.link.power,
+            sink: sink.to_string(),
+            spot: self.plan.spot(span),
+        };
         let mut refusal = refuser.flow(fault, "the decision to call", origins, &tags);
         let declined = self.run.trail().iter().rev().find(|event| matches!(event.stage, Stage::Declined));
         if let Some(declined) = declined.filter(|_| fault.rule == Rule::UntrustedArgument) {
@@ -521,6 +533,16 @@ impl Case<'_> {
         };
         self.power().act = Some(record);
         Ok(())
+    }
+
+    fn plugin(&self, plugin: &Plugin) -> Judged<()> {
+        if plugin.expires_ms.is_none_or(|end| self.moment.now_ms < end) {
+            return Ok(());
+        }
+        let message = format!("the leave to run `{}` has expired", plugin.manifest.name);
+        let refusal = Refusal::new(Rule::GrantExpired, &self.link.full, message);
+        let refusal = refusal.at(self.plan.spot(self.link.span));
+        Err(Box::new(refusal.change("have the plugin reviewed and its `expires` moved on")))
     }
 
     /// Dropping a tag is a declassification, however small the range; the list that ids are looked up in must itself

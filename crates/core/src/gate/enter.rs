@@ -121,7 +121,7 @@ fn enter_labelled(
     let judged = verdict(plan, Action::Run, &input, run, authority, moment);
     if !judged.allowed {
         let spot = judged.policies.first().and_then(|id| authority.policies.spot(id));
-        let refuser = Refuser { link: &plan.name, sink: String::new(), spot: None };
+        let refuser = Refuser { link: &plan.name, power: &plan.name, sink: String::new(), spot: None };
         let mut refusal = refuser.policy(&judged, &run.principal, Action::Run, &plan.name, spot);
         refusal.sink = None;
         return Err(refuse(refusal, run, moment));
@@ -220,7 +220,7 @@ pub fn respond(
         let origins = run.origins.names(fault.label.origins);
         let tags = authority.tags.read().map(|tags| tags.names(fault.label.tags)).unwrap_or_default();
         let spot = plan.spot(plan.output.span_at(&fault.path));
-        let refuser = Refuser { link: &plan.name, sink: CALLER.into(), spot };
+        let refuser = Refuser { link: &plan.name, power: &plan.name, sink: CALLER.into(), spot };
         let mut refusal = refuser.flow(&fault, "the output", origins, &tags);
         if let Some(last) = refusal.changes.last_mut().filter(|_| fault.rule == Rule::Clearance) {
             *last = format!("or let the caller see it: {}", to_add(&plan.name, &respond_power(&tags)));

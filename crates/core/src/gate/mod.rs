@@ -84,7 +84,7 @@ impl From<Failure> for Blocked {
 }
 
 /// Mismatches as one failure.
-pub(crate) fn invalid(what: &str, mismatches: &[crate::schema::Mismatch]) -> Failure {
+pub fn invalid(what: &str, mismatches: &[crate::schema::Mismatch]) -> Failure {
     let shown: Vec<String> = mismatches
         .iter()
         .map(|mismatch| {

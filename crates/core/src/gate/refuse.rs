@@ -10,6 +10,8 @@ use crate::value::{Str, path_text};
 /// What every refusal of one call has in common.
 pub(super) struct Refuser<'a> {
     pub(super) link: &'a Str,
+    /// Whom its grants are for.
+    pub(super) power: &'a Str,
     pub(super) sink: String,
     pub(super) spot: Option<Spot>,
 }
@@ -24,7 +26,7 @@ impl Refuser<'_> {
         match lacking {
             Lacking::Nothing => self
                 .refusal(Rule::NoGrant, format!("nothing grants it `{sink}`"))
-                .change(to_add(self.link, power)),
+                .change(to_add(self.power, power)),
             Lacking::Expired(spot) => self
                 .refusal(Rule::GrantExpired, format!("the grant for `{sink}` has expired"))
                 .change("have the grant reviewed and its `expires` moved on")
@@ -34,7 +36,7 @@ impl Refuser<'_> {
                 .change("raise `[ceiling]` on this host, if its owner agrees"),
             Lacking::But(why, spot) => self
                 .refusal(Rule::NoGrant, format!("a grant names `{sink}`, but {why}"))
-                .change(format!("widen that grant, or {}", to_add(self.link, power)))
+                .change(format!("widen that grant, or {}", to_add(self.power, power)))
                 .at(spot.or_else(|| self.spot.clone())),
         }
     }

@@ -25,8 +25,8 @@ pub struct Unchecked(Output);
 
 #[derive(Debug)]
 enum Output {
-    /// New data; the label is the gate's to decide, tags the link saw only add to it.
-    New(Value, Option<Box<Tags>>),
+    /// New data; the label is the gate's to decide, what the link saw only adds to it.
+    New(Value, Option<Box<Label>>),
     /// An argument, handed on with its labels apart.
     Same,
     /// What came out of chains and bodies, each part with its own labels.
@@ -42,14 +42,19 @@ impl Unchecked {
 
     /// New data in which the link itself found something restricted.
     pub fn tagged(value: Value, tags: Tags) -> Unchecked {
-        Unchecked(Output::New(value, (!tags.is_empty()).then(|| Box::new(tags))))
+        Unchecked::told(value, Label { tags, ..Label::BOTTOM })
+    }
+
+    /// New data, made with what the link itself was told on the way.
+    pub fn told(value: Value, told: Label) -> Unchecked {
+        Unchecked(Output::New(value, (told != Label::BOTTOM).then(|| Box::new(told))))
     }
 
     /// The same data once more, still unchecked, where it is new: what a cache may keep. Its label is worked out anew
     /// each time.
     pub fn again(&self) -> Option<Unchecked> {
         match &self.0 {
-            Output::New(value, tags) => Some(Unchecked(Output::New(value.clone(), tags.clone()))),
+            Output::New(value, told) => Some(Unchecked(Output::New(value.clone(), told.clone()))),
             _ => None,
         }
     }
@@ -189,10 +194,10 @@ fn fit(link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
 /// The output with the labels it has before any rule lowers them.
 fn label(base: Labels, special: Option<&Special>, link: &Link, unchecked: Unchecked) -> Labeled {
     match unchecked.0 {
-        Output::New(value, tags) => {
-            let labels = match tags {
+        Output::New(value, told) => {
+            let labels = match told {
                 None => base,
-                Some(tags) => base.joined(Label { tags: *tags, ..Label::BOTTOM }),
+                Some(told) => base.joined(*told),
             };
             Labeled { value, labels }
         }

@@ -101,6 +101,7 @@ impl Bench {
             natives: &BTreeMap::new(),
             middleware: &[],
             secrets: &[],
+            plugins: &BTreeMap::new(),
             tags: &mut tags,
             limits: Limits::default(),
         };

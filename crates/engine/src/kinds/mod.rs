@@ -50,6 +50,7 @@ kinds! {
     extract,
     endorse,
     declassify,
+    plugin,
 }
 
 /// What runs links of a kind. A kind that is loaded is always one of these.

@@ -13,10 +13,13 @@ mod chains;
 mod copies;
 mod files;
 mod flows;
+#[path = "../../../host/tests/it/guest.rs"]
+mod guest;
 mod http;
 mod library;
 mod middleware;
 mod passes;
+mod plugins;
 mod random;
 mod records;
 mod reuse;

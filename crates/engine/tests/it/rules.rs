@@ -218,6 +218,11 @@ async fn failed(kind: FailureKind) -> Report {
         FailureKind::TooLarge => {
             run("a: {kind: each, over: '[1, 2]', at_most: 1, do: {links: {}, output: 1}}").await
         }
+        FailureKind::Limit => {
+            let few = "[plugin.p.limits]\nfuel = 1";
+            let bench = crate::plugins::Given { grants: few, ..Default::default() }.bench();
+            bench.run(&[crate::plugins::CHAIN], "1").await
+        }
         FailureKind::NotFound => run("a: {kind: file, with: {op: read, path: 'inbox:none'}}").await,
         FailureKind::File => run("a: {kind: file, with: {op: read, path: 'inbox:.'}}").await,
         FailureKind::Native => run("a: {kind: native, call: fails}").await,

@@ -36,7 +36,16 @@ pub fn bench(project: &str, policy: &str) -> Bench {
 }
 
 pub fn bench_with(project: &str, policy: &str, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    bench_in(tempfile::tempdir().unwrap(), project, policy, more)
+}
+
+/// In a folder that holds something already.
+pub fn bench_in(
+    folder: tempfile::TempDir,
+    project: &str,
+    policy: &str,
+    more: impl FnOnce(EngineBuilder) -> EngineBuilder,
+) -> Bench {
     for mount in ["in", "out"] {
         std::fs::create_dir(folder.path().join(mount)).unwrap();
     }

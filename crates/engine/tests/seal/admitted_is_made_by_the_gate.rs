@@ -3,5 +3,5 @@
 use ringmail_engine::core::gate::Admitted;
 
 fn main() {
-    let _ = Admitted { call: todo!(), power: None, special: None };
+    let _ = Admitted { call: todo!(), power: None, special: None, source: None };
 }

@@ -10,7 +10,8 @@ use ringmail_engine::Engine;
 use ringmail_engine::core::chain::{Arrow, Link, On, Plan};
 use ringmail_engine::core::grant::Grant;
 use ringmail_engine::core::json::from_serde;
-use ringmail_engine::core::value::Value;
+use ringmail_engine::core::value::{Str, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Show what a chain is made of, what it was granted and where its data may flow
@@ -97,7 +98,7 @@ fn links(plan: &Plan, depth: usize, out: &mut String) {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
     if bytes >= MIB && bytes.is_multiple_of(MIB) {
         format!("{} MiB", bytes / MIB)
@@ -122,14 +123,27 @@ fn leads(plan: &Plan, at: usize) -> Vec<String> {
         .collect()
 }
 
-/// The grants for a chain or any of its links.
+/// The grants for a chain, any of its links, and the plugins they call.
 fn grants(engine: &Engine, plan: &Plan) -> Vec<Arc<Grant>> {
     let inside =
         |to: &str| to.strip_prefix(&*plan.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    engine.authority().grants.all().iter().filter(|grant| inside(&grant.to)).cloned().collect()
+    let plugins = plugin_powers(plan);
+    let all = engine.authority().grants.all().iter();
+    all.filter(|grant| inside(&grant.to) || plugins.contains(&grant.to)).cloned().collect()
 }
 
-fn powers(grant: &Grant) -> Vec<String> {
+/// Whom the grants of a plan's plugins are for.
+fn plugin_powers(plan: &Plan) -> BTreeSet<Str> {
+    let bodies = plan.bodies().into_iter().flat_map(|(_, body)| plugin_powers(body));
+    plan.links
+        .iter()
+        .map(|link| link.power.clone())
+        .filter(|power| power.contains(':'))
+        .chain(bodies)
+        .collect()
+}
+
+pub(super) fn powers(grant: &Grant) -> Vec<String> {
     let net =
         grant.net.iter().map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
     let fs = grant.fs.iter().map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));

@@ -31,6 +31,7 @@ commands! {
     explain Explain,
     graph Graph,
     inspect Inspect,
+    plugin Plugin,
     fmt Fmt,
     schema Schema,
     completions Completions,

@@ -5,10 +5,11 @@ use crate::exit::{Exit, Fault};
 use crate::terminal::print;
 use ringmail_engine::KINDS;
 use ringmail_engine::core::chain::keys::chain_schema;
+use ringmail_engine::core::plugin::manifest_schema;
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::project_schema;
 
-/// Print a schema: of chain files, of `ringmail.toml`, or of policies
+/// Print a schema: of chain files, of `ringmail.toml`, of `plugin.toml`, or of policies
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(value_enum)]
@@ -21,6 +22,8 @@ enum What {
     Chain,
     /// JSON Schema of `ringmail.toml`
     Project,
+    /// JSON Schema of `plugin.toml`
+    Plugin,
     /// Cedar schema of policies
     Policy,
 }
@@ -30,6 +33,7 @@ impl Args {
         match self.what {
             What::Chain => print(&format!("{:#}", chain_schema(KINDS)))?,
             What::Project => print(&format!("{:#}", project_schema()))?,
+            What::Plugin => print(&format!("{:#}", manifest_schema()))?,
             What::Policy => print(SCHEMA)?,
         }
         Ok(Exit::Done)

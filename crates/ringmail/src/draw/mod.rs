@@ -143,6 +143,7 @@ fn link_box(link: &Link) -> Box {
     let note = match &link.detail {
         Detail::Native { call, .. } => format!("{kind} {call}"),
         Detail::Chain { chain, .. } => format!("{kind} {chain}"),
+        Detail::Plugin { plugin, .. } => format!("{kind} {}", plugin.manifest.name),
         _ => kind.to_string(),
     };
     let look = match (link.kind.role, link.kind.reach, &link.detail) {

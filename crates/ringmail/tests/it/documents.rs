@@ -52,7 +52,7 @@ fn the_link_kind_of_the_architecture_page_builds_and_runs() {
     let (file, line) = (&blocks[0], &blocks[1]);
     let workspace = tempfile::tempdir().unwrap();
     let at = |path: &str| workspace.path().join(path);
-    for name in ["crates/core", "crates/engine"] {
+    for name in ["crates/core", "crates/host", "crates/engine"] {
         copy(&root().join(name).join("src"), &at(name).join("src"));
         let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
         std::fs::write(at(name).join("Cargo.toml"), manifest.split("[dev-dependencies]").next().unwrap())
@@ -60,7 +60,11 @@ fn the_link_kind_of_the_architecture_page_builds_and_runs() {
     }
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest = manifest.lines().filter(|line| !line.starts_with("default-members")).map(|line| {
-        if line.starts_with("members") { "members = [\"crates/core\", \"crates/engine\"]" } else { line }
+        if line.starts_with("members") {
+            "members = [\"crates/core\", \"crates/host\", \"crates/engine\"]"
+        } else {
+            line
+        }
     });
     std::fs::write(at("Cargo.toml"), manifest.collect::<Vec<_>>().join("\n")).unwrap();
     std::fs::copy(root().join("Cargo.lock"), at("Cargo.lock")).unwrap();

@@ -265,9 +265,11 @@ fn copy(root: &Path, folder: &Path, place: &Place, address: &str) {
         if path.is_dir() && path.file_name().unwrap() != ".ringmail" {
             copy(root, &path, place, address);
         } else if path.is_file() {
-            let text = std::fs::read_to_string(&path).unwrap();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-            place.write(name, &text.replace(ADDRESS, address));
+            match String::from_utf8(std::fs::read(&path).unwrap()) {
+                Ok(text) => place.write(name, &text.replace(ADDRESS, address)),
+                Err(binary) => place.write_bytes(name, binary.as_bytes()),
+            };
         }
     }
 }

@@ -1,0 +1,395 @@
+//! Plugins: what a manifest asks for, what an operator grants, and what is left of both. [`Powers`] is worked out in
+//! one place, for the loader, for every call of the host, and for whoever wants to know. Nothing is read from disk here.
+
+use crate::address::{Pattern, Target};
+use crate::doc::form::{Form, Key, conform, duration_ms, size_bytes};
+use crate::doc::{Data, Node, Problems, Source, Span};
+use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS};
+use crate::label::TagTable;
+use crate::schema::Schema;
+use crate::value::Str;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+const REASON: Key = Key::required("reason", Form::Text, "why; shown to whoever decides");
+const REASON_ONLY: &[Key] = &[REASON];
+pub const NAMED_KEYS: &[Key] = &[Key::required("name", Form::Text, "which one"), REASON];
+
+/// Keys of `plugin.toml`.
+pub const MANIFEST_KEYS: &[Key] = &[
+    Key::required("plugin", Form::Name, "the plugin's name"),
+    Key::required("version", Form::Text, "its version, `MAJOR.MINOR.PATCH`"),
+    Key::required("description", Form::Text, "what it does"),
+    Key::new("module", Form::Text, "the component, in the manifest's folder; default `plugin.wasm`"),
+    Key::new("input", Form::Schema, "JSON Schema of what it takes"),
+    Key::new("returns", Form::Schema, "JSON Schema of what it gives"),
+    Key::new("net", Form::List(&Form::Table(ASK_NET_KEYS)), "addresses it calls"),
+    Key::new("fs", Form::List(&Form::Table(ASK_FS_KEYS)), "mounts it reads or writes"),
+    Key::new("log", Form::Table(REASON_ONLY), "it writes to the log"),
+    Key::new("secret", Form::List(&Form::Table(NAMED_KEYS)), "secrets it uses, as placeholders"),
+    Key::new("env", Form::List(&Form::Table(NAMED_KEYS)), "settings it reads"),
+    Key::new("clock", Form::Table(REASON_ONLY), "it asks what time it is"),
+    Key::new("random", Form::Table(REASON_ONLY), "it asks for random bytes"),
+    Key::new("limits", Form::Table(USE_KEYS), "the most one call needs"),
+];
+
+pub const ASK_NET_KEYS: &[Key] = &[
+    Key::required("address", Form::Text, "`https://host[:port]`; the host may be `*.name`"),
+    Key::new("methods", Form::List(&Form::OneOf(METHODS)), "HTTP methods; default `GET` and `HEAD`"),
+    REASON,
+];
+
+pub const ASK_FS_KEYS: &[Key] = &[
+    Key::required("mount", Form::Name, "the mount, as the project calls it"),
+    Key::required("access", Form::OneOf(&["read", "write"]), "`write` includes reading"),
+    REASON,
+];
+
+/// What one call may use: in a manifest the most it needs, in a project what it gets at most.
+pub const USE_KEYS: &[Key] = &[
+    Key::new("memory", Form::Size, "memory of one call; default 64MiB, at most 1GiB"),
+    Key::new(
+        "time",
+        Form::Duration,
+        "from its first instruction to its last, host calls counted; default 5s",
+    ),
+    Key::new("fuel", Form::Int { min: 1, max: i64::MAX }, "instructions, roughly; default 5000000000"),
+    Key::new("output", Form::Size, "largest output; default 8MiB"),
+    Key::new("asks", Form::Int { min: 0, max: 1_000_000 }, "calls of the host; default 1000"),
+];
+
+/// Keys of `[plugin.NAME]` in `ringmail.toml`.
+pub const PLUGIN_KEYS: &[Key] = &[
+    Key::required("path", Form::Text, "the folder of its `plugin.toml`, from the project's own"),
+    Key::required(
+        "digest",
+        Form::Text,
+        "what was reviewed, as `ringmail plugin inspect` tells it; nothing else runs",
+    ),
+    Key::required("reason", Form::Text, "why it is here"),
+    Key::new("approved_by", Form::Text, "who approved it"),
+    Key::new("expires", Form::Date, "from when on nothing of this holds"),
+    Key::new("net", Form::List(&Form::Table(NET_KEYS)), "addresses it may call"),
+    Key::new("fs", Form::List(&Form::Table(FS_KEYS)), "mounts it may read or write"),
+    Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
+    Key::new("secret", Form::List(&Form::Text), "secrets it may use, as placeholders"),
+    Key::new("env", Form::Names(&Form::Text), "settings it may read, by name"),
+    Key::new("clock", Form::Bool, "whether it may know the time"),
+    Key::new("random", Form::Bool, "whether it gets random bytes"),
+    Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
+];
+
+/// How a host call of a capability is made: the link kind that does it, and the link's name.
+pub const WAYS: &[(&str, &str)] = &[("net", "http"), ("fs", "file"), ("log", "log")];
+
+/// What grants of a plugin are for, among those for chains and links.
+pub fn power_of(plugin: &str) -> String {
+    format!("plugin:{plugin}")
+}
+
+/// The JSON Schema of `plugin.toml`, for editors.
+pub fn manifest_schema() -> serde_json::Value {
+    let mut schema = crate::doc::form::table_schema(&[MANIFEST_KEYS]);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+        schema.insert("title".into(), "a Ringmail plugin".into());
+    }
+    schema
+}
+
+/// What a plugin says of itself.
+#[derive(Debug)]
+pub struct Manifest {
+    pub name: Str,
+    pub version: Str,
+    pub description: Str,
+    pub module: String,
+    pub input: Option<Schema>,
+    pub returns: Option<Schema>,
+    pub asks: Vec<Ask>,
+    pub limits: Use,
+}
+
+/// One power a manifest asks for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub what: Asked,
+    pub reason: Str,
+}
+
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Net(Pattern, Vec<Str>),
+    Fs(Str, Access),
+    Log,
+    Secret(Str),
+    Env(Str),
+    Clock,
+    Random,
+}
+
+impl Asked {
+    /// The capability it belongs to.
+    pub fn capability(&self) -> &'static str {
+        match self {
+            Asked::Net(..) => "net",
+            Asked::Fs(..) => "fs",
+            Asked::Log => "log",
+            Asked::Secret(_) => "secret",
+            Asked::Env(_) => "env",
+            Asked::Clock => "clock",
+            Asked::Random => "random",
+        }
+    }
+
+    /// Which of its kind.
+    pub fn words(&self) -> String {
+        match self {
+            Asked::Net(pattern, methods) => format!("{} {}", methods.join("/"), pattern.as_str()),
+            Asked::Fs(mount, access) => format!("{} {mount}", access.name()),
+            Asked::Secret(name) | Asked::Env(name) => name.to_string(),
+            Asked::Log | Asked::Clock | Asked::Random => String::new(),
+        }
+    }
+}
+
+/// What one call may use, as far as somebody said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    pub memory_bytes_max: Option<u64>,
+    pub time_ms_max: Option<u64>,
+    pub fuel_max: Option<u64>,
+    pub output_bytes_max: Option<u64>,
+    pub asks_max: Option<u64>,
+}
+
+impl Use {
+    /// The narrower of both, limit by limit.
+    #[must_use]
+    pub fn within(self, other: Use) -> Use {
+        let narrower = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Use {
+            memory_bytes_max: narrower(self.memory_bytes_max, other.memory_bytes_max),
+            time_ms_max: narrower(self.time_ms_max, other.time_ms_max),
+            fuel_max: narrower(self.fuel_max, other.fuel_max),
+            output_bytes_max: narrower(self.output_bytes_max, other.output_bytes_max),
+            asks_max: narrower(self.asks_max, other.asks_max),
+        }
+    }
+}
+
+/// What an operator lets a plugin be and do.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: Str,
+    pub path: String,
+    pub digest: Str,
+    /// `net`, `fs` and `log`, as for links.
+    pub grant: Arc<Grant>,
+    pub secrets: Vec<Str>,
+    pub env: Vec<(Str, Str)>,
+    pub clock: bool,
+    pub random: bool,
+    pub limits: Use,
+    pub span: Span,
+}
+
+/// What is left of manifest and grant.
+#[derive(Clone, Debug, Default)]
+pub struct Powers {
+    /// Asked for and granted; these are linked, and nothing else.
+    pub capabilities: Vec<&'static str>,
+    pub secrets: Vec<Str>,
+    pub env: Vec<(Str, Str)>,
+    pub limits: Use,
+    /// Granted and never asked for: a setting that changes nothing.
+    pub unasked: Vec<String>,
+}
+
+/// A plugin of a project: what it is, and what it may.
+#[derive(Debug)]
+pub struct Plugin {
+    pub manifest: Manifest,
+    pub powers: Powers,
+    pub digest: Str,
+    /// Milliseconds since 1970.
+    pub expires_ms: Option<u64>,
+}
+
+impl Powers {
+    /// The intersection of what is asked and what is granted.
+    pub fn new(manifest: &Manifest, setting: &Setting) -> Powers {
+        let grant = &setting.grant;
+        let granted = |capability: &str| match capability {
+            "net" => !grant.net.is_empty(),
+            "fs" => !grant.fs.is_empty(),
+            "log" => grant.log.is_some(),
+            "secret" => !setting.secrets.is_empty(),
+            "env" => !setting.env.is_empty(),
+            "clock" => setting.clock,
+            _ => setting.random,
+        };
+        let names = ["net", "fs", "log", "secret", "env", "clock", "random"];
+        let asked = |capability: &str| manifest.asks.iter().any(|ask| ask.what.capability() == capability);
+        let secret = |name: &Str| {
+            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Secret(known) if known == name))
+        };
+        let env = |name: &Str| {
+            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Env(known) if known == name))
+        };
+        let mut unasked: Vec<String> = names
+            .iter()
+            .filter(|name| granted(name) && !asked(name))
+            .map(|name| (*name).to_string())
+            .collect();
+        let more = setting.secrets.iter().filter(|name| !secret(name)).map(|name| format!("secret {name}"));
+        unasked.extend(more.filter(|_| asked("secret")));
+        let more = setting.env.iter().filter(|(name, _)| !env(name)).map(|(name, _)| format!("env {name}"));
+        unasked.extend(more.filter(|_| asked("env")));
+        let mounts = |mount: &Str| {
+            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Fs(known, _) if known == mount))
+        };
+        let more =
+            grant.fs.iter().filter(|rule| !mounts(&rule.mount)).map(|rule| format!("fs {}", rule.mount));
+        unasked.extend(more.filter(|_| asked("fs")));
+        Powers {
+            capabilities: names.into_iter().filter(|name| asked(name) && granted(name)).collect(),
+            secrets: setting.secrets.iter().filter(|name| secret(name)).cloned().collect(),
+            env: setting.env.iter().filter(|(name, _)| env(name)).cloned().collect(),
+            limits: setting.limits.within(manifest.limits),
+            unasked,
+        }
+    }
+
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.contains(&capability)
+    }
+}
+
+impl Manifest {
+    pub fn load(node: &Node, source: &Arc<Source>, tags: &mut TagTable) -> Result<Manifest, Problems> {
+        let mut problems = Problems::default();
+        conform(node, &Form::Table(MANIFEST_KEYS), "the manifest", source, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let text = |key: &str| node.get(key).and_then(Node::text).unwrap_or_default();
+        let version = node.get("version").filter(|version| !is_version(version.text().unwrap_or_default()));
+        if let Some(version) = version {
+            problems.add(source, version.span, "a version is written `MAJOR.MINOR.PATCH`");
+        }
+        let module = match node.get("module") {
+            Some(module) => {
+                let name = module.text().unwrap_or_default();
+                if name.contains(['/', '\\']) || name.starts_with('.') || name.is_empty() {
+                    problems.add(source, module.span, "`module` names a file in the manifest's own folder");
+                }
+                name.to_string()
+            }
+            None => "plugin.wasm".into(),
+        };
+        let mut schema =
+            |key: &str| node.get(key).and_then(|node| Schema::load(node, source, tags, &mut problems));
+        let (input, returns) = (schema("input"), schema("returns"));
+        let asks = asks(node, source, &mut problems);
+        problems.or(Manifest {
+            name: text("plugin").into(),
+            version: text("version").into(),
+            description: text("description").into(),
+            module,
+            input,
+            returns,
+            asks,
+            limits: usage(node.get("limits")),
+        })
+    }
+
+    /// Whether it asks to call this address this way.
+    pub fn asks_net(&self, target: &Target, method: &str) -> bool {
+        self.asks.iter().any(|ask| {
+            matches!(&ask.what, Asked::Net(pattern, methods)
+                if pattern.takes(target) && methods.iter().any(|known| &**known == method))
+        })
+    }
+
+    /// Whether it asks for this much of a mount.
+    pub fn asks_fs(&self, mount: &str, access: Access) -> bool {
+        self.asks
+            .iter()
+            .any(|ask| matches!(&ask.what, Asked::Fs(known, most) if &**known == mount && *most >= access))
+    }
+}
+
+/// What is pinned: manifest and module, neither without the other.
+pub fn digest(manifest: &[u8], module: &[u8]) -> Str {
+    let mut whole = Sha256::new();
+    whole.update(b"ringmail plugin 1\n");
+    whole.update(Sha256::digest(manifest));
+    whole.update(Sha256::digest(module));
+    let hex: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}").into()
+}
+
+/// The limits a table names.
+pub fn usage(node: Option<&Node>) -> Use {
+    let get = |key: &str| node.and_then(|node| node.get(key));
+    let size = |key: &str| get(key).and_then(Node::text).and_then(|text| size_bytes(text).ok());
+    let int = |key: &str| match get(key).map(|node| &node.data) {
+        Some(Data::Int(int)) => u64::try_from(*int).ok(),
+        _ => None,
+    };
+    Use {
+        memory_bytes_max: size("memory"),
+        time_ms_max: get("time").and_then(Node::text).and_then(|text| duration_ms(text).ok()),
+        fuel_max: int("fuel"),
+        output_bytes_max: size("output"),
+        asks_max: int("asks"),
+    }
+}
+
+fn is_version(text: &str) -> bool {
+    let number = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 9
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    text.split('.').count() == 3 && text.split('.').all(number)
+}
+
+fn asks(node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Vec<Ask> {
+    let items = |key: &str| node.get(key).map_or(&[][..], Node::items);
+    let text = |node: &Node, key: &str| Str::from(node.get(key).and_then(Node::text).unwrap_or_default());
+    let ask = |node: &Node, what: Asked| Ask { what, reason: text(node, "reason") };
+    let mut out = Vec::new();
+    for item in items("net") {
+        let address = item.get("address").unwrap_or(item);
+        match Pattern::parse(address.text().unwrap_or_default()) {
+            Ok(pattern) => {
+                let written = item
+                    .get("methods")
+                    .map(|list| list.items().iter().filter_map(Node::text).map(Str::from).collect());
+                let methods = written.unwrap_or_else(|| vec!["GET".into(), "HEAD".into()]);
+                out.push(ask(item, Asked::Net(pattern, methods)));
+            }
+            Err(message) => problems.add(source, address.span, message),
+        }
+    }
+    for item in items("fs") {
+        let access = if item.get("access").and_then(Node::text) == Some("write") {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        out.push(ask(item, Asked::Fs(text(item, "mount"), access)));
+    }
+    out.extend(node.get("log").map(|item| ask(item, Asked::Log)));
+    out.extend(items("secret").iter().map(|item| ask(item, Asked::Secret(text(item, "name")))));
+    out.extend(items("env").iter().map(|item| ask(item, Asked::Env(text(item, "name")))));
+    out.extend(node.get("clock").map(|item| ask(item, Asked::Clock)));
+    out.extend(node.get("random").map(|item| ask(item, Asked::Random)));
+    out
+}

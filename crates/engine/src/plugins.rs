@@ -1,0 +1,181 @@
+//! The plugins of a project: read, held against what was reviewed, compiled and linked once. Nothing of a plugin runs
+//! here. Whatever is wrong with one stops the engine: a plugin that is not what was reviewed is not left out quietly.
+
+use ringmail_core::doc::{Problems, Source, toml};
+use ringmail_core::grant::Grants;
+use ringmail_core::label::TagTable;
+use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
+use ringmail_core::value::Str;
+use ringmail_host::{CallLimits, Confined, LoadError, Surface, Walls, surface};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// What a plugin's manifest is called.
+pub const PLUGIN_FILE: &str = "plugin.toml";
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+const MODULE_BYTES_MAX: u64 = 64 << 20;
+
+/// The plugins an engine has.
+#[derive(Debug, Default)]
+pub(crate) struct Plugins {
+    known: BTreeMap<Str, Arc<Plugin>>,
+    guests: BTreeMap<Str, Guest>,
+}
+
+/// A plugin that can be called.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) confined: Confined,
+    pub(crate) limits: CallLimits,
+}
+
+/// A plugin's folder, read.
+#[derive(Debug)]
+pub struct PluginFolder {
+    pub manifest: Manifest,
+    /// The component.
+    pub module: Vec<u8>,
+    /// What a project pins.
+    pub digest: Str,
+}
+
+impl PluginFolder {
+    /// Reads a manifest and its module. Nothing of it is compiled or run.
+    pub fn read(path: &Path, tags: &mut TagTable) -> Result<PluginFolder, Problems> {
+        let name = path.join(PLUGIN_FILE);
+        let fail = |message: String| {
+            let mut problems = Problems::default();
+            problems.add_bare(message);
+            problems
+        };
+        let bytes = read(&name, MANIFEST_BYTES_MAX).map_err(fail)?;
+        let text = String::from_utf8(bytes.clone());
+        let text = text.map_err(|_| fail(format!("`{}` is not UTF-8 text", name.display())))?;
+        let source = Source::new(name.display().to_string(), text);
+        let manifest = toml::parse(&source).and_then(|node| Manifest::load(&node, &source, tags))?;
+        let module = read(&path.join(&manifest.module), MODULE_BYTES_MAX).map_err(fail)?;
+        let digest = digest(&bytes, &module);
+        Ok(PluginFolder { manifest, module, digest })
+    }
+
+    /// What the component imports and exports.
+    pub fn surface(&self) -> Result<Surface, String> {
+        let walls = walls()?;
+        surface(&walls, &self.module).map_err(|error| error.to_string())
+    }
+}
+
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+    let fault = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(fault)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(fault)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("`{}` is larger than {bytes_max} bytes", path.display()));
+    }
+    Ok(bytes)
+}
+
+/// All guests of a process stand behind the same walls.
+fn walls() -> Result<Arc<Walls>, String> {
+    static WALLS: OnceLock<Result<Arc<Walls>, String>> = OnceLock::new();
+    WALLS.get_or_init(|| Walls::new().map_err(|error| error.to_string())).clone()
+}
+
+impl Plugins {
+    /// Opens every plugin a project names, and adds its grants.
+    pub(crate) fn open(
+        settings: &[Setting],
+        project: &Arc<Source>,
+        folder: &Path,
+        tags: &mut TagTable,
+        grants: &mut Grants,
+    ) -> Result<Plugins, Problems> {
+        let (mut plugins, mut problems) = (Plugins::default(), Problems::default());
+        for setting in settings {
+            match PluginFolder::read(&folder.join(&setting.path), tags) {
+                Ok(read) => plugins.add(setting, read, project, grants, &mut problems),
+                Err(found) => problems.0.extend(found.0),
+            }
+        }
+        problems.or(plugins)
+    }
+
+    fn add(
+        &mut self,
+        setting: &Setting,
+        read: PluginFolder,
+        project: &Arc<Source>,
+        grants: &mut Grants,
+        problems: &mut Problems,
+    ) {
+        let name = &setting.name;
+        if read.digest != setting.digest {
+            let message = format!("the plugin `{name}` is not what was reviewed");
+            let help = format!(
+                "look at it with `ringmail plugin inspect {}`; if it is as it should be, pin it:\ndigest = \"{}\"",
+                setting.path, read.digest
+            );
+            return problems.add_help(project, setting.span, message, help);
+        }
+        if read.manifest.name != *name {
+            let message = format!("its manifest calls the plugin `{}`, and not `{name}`", read.manifest.name);
+            return problems.add(project, setting.span, message);
+        }
+        let powers = Powers::new(&read.manifest, setting);
+        for unasked in &powers.unasked {
+            let message = format!("`{name}` is granted `{unasked}`, and its manifest never asks for it");
+            problems.add_help(project, setting.span, message, "take it out: it changes nothing");
+        }
+        let loaded = walls().and_then(|walls| {
+            Confined::load(&walls, &read.module, &powers.capabilities).map_err(|error| said(name, &error))
+        });
+        match loaded {
+            Ok(confined) => {
+                let limits = plugin_limits(powers.limits);
+                let expires_ms = setting.grant.expires_ms;
+                let plugin = Plugin { manifest: read.manifest, powers, digest: read.digest, expires_ms };
+                let plugin = Arc::new(plugin);
+                grants.add_plugin(setting.grant.clone(), plugin.clone());
+                self.known.insert(name.clone(), plugin);
+                self.guests.insert(name.clone(), Guest { confined, limits });
+            }
+            Err(message) => problems.add(project, setting.span, message),
+        }
+    }
+
+    pub(crate) fn known(&self) -> &BTreeMap<Str, Arc<Plugin>> {
+        &self.known
+    }
+
+    pub(crate) fn guest(&self, name: &str) -> Option<&Guest> {
+        self.guests.get(name)
+    }
+}
+
+fn said(name: &str, error: &LoadError) -> String {
+    match error {
+        LoadError::NotGranted { import, capability } => {
+            format!("`{name}` imports `{import}`, and `{capability}` is not both asked for and granted")
+        }
+        other => format!("`{name}` cannot be loaded: {other}"),
+    }
+}
+
+/// What one call may use, where nobody said otherwise the standard.
+pub fn plugin_limits(written: Use) -> CallLimits {
+    let standard = CallLimits::default();
+    let bytes = |written: Option<u64>, standard: usize| {
+        written.map_or(standard, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    };
+    CallLimits {
+        memory_bytes_max: bytes(written.memory_bytes_max, standard.memory_bytes_max),
+        time_max: written.time_ms_max.map_or(standard.time_max, Duration::from_millis),
+        fuel_max: written.fuel_max.unwrap_or(standard.fuel_max),
+        output_bytes_max: bytes(written.output_bytes_max, standard.output_bytes_max),
+        asks_max: written.asks_max.unwrap_or(standard.asks_max),
+    }
+}

@@ -1,0 +1,337 @@
+//! Plugins as a project has them: pinned, granted, and everything they ask of the world a call like any other.
+
+use crate::guest::Guest;
+use crate::server::{Server, json_answer, serve};
+use crate::setup::{Bench, PERMIT_ALL, bench_in, shown, stages};
+use ringmail_engine::core::doc::Source;
+use ringmail_engine::core::plugin::digest;
+use ringmail_engine::{Engine, PLUGIN_FILE};
+use std::path::Path;
+
+const MANIFEST: &str = "plugin = \"p\"\nversion = \"1.0.0\"\ndescription = \"a test\"\n";
+/// A chain that hands its input to the plugin.
+pub const CHAIN: &str = "chain: t\nlinks:\n  p: {kind: plugin, plugin: p, with: '${input}'}\noutput: ${p}";
+const HTTP: &str = r#"(import "ringmail:plugin/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+/// Calls the address that its input is, without its quotes, and answers with the body; `#` is the method.
+const FETCH: &str = "(i64.store (i32.const 64) (i64.const #))
+    (call $send (i32.const 64) (i32.load8_u (i32.const 71)) (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2))
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 200))
+    (if (result i32) (i32.load8_u (i32.const 200))
+      (then (call $err (i32.load (i32.const 208)) (i32.load (i32.const 212))))
+      (else (call $ok (i32.load (i32.const 216)) (i32.load (i32.const 220)))))";
+
+/// A method and its length, as one number.
+fn fetch(method: &str) -> String {
+    let mut bytes = [0_u8; 8];
+    bytes[..method.len()].copy_from_slice(method.as_bytes());
+    bytes[7] = method.len() as u8;
+    FETCH.replace('#', &u64::from_le_bytes(bytes).to_string())
+}
+
+/// A project with the plugin `p`: what it is, what its manifest asks, what it is granted, and what else there is.
+pub struct Given<'g> {
+    pub guest: Guest<'g>,
+    pub asks: &'g str,
+    pub grants: &'g str,
+    pub project: &'g str,
+    pub policy: &'g str,
+}
+
+impl Default for Given<'_> {
+    fn default() -> Self {
+        Given { guest: Guest::default(), asks: "", grants: "", project: "", policy: PERMIT_ALL }
+    }
+}
+
+impl Given<'_> {
+    pub fn bench(&self) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let (manifest, module) = self.write(folder.path());
+        bench_in(folder, &self.text(&digest(manifest.as_bytes(), &module)), self.policy, |builder| builder)
+    }
+
+    fn write(&self, folder: &Path) -> (String, Vec<u8>) {
+        let (manifest, module) = (format!("{MANIFEST}{}", self.asks), self.guest.component());
+        std::fs::create_dir_all(folder.join("p")).unwrap();
+        std::fs::write(folder.join("p").join(PLUGIN_FILE), &manifest).unwrap();
+        std::fs::write(folder.join("p/plugin.wasm"), &module).unwrap();
+        (manifest, module)
+    }
+
+    fn text(&self, digest: &str) -> String {
+        let Given { grants, project, .. } = self;
+        format!("{project}\n[plugin.p]\npath = \"p\"\ndigest = \"{digest}\"\nreason = \"test\"\n{grants}\n")
+    }
+
+    /// Why there is no engine.
+    fn fault(&self, change: impl FnOnce(&Path), digest: Option<&str>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (manifest, module) = self.write(folder.path());
+        let pinned = ringmail_engine::core::plugin::digest(manifest.as_bytes(), &module);
+        change(folder.path());
+        let text = self.text(digest.unwrap_or(&pinned));
+        let built = Engine::builder().project(Source::new("ringmail.toml", text), folder.path()).build();
+        built.map(|_| ()).unwrap_err().to_string().replace(&*folder.path().display().to_string(), ".")
+    }
+
+    async fn run(&self, input: &str) -> String {
+        shown(&self.bench().run(&[CHAIN], input).await)
+    }
+}
+
+fn asks_net(server: &Server) -> String {
+    format!("[[net]]\naddress = \"{}\"\nmethods = [\"GET\", \"POST\"]\nreason = \"asks\"\n", server.url(""))
+}
+
+fn net(server: &Server, more: &str) -> String {
+    format!("net = [{{ address = \"{}\", methods = [\"GET\", \"POST\"]{more} }}]", server.url(""))
+}
+
+#[tokio::test]
+async fn a_plugin_takes_its_arguments_and_its_output_carries_their_labels() {
+    let report = Given::default().bench().run(&[CHAIN], r#"{"a": [1, "x"]}"#).await;
+    assert_eq!(shown(&report), r#"{"a":[1,"x"]}"#);
+    assert_eq!(report.labels(), [(String::new(), "untrusted · from input".to_string())]);
+    let fixed = CHAIN.replace("'${input}'", "1");
+    let report = Given::default().bench().run(&[&fixed], "{}").await;
+    assert_eq!(report.labels(), [(String::new(), "trusted".to_string())], "it saw nothing else");
+}
+
+#[test]
+fn attack_17_18_a_plugin_that_is_not_what_was_reviewed_stops_the_engine() {
+    let given = Given::default();
+    let other = Guest::calling("(call $err (local.get $p) (local.get $n))").component();
+    let swapped = given.fault(|folder| std::fs::write(folder.join("p/plugin.wasm"), &other).unwrap(), None);
+    assert!(swapped.contains("the plugin `p` is not what was reviewed"), "{swapped}");
+    assert!(swapped.contains("digest = \"sha256:"), "{swapped}");
+    let widened = given.fault(
+        |folder| {
+            let wider = format!("{MANIFEST}[clock]\nreason = \"r\"\n");
+            std::fs::write(folder.join("p").join(PLUGIN_FILE), wider).unwrap();
+        },
+        None,
+    );
+    assert!(widened.contains("is not what was reviewed"), "{widened}");
+    let mistyped = given.fault(|_| (), Some("sha265:00"));
+    assert!(mistyped.contains("is not what was reviewed"), "{mistyped}");
+    let gone = given.fault(|folder| std::fs::remove_file(folder.join("p/plugin.wasm")).unwrap(), None);
+    assert!(gone.contains("cannot read `./p/plugin.wasm`"), "{gone}");
+}
+
+#[test]
+fn what_changes_nothing_is_a_problem() {
+    let asked = "[[secret]]\nname = \"a\"\nreason = \"r\"\n[[env]]\nname = \"A\"\nreason = \"r\"\n";
+    let project = "[secret.b]\nfrom = \"env:HOME\"\nbound_to = [\"https://b.example\"]\n[mount.in]\npath = \"p\"\n[mount.out]\npath = \"p\"";
+    for (asks, grants, unasked) in [
+        ("", "clock = true", "clock"),
+        ("", "random = true", "random"),
+        ("", "log = {}", "log"),
+        ("", "net = [{ address = \"https://a.example\" }]", "net"),
+        ("", "env = { a = \"1\" }", "env"),
+        (asked, "secret = [\"b\"]", "secret b"),
+        (asked, "env = { b = \"1\" }", "env b"),
+        (
+            "[[fs]]\nmount = \"in\"\naccess = \"read\"\nreason = \"r\"\n",
+            "fs = [{ mount = \"out\", access = \"read\" }]",
+            "fs out",
+        ),
+    ] {
+        let fault = Given { asks, grants, project, ..Given::default() }.fault(|_| (), None);
+        let expected = format!("`p` is granted `{unasked}`, and its manifest never asks for it");
+        assert!(fault.contains(&expected), "{grants}: {fault}");
+    }
+}
+
+#[test]
+fn attack_14_what_is_imported_must_be_asked_for_and_granted() {
+    let call = fetch("GET");
+    let guest = || Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let asks = "[[net]]\naddress = \"https://a.example\"\nreason = \"r\"\n";
+    let given = Given { guest: guest(), asks, ..Given::default() };
+    let expected = "`p` imports `ringmail:plugin/http@0.1.0`, and `net` is not both asked for and granted";
+    assert!(given.fault(|_| (), None).contains(expected), "{}", given.fault(|_| (), None));
+}
+
+#[test]
+fn attack_29_every_fault_of_a_manifest_is_named_at_its_place() {
+    let asks = "capabilties = []\n[[net]]\naddress = \"a.example\"\n[limits]\nmemory = -1\ntime = 5\n";
+    let fault = Given { asks, ..Given::default() }.fault(|_| (), None);
+    for expected in [
+        "unknown key `capabilties` in the manifest",
+        "`net` lacks `reason`",
+        "`memory` must be a size such as `16MiB`, not a whole number",
+        "`time` must be a duration such as `5s`, not a whole number",
+    ] {
+        assert!(fault.contains(expected), "{expected} in {fault}");
+    }
+    let fault = Given { asks: "module = \"../evil.wasm\"\n", ..Given::default() }.fault(|_| (), None);
+    assert!(fault.contains("`module` names a file in the manifest's own folder"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_request_of_a_plugin_is_a_call_of_its_own() {
+    let server = serve(|_| json_answer("\"there\"")).await;
+    let call = fetch("GET");
+    let (asks, grants) = (asks_net(&server), net(&server, ""));
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, ..Given::default() }.bench();
+    let fixed = CHAIN.replace("${input}", &server.url("/x"));
+    let report = bench.run(&[&fixed], "{}").await;
+    assert_eq!(shown(&report), "\"there\"");
+    assert!(server.requests()[0].starts_with("GET /x HTTP/1.1"), "{:?}", server.requests());
+    assert_eq!(
+        stages(&report),
+        "t:entered p:admitted http:admitted http:intended http:released p:released t:answered"
+    );
+    // What came back is what the output is made of.
+    assert_eq!(report.labels(), [(String::new(), "untrusted · from t.p.http".to_string())]);
+    let outside = CHAIN.replace("${input}", "https://elsewhere.example/");
+    let report = bench.run(&[&outside], "{}").await;
+    assert!(shown(&report).starts_with("`t.p` failed: native"), "{}", shown(&report));
+    assert!(stages(&report).contains("http:refused"), "{}", stages(&report));
+}
+
+#[tokio::test]
+async fn attack_38_a_plugin_sends_nothing_that_may_not_go_there() {
+    let server = serve(|_| json_answer("1")).await;
+    let (get, post) = (fetch("GET"), fetch("POST"));
+    let (asks, grants) = (asks_net(&server), net(&server, ""));
+    let given = |call| Given {
+        guest: Guest { imports: HTTP, call, ..Guest::default() },
+        asks: &asks,
+        grants: &grants,
+        ..Given::default()
+    };
+    let url = format!("\"{}\"", server.url("/"));
+    let tagged = format!("{}\ninput: {{type: string, x-ringmail-label: [pii]}}", CHAIN);
+    let problems = given(&get).bench().problems(&tagged);
+    assert!(problems.contains("the decision to call carries `pii`"), "{problems}");
+    // Untrusted data neither chooses what is sent nor that it is.
+    let report = given(&post).bench().run(&[CHAIN], &url).await;
+    assert!(format!("{:?}", report.trail).contains("Untrusted"), "{:?}", report.trail);
+    assert!(server.requests().is_empty(), "{:?}", server.requests());
+    let fixed = CHAIN.replace("${input}", &server.url("/"));
+    assert_eq!(shown(&given(&post).bench().run(&[&fixed], "{}").await), "1");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_plugin_gets_no_more_than_its_manifest_asks_for() {
+    let server = serve(|_| json_answer("1")).await;
+    let call = fetch("POST");
+    let asks = format!("[[net]]\naddress = \"{}\"\nmethods = [\"GET\"]\nreason = \"r\"\n", server.url(""));
+    let grants = net(&server, "");
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, ..Given::default() }.bench();
+    let report = bench.run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await;
+    assert!(format!("{:?}", report.trail).contains("manifest does not ask for it"), "{:?}", report.trail);
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn policies_see_what_a_plugin_asks() {
+    let server = serve(|_| json_answer("1")).await;
+    let call = fetch("GET");
+    let (asks, grants) = (asks_net(&server), net(&server, ""));
+    let policy = format!(
+        "{PERMIT_ALL}\n@id(\"no\")\nforbid (principal, action == Ringmail::Action::\"call\", resource == Ringmail::Link::\"t.p.http\") when {{ context.args.hasTag(\"url\") }};"
+    );
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, policy: &policy, ..Given::default() }.bench();
+    let report = bench.run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await;
+    assert!(format!("{:?}", report.trail).contains("PolicyForbids"), "{:?}", report.trail);
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_plugin_holds_a_placeholder_and_the_bound_host_gets_the_secret() {
+    let server = serve(|_| json_answer("1")).await;
+    let imports = format!(
+        "{HTTP}(import \"ringmail:plugin/secrets@0.1.0\" \"placeholder\" (func $secret (param i32 i32 i32)))"
+    );
+    // Sends the placeholder of `a` as the body to the address that its input is.
+    let call = "(i32.store8 (i32.const 100) (i32.const 97))
+        (call $secret (i32.const 100) (i32.const 1) (i32.const 300))
+        (i32.store (i32.const 64) (i32.const 0x54534f50))
+        (call $send (i32.const 64) (i32.const 4) (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2))
+          (i32.const 0) (i32.const 0) (i32.const 1) (i32.load (i32.const 304)) (i32.load (i32.const 308)) (i32.const 200))
+        (call $ok (i32.load (i32.const 304)) (i32.load (i32.const 308)))";
+    let asks = format!("{}[[secret]]\nname = \"a\"\nreason = \"r\"\n", asks_net(&server));
+    let grants = format!("{}\nsecret = [\"a\"]", net(&server, ""));
+    let project = format!("[secret.a]\nfrom = \"env:PATH\"\nbound_to = [\"{}\"]", server.url(""));
+    let guest = Guest { imports: &imports, call, ..Guest::default() };
+    let given = Given { guest, asks: &asks, grants: &grants, project: &project, ..Given::default() };
+    let report = given.bench().run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await;
+    // The placeholder is no JSON; that it is one at all is in the request.
+    assert!(shown(&report).starts_with("`t.p` failed: invalid"), "{}", shown(&report));
+    assert!(!shown(&report).contains(&std::env::var("PATH").unwrap()));
+    let sent = server.requests().join("\n");
+    assert!(sent.contains(&std::env::var("PATH").unwrap()), "{sent}");
+}
+
+#[tokio::test]
+async fn what_goes_in_and_comes_out_fits_the_manifest() {
+    let schema = "[input]\ntype = \"object\"\n[input.properties.a]\ntype = \"integer\"\n[returns]\ntype = \"object\"\nmaxProperties = 0\n";
+    let given = Given { asks: schema, ..Given::default() };
+    assert_eq!(given.run("{}").await, "{}");
+    assert!(given.run(r#"{"a": "x"}"#).await.starts_with("`t.p` failed: invalid: the input does not fit"));
+    assert!(given.run(r#"{"a": 1}"#).await.starts_with("`t.p` failed: invalid: the output does not fit"));
+    let text = Guest::calling(
+        "(i32.store (i32.const 64) (i32.const 0x6e6f7065)) (call $ok (i32.const 64) (i32.const 4))",
+    );
+    let given = Given { guest: text, ..Given::default() };
+    assert!(given.run("{}").await.starts_with("`t.p` failed: invalid: its output is not JSON"));
+}
+
+#[tokio::test]
+async fn each_limit_of_project_and_manifest_holds_and_the_narrower_one_wins() {
+    let big = Guest::calling("(drop (memory.grow (i32.const 100))) (call $ok (local.get $p) (local.get $n))");
+    let long = Guest::calling("(call $ok (i32.const 1000) (i32.const 2000))");
+    let loops = || Guest::calling("(loop $l (br $l)) (unreachable)");
+    let log = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
+    let call = "(call $log (i32.const 0) (local.get $p) (local.get $n) (i32.const 200)) (call $log (i32.const 0) (local.get $p) (local.get $n) (i32.const 200)) (call $ok (local.get $p) (local.get $n))";
+    let asks = Guest { imports: log, call, ..Guest::default() };
+    let cases = [
+        (big, "memory = \"1MiB\"", "limit: it asked for more than 1048576 bytes of memory"),
+        (long, "output = \"1KiB\"", "too-large: its output is larger than 1024 bytes"),
+        (loops(), "fuel = 1000", "limit: it used more than 1000 units of fuel"),
+        (loops(), "time = \"50ms\"", "timeout: it ran longer than 50 ms"),
+        (asks, "asks = 1", "limit: it asked the host more than 1 times"),
+    ];
+    for (guest, limit, expected) in &cases {
+        let asks = "[log]\nreason = \"r\"\n";
+        let narrow = format!("{asks}[limits]\n{limit}\n");
+        let wide = "[plugin.p.limits]\nmemory = \"1GiB\"\noutput = \"1MiB\"\nfuel = 1000000000000\ntime = \"60s\"\nasks = 100";
+        let in_project = format!("log = {{}}\n[plugin.p.limits]\n{limit}");
+        let in_manifest = format!("log = {{}}\n{wide}");
+        for (asks, grants) in [(asks, &in_project), (&narrow, &in_manifest)] {
+            let given = Given { guest: Guest { ..*guest }, asks, grants, ..Given::default() };
+            let ended = given.run("1").await;
+            assert_eq!(ended, format!("`t.p` failed: {expected}"), "{limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_whose_leave_has_expired_does_not_run() {
+    let given = Given { grants: "expires = 2020-01-01", ..Given::default() };
+    assert_eq!(given.run("1").await, "refused grant-expired: the leave to run `p` has expired");
+    let given = Given { grants: "expires = 2999-01-01", ..Given::default() };
+    assert_eq!(given.run("1").await, "1");
+}
+
+#[test]
+fn check_knows_where_a_plugin_may_not_send() {
+    let call = fetch("GET");
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let asks = "[[net]]\naddress = \"https://a.example\"\nreason = \"r\"\n";
+    let grants = "net = [{ address = \"https://a.example\" }]";
+    let project = "[secret.s]\nfrom = \"env:PATH\"\nbound_to = [\"https://b.example\"]";
+    let bench = Given { guest, asks, grants, project, ..Given::default() }.bench();
+    let leaks = CHAIN.replace("${input}", "${secrets.s}");
+    let problems = bench.problems(&leaks);
+    assert!(problems.contains("carries `secret:s`"), "{problems}");
+    assert_eq!(bench.problems(&CHAIN.replace("'${input}'", "1")), "");
+    let unknown = bench.problems(&CHAIN.replace("plugin: p", "plugin: pp"));
+    assert!(unknown.contains("there is no plugin `pp` (did you mean `p`?)"), "{unknown}");
+}

@@ -1,0 +1,15 @@
+//! Confinement: what runs code nobody has to trust. A guest gets a fresh instance for each call, limits on all it may
+//! use, and only the imports its grant covers. Whatever it asks of the world leaves through [`Desk`], which the engine
+//! implements as calls through the gate. Decides nothing about grants or labels.
+
+mod call;
+mod capability;
+mod limits;
+mod load;
+mod walls;
+
+pub use call::{CallFigures, Ended, Halt};
+pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, Reply};
+pub use limits::CallLimits;
+pub use load::{Confined, LoadError, Surface, surface};
+pub use walls::{Walls, WallsError};

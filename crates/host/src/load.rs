@@ -1,0 +1,109 @@
+//! From bytes to a guest that can be called: compiled once, linked once, to what was granted and to nothing else.
+
+use crate::call::State;
+use crate::capability::{CAPABILITIES, Capability};
+use crate::walls::Walls;
+use std::sync::Arc;
+use thiserror::Error;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+/// Largest module.
+const MODULE_BYTES_MAX: usize = 64 << 20;
+/// What a guest exports.
+const EXPORT: &str = "call";
+/// Imports that hold types and nothing else.
+const TYPES: &str = "ringmail:plugin/types@0.1.0";
+
+/// Why a module is no guest.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum LoadError {
+    #[error("the module is larger than {MODULE_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the file is a core module, not a component")]
+    CoreModule,
+    #[error("the file is not a WebAssembly component: {0}")]
+    Malformed(String),
+    #[error("it imports `{0}`, which no capability provides")]
+    UnknownImport(String),
+    #[error("it imports `{import}`, and `{capability}` is not granted")]
+    NotGranted { import: String, capability: &'static str },
+    #[error("it does not export `call: func(input: string) -> result<string, string>`")]
+    NoExport,
+    #[error("it does not link: {0}")]
+    Link(String),
+}
+
+/// What a component says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surface {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// A guest that can be called any number of times, each in an instance of its own.
+#[derive(Clone)]
+pub struct Confined {
+    pub(crate) walls: Arc<Walls>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) export: ComponentExportIndex,
+}
+
+impl std::fmt::Debug for Confined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Confined").finish_non_exhaustive()
+    }
+}
+
+/// What a component imports and exports; runs nothing of it.
+pub fn surface(walls: &Walls, bytes: &[u8]) -> Result<Surface, LoadError> {
+    Ok(read(walls, &compile(walls, bytes)?))
+}
+
+impl Confined {
+    /// Compiles a component and links it to the capabilities that were granted. Runs nothing of it.
+    pub fn load(walls: &Arc<Walls>, bytes: &[u8], granted: &[&str]) -> Result<Confined, LoadError> {
+        let component = compile(walls, bytes)?;
+        let mut linker = Linker::new(&walls.engine);
+        for import in read(walls, &component).imports.iter().filter(|import| *import != TYPES) {
+            let capability = provider(import)?;
+            if !granted.contains(&capability.name) {
+                return Err(LoadError::NotGranted { import: import.clone(), capability: capability.name });
+            }
+            (capability.link)(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        }
+        let export = component.get_export_index(None, EXPORT).ok_or(LoadError::NoExport)?;
+        let pre = linker.instantiate_pre(&component);
+        let pre = pre.map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        Ok(Confined { walls: walls.clone(), pre, export })
+    }
+}
+
+fn provider(import: &str) -> Result<&'static Capability, LoadError> {
+    let found = CAPABILITIES.iter().find(|capability| capability.import == import);
+    found.copied().ok_or_else(|| LoadError::UnknownImport(import.into()))
+}
+
+fn compile(walls: &Walls, bytes: &[u8]) -> Result<Component, LoadError> {
+    // The eighth byte tells the layers of the format apart.
+    const CORE: &[u8] = b"\0asm\x01\0\0\0";
+    if bytes.len() > MODULE_BYTES_MAX {
+        return Err(LoadError::TooLarge);
+    }
+    if bytes.starts_with(CORE) {
+        return Err(LoadError::CoreModule);
+    }
+    Component::from_binary(&walls.engine, bytes)
+        .map_err(|error| LoadError::Malformed(error.root_cause().to_string()))
+}
+
+fn read(walls: &Walls, component: &Component) -> Surface {
+    let kind = component.component_type();
+    let name = |(name, item): (&str, ComponentItem)| match item {
+        ComponentItem::Type(_) => None,
+        _ => Some(name.to_string()),
+    };
+    let imports = kind.imports(&walls.engine).filter_map(|(import, item)| name((import, item.ty)));
+    let exports = kind.exports(&walls.engine).filter_map(|(export, item)| name((export, item.ty)));
+    Surface { imports: imports.collect(), exports: exports.collect() }
+}

@@ -1,0 +1,280 @@
+//! `ringmail plugin`: what a plugin is and asks for, and what a project lets it do.
+
+use super::Common;
+use super::inspect::{powers, size};
+use crate::exit::{Exit, Fault};
+use crate::place::Place;
+use crate::progress::duration;
+use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use ringmail_engine::core::doc::suggest;
+use ringmail_engine::core::grant::Grant;
+use ringmail_engine::core::label::TagTable;
+use ringmail_engine::core::plugin::{Asked, Manifest, Plugin, Use, power_of};
+use ringmail_engine::core::value::{Str, Value};
+use ringmail_engine::{Engine, PluginFolder, Surface};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Look at plugins: what they are, what they ask for, and what they may
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Show what a plugin is and asks for, before it is in any project; runs nothing of it
+    Inspect {
+        /// The folder of its `plugin.toml`
+        folder: PathBuf,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// List the plugins of the project
+    List {
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Show what a plugin of the project asks for, what it was granted, and what it has
+    Explain {
+        /// Its name, as `[plugin.NAME]` of `ringmail.toml` has it
+        plugin: String,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
+        let project =
+            || Place::open(common.project.as_deref(), Path::new(".")).and_then(|place| place.checker());
+        match self.what {
+            What::Inspect { folder, format } => inspect(&folder, format),
+            What::List { format } => list(&project()?, format),
+            What::Explain { plugin, format } => explain(&project()?, &plugin, format),
+        }
+    }
+}
+
+fn inspect(folder: &Path, format: Format) -> Result<Exit, Fault> {
+    let read = PluginFolder::read(folder, &mut TagTable::default())?;
+    let surface = read.surface().map_err(|why| Fault::user(format!("`{}`: {why}", read.manifest.module)))?;
+    let manifest = &read.manifest;
+    if format == Format::Json {
+        let mut members = about(manifest, &read.digest);
+        members.push(("bytes", Value::Int(i64::try_from(read.module.len()).unwrap_or(i64::MAX))));
+        members.push(("imports", texts(&surface.imports)));
+        members.push(("exports", texts(&surface.exports)));
+        print_json(&Value::map(members))?;
+        return Ok(Exit::Done);
+    }
+    let mut out = head(manifest);
+    out.push_str(&format!(
+        "  {:<10} {}, {}\n",
+        "module",
+        clean(&manifest.module),
+        size(read.module.len() as u64)
+    ));
+    out.push_str(&format!("  {:<10} {}\n", "digest", read.digest));
+    out.push_str(&surface_lines(&surface));
+    out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
+    out.push_str(&asks(manifest, |_| None));
+    out.push_str(&format!(
+        "{}\n{}",
+        paint(BOLD, "to let a project have it, with all it asks for"),
+        table(folder, &read)
+    ));
+    print(&out)?;
+    Ok(Exit::Done)
+}
+
+fn list(engine: &Engine, format: Format) -> Result<Exit, Fault> {
+    let plugins = engine.plugins();
+    match format {
+        Format::Json => {
+            let all = plugins.values().map(|plugin| Value::map(described(engine, plugin)));
+            print_json(&Value::list(all))?;
+        }
+        Format::Text if plugins.is_empty() => print("the project has no plugins\n")?,
+        Format::Text => {
+            let mut out = String::new();
+            for (name, plugin) in plugins {
+                let may = match plugin.powers.capabilities.as_slice() {
+                    [] => "nothing beyond its arguments".to_string(),
+                    some => some.join(", "),
+                };
+                let about = format!("{} {}", paint(BOLD, name), plugin.manifest.version);
+                out.push_str(&format!(
+                    "{about}  {}\n  may        {may}\n",
+                    paint(DIM, &clean(&plugin.manifest.description))
+                ));
+            }
+            print(&out)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
+    let plugins = engine.plugins();
+    let Some(plugin) = plugins.get(name) else {
+        let fault = Fault::user(format!("the project has no plugin `{}`", clean(name)));
+        return Err(match suggest(name, plugins.keys().map(|known| &**known)) {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault.hint("`ringmail plugin list` names those it has"),
+        });
+    };
+    if format == Format::Json {
+        print_json(&Value::map(described(engine, plugin)))?;
+        return Ok(Exit::Done);
+    }
+    let mut out = head(&plugin.manifest);
+    out.push_str(&format!("  {:<10} {}\n", "digest", plugin.digest));
+    out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
+    out.push_str(&asks(&plugin.manifest, |asked| Some(has(plugin, asked))));
+    out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
+    let granted: Vec<String> = grants(engine, name).iter().flat_map(|grant| granted(grant, plugin)).collect();
+    if granted.is_empty() {
+        out.push_str("  nothing: it sees its arguments and gives an output\n");
+    }
+    granted.iter().for_each(|power| out.push_str(&format!("  {}\n", clean(power))));
+    out.push_str(&format!("{}\n{}", paint(BOLD, "one call may use"), limits(plugin.powers.limits)));
+    print(&out)?;
+    Ok(Exit::Done)
+}
+
+fn head(manifest: &Manifest) -> String {
+    let mut out = format!("{} {}\n", paint(BOLD, &manifest.name), manifest.version);
+    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<10} {}\n", clean(value)));
+    line("for", &manifest.description);
+    line("input", &manifest.input.as_ref().map_or("anything".into(), |schema| schema.json().to_string()));
+    line("returns", &manifest.returns.as_ref().map_or("anything".into(), |schema| schema.json().to_string()));
+    out
+}
+
+fn surface_lines(surface: &Surface) -> String {
+    let imports = if surface.imports.is_empty() { "nothing".into() } else { surface.imports.join(", ") };
+    let exports = surface.exports.join(", ");
+    format!("  {:<10} {}\n  {:<10} {}\n", "imports", clean(&imports), "exports", clean(&exports))
+}
+
+/// What a manifest asks for, line by line; `has` says of each whether the plugin has it.
+fn asks(manifest: &Manifest, has: impl Fn(&Asked) -> Option<bool>) -> String {
+    if manifest.asks.is_empty() {
+        return "  nothing: it sees its arguments and gives an output\n".into();
+    }
+    let line = |ask: &ringmail_engine::core::plugin::Ask| {
+        let mark = match has(&ask.what) {
+            Some(true) => "✓ ",
+            Some(false) => "· ",
+            None => "",
+        };
+        let what = format!("{} {}", ask.what.capability(), ask.what.words());
+        format!("  {mark}{} {}\n", clean(what.trim_end()), paint(DIM, &clean(&ask.reason)))
+    };
+    manifest.asks.iter().map(line).collect()
+}
+
+fn has(plugin: &Plugin, asked: &Asked) -> bool {
+    let powers = &plugin.powers;
+    match asked {
+        Asked::Secret(name) => powers.secrets.contains(name),
+        Asked::Env(name) => powers.env.iter().any(|(known, _)| known == name),
+        other => powers.has(other.capability()),
+    }
+}
+
+fn grants(engine: &Engine, plugin: &str) -> Vec<Arc<Grant>> {
+    let to: Str = power_of(plugin).into();
+    engine.authority().grants.all().iter().filter(|grant| grant.to == to).cloned().collect()
+}
+
+fn granted(grant: &Grant, plugin: &Plugin) -> Vec<String> {
+    let secrets = plugin.powers.secrets.iter().map(|name| format!("secret {name}"));
+    let env = plugin.powers.env.iter().map(|(name, value)| format!("env {name} = {value}"));
+    let plain = ["clock", "random"].into_iter().filter(|name| plugin.powers.has(name)).map(String::from);
+    powers(grant).into_iter().chain(secrets).chain(env).chain(plain).collect()
+}
+
+fn limits(limits: Use) -> String {
+    let standard = ringmail_engine::plugin_limits(limits);
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| out.push_str(&format!("  {name:<10} {value}\n"));
+    line("memory", size(standard.memory_bytes_max as u64));
+    line("time", duration(u64::try_from(standard.time_max.as_micros()).unwrap_or(u64::MAX)));
+    line("fuel", standard.fuel_max.to_string());
+    line("output", size(standard.output_bytes_max as u64));
+    line("asks", standard.asks_max.to_string());
+    out
+}
+
+/// The table that pins and grants, to be cut down by whoever reads it.
+fn table(folder: &Path, read: &PluginFolder) -> String {
+    let asks = |capability: &'static str| {
+        let of = read.manifest.asks.iter().filter(move |ask| ask.what.capability() == capability);
+        of.map(|ask| &ask.what)
+    };
+    let net = asks("net").filter_map(|asked| match asked {
+        Asked::Net(pattern, methods) => {
+            Some(format!("  {{ address = {:?}, methods = {methods:?} }},\n", pattern.as_str()))
+        }
+        _ => None,
+    });
+    let fs = asks("fs").filter_map(|asked| match asked {
+        Asked::Fs(mount, access) => {
+            Some(format!("  {{ mount = {mount:?}, access = {:?} }},\n", access.name()))
+        }
+        _ => None,
+    });
+    let list =
+        |name: &str, items: String| if items.is_empty() { items } else { format!("{name} = [\n{items}]\n") };
+    let secrets: Vec<String> = asks("secret").map(Asked::words).collect();
+    let env: Vec<String> = asks("env").map(|asked| format!("{} = \"...\"", asked.words())).collect();
+    let mut out = format!("[plugin.{}]\npath = {:?}\n", read.manifest.name, folder.display().to_string());
+    out.push_str(&format!("digest = \"{}\"\nreason = \"...\"\n", read.digest));
+    out.push_str(&list("net", net.collect()));
+    out.push_str(&list("fs", fs.collect()));
+    for (name, written) in [("log", "log = {}"), ("clock", "clock = true"), ("random", "random = true")] {
+        if asks(name).next().is_some() {
+            out.push_str(&format!("{written}\n"));
+        }
+    }
+    if !secrets.is_empty() {
+        out.push_str(&format!("secret = {secrets:?}\n"));
+    }
+    if !env.is_empty() {
+        out.push_str(&format!("env = {{ {} }}\n", env.join(", ")));
+    }
+    clean(&out).into_owned()
+}
+
+fn texts(texts: &[String]) -> Value {
+    Value::list(texts.iter().map(|text| Value::from(text.as_str())))
+}
+
+fn about(manifest: &Manifest, digest: &Str) -> Vec<(&'static str, Value)> {
+    let asks = manifest.asks.iter().map(|ask| {
+        Value::map([
+            ("capability", Value::from(ask.what.capability())),
+            ("what", Value::from(ask.what.words())),
+            ("reason", Value::Str(ask.reason.clone())),
+        ])
+    });
+    vec![
+        ("plugin", Value::Str(manifest.name.clone())),
+        ("version", Value::Str(manifest.version.clone())),
+        ("description", Value::Str(manifest.description.clone())),
+        ("digest", Value::Str(digest.clone())),
+        ("asks", Value::list(asks)),
+    ]
+}
+
+fn described(engine: &Engine, plugin: &Plugin) -> Vec<(&'static str, Value)> {
+    let granted: Vec<String> =
+        grants(engine, &plugin.manifest.name).iter().flat_map(|grant| granted(grant, plugin)).collect();
+    let mut members = about(&plugin.manifest, &plugin.digest);
+    members.push(("granted", texts(&granted)));
+    members.push(("may", Value::list(plugin.powers.capabilities.iter().map(|name| Value::from(*name)))));
+    members
+}
