@@ -227,6 +227,26 @@ impl Pattern {
             }
     }
 
+    /// Whether some target fits both. Where that is not plain, it is taken to.
+    pub fn meets(&self, other: &Pattern) -> bool {
+        let below = |name: &str, parent: &str| {
+            name.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+        };
+        let hosts = match (&self.host, &other.host) {
+            (HostPattern::Exact(one), HostPattern::Exact(other)) => one == other,
+            (HostPattern::Exact(name), HostPattern::Below(parent))
+            | (HostPattern::Below(parent), HostPattern::Exact(name)) => below(name, parent),
+            (HostPattern::Below(one), HostPattern::Below(other)) => {
+                one == other || below(one, other) || below(other, one)
+            }
+            (HostPattern::Range(_), HostPattern::Range(_)) => true,
+            (HostPattern::Range(_), _) | (_, HostPattern::Range(_)) => false,
+            (HostPattern::Any, _) | (_, HostPattern::Any) => true,
+        };
+        let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
+        hosts && ports && self.tls == other.tls
+    }
+
     /// Whether the pattern names this very address.
     pub fn names_ip(&self, ip: IpAddr) -> bool {
         matches!(&self.host, HostPattern::Range(range) if range.contains(ip))

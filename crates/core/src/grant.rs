@@ -330,6 +330,11 @@ impl Effective {
         (0..self.net.len()).filter_map(|place| self.net_rule(place))
     }
 
+    /// Whether a rule of a plugin can ever count: its manifest asks for something that the rule allows.
+    pub fn may_ask_net(&self, rule: &NetRule) -> bool {
+        self.asked.as_ref().is_none_or(|plugin| plugin.manifest.may_ask_net(rule))
+    }
+
     /// The rules that let a request go to `target`; empty says why not.
     pub fn net(
         &self,

@@ -4,7 +4,7 @@
 use crate::address::{Pattern, Target};
 use crate::doc::form::{Form, Key, conform, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span};
-use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS};
+use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS, NetRule};
 use crate::label::TagTable;
 use crate::schema::Schema;
 use crate::value::Str;
@@ -54,7 +54,11 @@ pub const USE_KEYS: &[Key] = &[
         "from its first instruction to its last, host calls counted; default 5s",
     ),
     Key::new("fuel", Form::Int { min: 1, max: i64::MAX }, "instructions, roughly; default 5000000000"),
-    Key::new("output", Form::Size, "largest output; default 8MiB"),
+    Key::new(
+        "output",
+        Form::Size,
+        "largest output, and most that is handed to the host at once; default 8MiB, at most 64MiB",
+    ),
     Key::new("asks", Form::Int { min: 0, max: 1_000_000 }, "calls of the host; default 1000"),
 ];
 
@@ -255,6 +259,9 @@ impl Powers {
         let more =
             grant.fs.iter().filter(|rule| !mounts(&rule.mount)).map(|rule| format!("fs {}", rule.mount));
         unasked.extend(more.filter(|_| asked("fs")));
+        let more = grant.net.iter().filter(|rule| !manifest.may_ask_net(rule));
+        let more = more.map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
+        unasked.extend(more.filter(|_| asked("net")));
         Powers {
             capabilities: names.into_iter().filter(|name| asked(name) && granted(name)).collect(),
             secrets: setting.secrets.iter().filter(|name| secret(name)).cloned().collect(),
@@ -312,6 +319,14 @@ impl Manifest {
         self.asks.iter().any(|ask| {
             matches!(&ask.what, Asked::Net(pattern, methods)
                 if pattern.takes(target) && methods.iter().any(|known| &**known == method))
+        })
+    }
+
+    /// Whether it may ask for something that this rule allows.
+    pub fn may_ask_net(&self, rule: &NetRule) -> bool {
+        self.asks.iter().any(|ask| {
+            matches!(&ask.what, Asked::Net(pattern, methods)
+                if pattern.meets(&rule.address) && methods.iter().any(|method| rule.methods.contains(method)))
         })
     }
 

@@ -234,6 +234,11 @@ impl Template {
         }
     }
 
+    /// Whether it is a map, and without this member.
+    pub fn lacks(&self, key: &str) -> bool {
+        matches!(&self.part, Part::Map(_) | Part::Fixed(Value::Map(_))) && self.get(key).is_none()
+    }
+
     pub fn span(&self) -> Span {
         self.span
     }

@@ -25,6 +25,7 @@ mod chain;
 mod clock;
 mod ctx;
 mod egress;
+mod ends;
 mod engine;
 mod files;
 mod kinds;

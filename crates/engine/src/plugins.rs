@@ -6,7 +6,7 @@ use ringmail_core::grant::Grants;
 use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::Str;
-use ringmail_host::{CallLimits, Confined, LoadError, Surface, Walls, surface};
+use ringmail_host::{CallLimits, Confined, Granted, LoadError, Surface, Walls, surface};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -17,6 +17,9 @@ use std::time::Duration;
 pub const PLUGIN_FILE: &str = "plugin.toml";
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 const MODULE_BYTES_MAX: u64 = 64 << 20;
+/// What no setting raises.
+const MEMORY_BYTES_MAX: usize = 1 << 30;
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// The plugins an engine has.
 #[derive(Debug, Default)]
@@ -70,6 +73,10 @@ impl PluginFolder {
 
 fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let fault = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    // A pipe would keep whoever opens it waiting.
+    if !std::fs::metadata(path).map_err(fault)?.is_file() {
+        return Err(format!("`{}` is not a file", path.display()));
+    }
     let file = std::fs::File::open(path).map_err(fault)?;
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(fault)?;
@@ -130,8 +137,11 @@ impl Plugins {
             let message = format!("`{name}` is granted `{unasked}`, and its manifest never asks for it");
             problems.add_help(project, setting.span, message, "take it out: it changes nothing");
         }
+        let env = powers.env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let env: Vec<(String, String)> = env.collect();
         let loaded = walls().and_then(|walls| {
-            Confined::load(&walls, &read.module, &powers.capabilities).map_err(|error| said(name, &error))
+            let granted = Granted { capabilities: &powers.capabilities, env: &env };
+            Confined::load(&walls, &read.module, granted).map_err(|error| said(name, &error))
         });
         match loaded {
             Ok(confined) => {
@@ -172,10 +182,10 @@ pub fn plugin_limits(written: Use) -> CallLimits {
         written.map_or(standard, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
     };
     CallLimits {
-        memory_bytes_max: bytes(written.memory_bytes_max, standard.memory_bytes_max),
+        memory_bytes_max: bytes(written.memory_bytes_max, standard.memory_bytes_max).min(MEMORY_BYTES_MAX),
         time_max: written.time_ms_max.map_or(standard.time_max, Duration::from_millis),
         fuel_max: written.fuel_max.unwrap_or(standard.fuel_max),
-        output_bytes_max: bytes(written.output_bytes_max, standard.output_bytes_max),
+        output_bytes_max: bytes(written.output_bytes_max, standard.output_bytes_max).min(OUTPUT_BYTES_MAX),
         asks_max: written.asks_max.unwrap_or(standard.asks_max),
     }
 }

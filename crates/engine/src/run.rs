@@ -2,7 +2,8 @@
 //! in this crate calls a link.
 
 use crate::bound::{Bound, BoundLink};
-use crate::chain::{Names, Report, Request, Session};
+use crate::chain::{Report, Request};
+use crate::ends::{Abandoned, begin, end, entry_error};
 use crate::kinds::Call;
 use crate::middleware::cache::{Earlier, Key};
 use crate::middleware::{CallView, End, caught};
@@ -18,20 +19,17 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Admitted, Answer, Blocked, Due, Left, Redirect, Released, Unchecked};
 use ringmail_core::label::{Label, Labeled, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
-use ringmail_core::run::Run;
 use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Why a run has no output.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -359,6 +357,12 @@ fn once_key(
 }
 
 impl Way {
+    /// The way of a run's own chain.
+    pub(crate) fn first(shared: Arc<Shared>, bound: Arc<Bound>) -> Way {
+        let streams = Some(Label::BOTTOM);
+        Way(Arc::new(Place { shared, bound, depth: 1, callers: None, watched: None, streams }))
+    }
+
     /// The way into a body of a link.
     pub(crate) fn to_body(&self, link: &Link, body: Arc<Bound>) -> Way {
         Way(Arc::new(Place {
@@ -371,16 +375,29 @@ impl Way {
         }))
     }
 
-    /// The way of what a guest asks. Whatever comes of it, the guest goes on, so it is told.
+    /// The way of what a guest asks. What its end tells is in the answer's label, or the failure's.
     pub(crate) fn to_ask(&self, body: Arc<Bound>) -> Way {
         Way(Arc::new(Place {
             shared: self.shared.clone(),
             bound: body,
             depth: self.depth,
             callers: self.callers.clone(),
-            watched: self.watched.clone().or_else(|| Some(Told::default())),
+            watched: self.watched.clone(),
             streams: None,
         }))
+    }
+
+    /// Lets whatever stands under the same watch know what has been learnt.
+    pub(crate) fn tell(&self, label: Label) {
+        if let Some(watched) = &self.watched {
+            let mut told = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            *told = told.join(label);
+        }
+    }
+
+    /// Counts what a guest hands out against the bytes of the run.
+    pub(crate) fn spend(&self, link: &Str, call: &Labeled) -> Result<(), Blocked> {
+        gate::spend(link, call, &mut self.shared.facts()).map_err(Blocked::Refused)
     }
 
     /// Counts what a pass hands out while the link that made it still runs.
@@ -595,7 +612,13 @@ impl Way {
             match seen {
                 Ok(()) => {}
                 Err(why) if middleware.is_guard() => {
-                    outcome = Err(Failure::new(FailureKind::Guard, why).into())
+                    // It has seen how the call ended.
+                    let told = match &outcome {
+                        Ok(released) => released.labeled().labels.all(),
+                        Err(Blocked::Refused(refusal)) => refusal.label,
+                        Err(Blocked::Failed(failure)) => failure.label,
+                    };
+                    outcome = Err(Failure::new(FailureKind::Guard, why).labelled(told).into())
                 }
                 Err(why) => {
                     self.shared.record(&link.full, Stage::MiddlewareFailed { middleware: why.into() })
@@ -683,107 +706,4 @@ impl Way {
 fn returned(plan: &Plan, link: &Link) -> Label {
     let schemas = [&link.returns, &plan.returns].into_iter().flatten();
     schemas.fold(Label::BOTTOM, |label, schema| label.join(schema.may_labels().all()))
-}
-
-/// A run whose future is dropped leaves a mark, and its links are told.
-struct Abandoned(Option<Arc<Shared>>);
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        if let Some(shared) = &self.0 {
-            shared.cancel.cancel();
-            shared.record(&shared.answering.name, Stage::Cancelled);
-        }
-    }
-}
-
-fn begin(request: Request) -> (Way, Value) {
-    let engine = request.chain.engine.0.clone();
-    let bound = request.chain.bound;
-    let nonce = engine.next_nonce();
-    let started_ms = engine.clock.now_ms();
-    let id = run_id(started_ms, nonce);
-    let limits = bound.plan.limits;
-    let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
-    let mut facts = Run::new(id.clone(), request.principal, limits, started_ms, nonce);
-    facts.session = request.session.counts;
-    facts.session_done = request.session.done;
-    facts.read = request.session.read;
-    let shared = Shared {
-        engine,
-        id,
-        facts: Arc::new(Mutex::new(facts)),
-        cancel: request.cancel.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token),
-        started: Instant::now(),
-        started_ms,
-        watch: request.watch,
-        pieces: request.pieces,
-        answering: bound.plan.clone(),
-        refused: OnceLock::new(),
-        noted: AtomicUsize::new(0),
-        latest_us: AtomicU64::new(0),
-    };
-    let place = Place {
-        shared: Arc::new(shared),
-        bound,
-        depth: 1,
-        callers: None,
-        watched: None,
-        streams: Some(Label::BOTTOM),
-    };
-    (Way(Arc::new(place)), request.input)
-}
-
-/// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
-fn run_id(now_ms: u64, nonce: u128) -> Str {
-    let bits = u128::from(now_ms) << 80 | nonce >> 48;
-    let mut digits = [b'0'; 32];
-    for (at, digit) in digits.iter_mut().rev().enumerate() {
-        let four = (bits >> (4 * at)) as u8 & 15;
-        *digit = if four < 10 { b'0' + four } else { b'a' + four - 10 };
-    }
-    std::str::from_utf8(&digits).unwrap_or_default().into()
-}
-
-/// Data that does not fit the chain's own schema is the caller's to mend.
-fn entry_error(blocked: Blocked) -> RunError {
-    match blocked {
-        Blocked::Refused(refusal) => RunError::Refused(refusal),
-        Blocked::Failed(failure) => RunError::Input(*failure),
-    }
-}
-
-async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
-    let name = &shared.answering.name;
-    let mut result = result;
-    if let (Err(RunError::Failed { .. }), Some(refusal)) = (&result, shared.refused.get()) {
-        result = Err(RunError::Refused(refusal.clone()));
-    }
-    // Whoever asked may not see what a failure is about, and records are for those who may see nothing.
-    if let Err(RunError::Failed { failure, .. } | RunError::Input(failure)) = &mut result {
-        failure.keep_back();
-    }
-    match &result {
-        Err(RunError::Input(failure)) => shared.failed(name, failure),
-        Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
-        _ => shared.note(),
-    }
-    if let Some(recorder) = &shared.engine.recorder
-        && let Err(error) = recorder.close(&shared.id).await
-        && result.is_ok()
-    {
-        let refusal = Refusal::new(Rule::RecordFailed, name, "the run could not be recorded to its end");
-        let failed = Stage::Failed { failure: error.to_string().into(), attempt: 0 };
-        shared.facts().record(shared.moment().at_us, name, failed);
-        result = Err(RunError::Refused(Box::new(refusal)));
-    }
-    let mut facts = shared.facts();
-    let session = Session {
-        counts: std::mem::take(&mut facts.session),
-        done: std::mem::take(&mut facts.session_done),
-        read: facts.read,
-    };
-    let (trail, origins) = facts.take_trail();
-    let names = Names { tags: shared.engine.authority.tags.clone(), origins };
-    Report { run: shared.id.clone(), result, trail, session, names }
 }

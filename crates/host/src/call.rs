@@ -4,12 +4,12 @@
 use crate::capability::{Desk, Question, answer};
 use crate::limits::{CallLimits, Meter};
 use crate::load::Confined;
+use crate::wasi::Wasi;
 use std::pin::pin;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
-use wasmtime::component::WasmStr;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 /// Why a guest brought no output.
@@ -30,6 +30,8 @@ pub enum Halt {
     Output(usize),
     #[error("it asked the host more than {0} times")]
     Asks(u64),
+    #[error("it left with exit code {0}")]
+    Left(i32),
     #[error("it broke: {0}")]
     Broke(String),
 }
@@ -42,12 +44,24 @@ pub struct CallFigures {
     pub asks: u64,
 }
 
+/// What a guest may hand over at once beyond its largest output: the frame around it.
+const COPY_BYTES_MORE: usize = 64 << 10;
+
 /// How a call ended.
 #[derive(Debug)]
 pub struct Ended {
     /// JSON, unless the guest lies; whoever reads it checks.
     pub result: Result<String, Halt>,
+    /// What it printed.
+    pub printed: String,
     pub figures: CallFigures,
+}
+
+impl Ended {
+    /// It did not even begin.
+    fn before(halt: Halt) -> Ended {
+        Ended { result: Err(halt), printed: String::new(), figures: CallFigures::default() }
+    }
 }
 
 /// What a running guest has of its host.
@@ -56,6 +70,8 @@ pub(crate) struct State {
     questions: mpsc::Sender<Question>,
     asks: u64,
     asks_max: u64,
+    /// For guests that import WASI.
+    pub(crate) wasi: Option<Box<Wasi>>,
     /// Why it was stopped, where the host knows better than the trap says.
     halt: Option<Halt>,
 }
@@ -90,7 +106,13 @@ impl Confined {
             questions,
             asks: 0,
             asks_max: limits.asks_max,
+            wasi: self.wasi.as_ref().map(|given| Box::new(Wasi::new(given))),
             halt: None,
+        };
+        // The slot outlives the store: what is given back must be free.
+        let slot = match timeout_at(deadline, self.walls.slots.acquire()).await {
+            Ok(slot) => slot,
+            Err(_) => return Ended::before(Halt::Time(limits.time_max)),
         };
         let mut store = Store::new(&self.walls.engine, state);
         let whole = async {
@@ -114,7 +136,9 @@ impl Confined {
             memory_bytes_peak: state.meter.peak_bytes(),
             asks: state.asks,
         };
-        Ended { result, figures }
+        let printed = state.wasi.as_ref().map_or_else(String::new, |wasi| wasi.printed());
+        drop((store, slot));
+        Ended { result, printed, figures }
     }
 
     async fn run(
@@ -125,10 +149,11 @@ impl Confined {
         deadline: Instant,
     ) -> Result<String, Halt> {
         let broke = |error: wasmtime::Error| Halt::Broke(format!("{error:#}"));
-        let _slot = self.walls.slots.acquire().await.map_err(|error| Halt::Broke(error.to_string()))?;
         let _counted = self.walls.count();
         store.limiter(|state| &mut state.meter);
         store.set_fuel(limits.fuel_max).map_err(broke)?;
+        // What is copied out of the guest at once, counted before it is.
+        store.set_hostcall_fuel(limits.output_bytes_max.saturating_add(COPY_BYTES_MORE));
         store.set_epoch_deadline(1);
         // Others get their turn each tick, and the timer around the call is asked.
         store.epoch_deadline_callback(move |_| {
@@ -151,19 +176,13 @@ impl Confined {
     ) -> wasmtime::Result<Result<String, Halt>> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let call =
-            instance.get_typed_func::<(&str,), (Result<WasmStr, WasmStr>,)>(&mut *store, &self.export)?;
+            instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, &self.export)?;
         let (result,) = call.call_async(&mut *store, (input,)).await?;
-        // Read where it lies: nothing is allocated before it was measured.
-        let (text, failed) = match &result {
-            Ok(text) => (text, false),
-            Err(text) => (text, true),
-        };
-        let text = text.to_str(&*store)?;
-        if text.len() > limits.output_bytes_max {
-            return Ok(Err(Halt::Output(limits.output_bytes_max)));
-        }
-        let text = text.into_owned();
-        Ok(if failed { Err(Halt::Failed(text)) } else { Ok(text) })
+        let text = result.as_ref().unwrap_or_else(|text| text);
+        Ok(match text.len() > limits.output_bytes_max {
+            true => Err(Halt::Output(limits.output_bytes_max)),
+            false => result.map_err(Halt::Failed),
+        })
     }
 }
 
@@ -175,11 +194,18 @@ fn halt(store: &mut Store<State>, limits: &CallLimits, error: &wasmtime::Error) 
     if state.meter.exceeded {
         return Halt::Memory(limits.memory_bytes_max);
     }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Halt::Left(exit.0);
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Halt::Fuel(limits.fuel_max),
         Some(Trap::Interrupt) => Halt::Time(limits.time_max),
         Some(Trap::StackOverflow) => Halt::Stack,
         Some(trap) => Halt::Broke(trap.to_string()),
+        // The crate has no name for it.
+        None if error.root_cause().to_string().contains("too much data") => {
+            Halt::Output(limits.output_bytes_max)
+        }
         None => Halt::Broke(error.root_cause().to_string()),
     }
 }

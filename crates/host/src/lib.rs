@@ -7,9 +7,10 @@ mod capability;
 mod limits;
 mod load;
 mod walls;
+mod wasi;
 
 pub use call::{CallFigures, Ended, Halt};
 pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, Reply};
 pub use limits::CallLimits;
-pub use load::{Confined, LoadError, Surface, surface};
+pub use load::{Confined, Granted, LoadError, Surface, surface};
 pub use walls::{Walls, WallsError};

@@ -31,8 +31,6 @@ impl Default for CallLimits {
 
 /// Bytes one table element is counted as.
 const ELEMENT_BYTES: usize = 16;
-/// Memories, tables and core instances one component may have.
-pub(crate) const PARTS_MAX: usize = 64;
 
 /// Counts what an instance has grown to, all its memories and tables together.
 #[derive(Debug)]
@@ -72,17 +70,5 @@ impl ResourceLimiter for Meter {
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         self.grow(current.saturating_mul(ELEMENT_BYTES), desired.saturating_mul(ELEMENT_BYTES))
-    }
-
-    fn instances(&self) -> usize {
-        PARTS_MAX
-    }
-
-    fn tables(&self) -> usize {
-        PARTS_MAX
-    }
-
-    fn memories(&self) -> usize {
-        PARTS_MAX
     }
 }

@@ -3,6 +3,7 @@
 use crate::call::State;
 use crate::capability::{CAPABILITIES, Capability};
 use crate::walls::Walls;
+use crate::wasi::{self, Given};
 use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::component::types::ComponentItem;
@@ -47,6 +48,16 @@ pub struct Confined {
     pub(crate) walls: Arc<Walls>,
     pub(crate) pre: InstancePre<State>,
     pub(crate) export: ComponentExportIndex,
+    /// What it gets through WASI, if it imports that.
+    pub(crate) wasi: Option<Given>,
+}
+
+/// What a guest is linked to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Granted<'g> {
+    pub capabilities: &'g [&'g str],
+    /// Settings, which a guest that imports WASI finds in its environment too.
+    pub env: &'g [(String, String)],
 }
 
 impl std::fmt::Debug for Confined {
@@ -62,12 +73,18 @@ pub fn surface(walls: &Walls, bytes: &[u8]) -> Result<Surface, LoadError> {
 
 impl Confined {
     /// Compiles a component and links it to the capabilities that were granted. Runs nothing of it.
-    pub fn load(walls: &Arc<Walls>, bytes: &[u8], granted: &[&str]) -> Result<Confined, LoadError> {
+    pub fn load(walls: &Arc<Walls>, bytes: &[u8], granted: Granted<'_>) -> Result<Confined, LoadError> {
         let component = compile(walls, bytes)?;
         let mut linker = Linker::new(&walls.engine);
-        for import in read(walls, &component).imports.iter().filter(|import| *import != TYPES) {
+        let imports = read(walls, &component).imports;
+        let wasi = imports.iter().any(|import| wasi::is_known(import));
+        if wasi {
+            wasi::link(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        }
+        let has = |name: &str| granted.capabilities.contains(&name);
+        for import in imports.iter().filter(|import| *import != TYPES && !wasi::is_known(import)) {
             let capability = provider(import)?;
-            if !granted.contains(&capability.name) {
+            if !has(capability.name) {
                 return Err(LoadError::NotGranted { import: import.clone(), capability: capability.name });
             }
             (capability.link)(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;
@@ -75,7 +92,8 @@ impl Confined {
         let export = component.get_export_index(None, EXPORT).ok_or(LoadError::NoExport)?;
         let pre = linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| LoadError::Link(format!("{error:#}")))?;
-        Ok(Confined { walls: walls.clone(), pre, export })
+        let given = Given { env: granted.env.to_vec(), clock: has("clock"), random: has("random") };
+        Ok(Confined { walls: walls.clone(), pre, export, wasi: wasi.then_some(given) })
     }
 }
 

@@ -1,6 +1,5 @@
 //! The walls: one wasmtime engine with a pool of instances, and the clock that no guest can outrun.
 
-use crate::limits::PARTS_MAX;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -15,8 +14,10 @@ use wasmtime::{
 const CALLS_MAX: u32 = 256;
 /// Largest single memory, whatever is granted.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
-/// Memories, and tables, of one module.
-const PER_MODULE_MAX: u32 = 8;
+/// What one component may be made of. Every call that has a slot finds room for that much.
+const INSTANCES_MAX: u32 = 32;
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 16;
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 const STACK_BYTES_MAX: usize = 512 << 10;
 /// The guest's stack and what the host needs below it.
@@ -53,18 +54,17 @@ impl Walls {
 }
 
 fn config() -> Config {
-    let parts = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(CALLS_MAX)
-        .total_core_instances(CALLS_MAX * 8)
-        .total_memories(CALLS_MAX * 2)
-        .total_tables(CALLS_MAX * 8)
+        .total_core_instances(CALLS_MAX * INSTANCES_MAX)
+        .total_memories(CALLS_MAX * MEMORIES_MAX)
+        .total_tables(CALLS_MAX * TABLES_MAX)
         .total_stacks(CALLS_MAX)
-        .max_core_instances_per_component(parts)
-        .max_memories_per_component(parts)
-        .max_tables_per_component(parts)
-        .max_memories_per_module(PER_MODULE_MAX)
-        .max_tables_per_module(PER_MODULE_MAX)
+        .max_core_instances_per_component(INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_memories_per_module(MEMORIES_MAX)
+        .max_tables_per_module(TABLES_MAX)
         .max_component_instance_size(METADATA_BYTES_MAX)
         .max_core_instance_size(METADATA_BYTES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)

@@ -7,7 +7,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/host", &["ringmail-core"]),
     ("crates/engine", &["ringmail-core", "ringmail-host"]),
     ("crates/ringmail", &["ringmail-core", "ringmail-engine"]),
-    ("bench", &["ringmail-core", "ringmail-engine"]),
+    ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine"]),
     ("xtask", &[]),
 ];
 

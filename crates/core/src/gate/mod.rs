@@ -14,7 +14,7 @@ pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece,
 pub use judge::{Fault, Sink, flow_fault};
 pub use permit::{CheckedAddress, FsPermit, NetPermit, Permit};
 pub(crate) use refuse::flow_changes;
-pub use release::{Released, Unchecked, fall_back, hold, release};
+pub use release::{Released, Unchecked, fall_back, hold, release, spend};
 
 use crate::chain::walk::Stop;
 use crate::failure::Failure;

@@ -7,7 +7,7 @@ use super::{Blocked, Moment, invalid};
 use crate::chain::{Detail, Link, Plan};
 use crate::failure::{Failure, FailureKind};
 use crate::kind::Role;
-use crate::label::{Label, Labeled, Labels, Tags};
+use crate::label::{Label, Labeled, Labels, Origins, Tags};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
@@ -54,7 +54,11 @@ impl Unchecked {
     /// each time.
     pub fn again(&self) -> Option<Unchecked> {
         match &self.0 {
-            Output::New(value, told) => Some(Unchecked(Output::New(value.clone(), told.clone()))),
+            Output::New(value, told) => {
+                // Origins are numbers of this run, and mean others in the next.
+                let told = told.as_ref().map(|told| Box::new(Label { origins: Origins::NONE, ..**told }));
+                Some(Unchecked(Output::New(value.clone(), told)))
+            }
             _ => None,
         }
     }
@@ -151,7 +155,12 @@ fn measure(
 
 /// Counts data that a link holds before it is released: results of its items and rounds.
 pub fn hold(link: &Str, left: &Left, run: &mut Run) -> Result<(), Box<Refusal>> {
-    run.bytes = run.bytes.saturating_add(u64::try_from(left.labeled().value.bytes()).unwrap_or(u64::MAX));
+    spend(link, left.labeled(), run)
+}
+
+/// Counts data that a link hands out while it runs.
+pub fn spend(link: &Str, data: &Labeled, run: &mut Run) -> Result<(), Box<Refusal>> {
+    run.bytes = run.bytes.saturating_add(u64::try_from(data.value.bytes()).unwrap_or(u64::MAX));
     if run.bytes <= run.limits.bytes_max {
         return Ok(());
     }

@@ -12,11 +12,11 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked, Unchecked};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
-use ringmail_core::label::{Label, Labeled};
+use ringmail_core::label::{Label, Labeled, Labels, Tags};
 use ringmail_core::plugin::Plugin;
-use ringmail_core::value::Str;
+use ringmail_core::value::{Str, Value};
 use ringmail_host::{Denied, Desk, Errand, Halt, Reply};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",
@@ -51,7 +51,11 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         schema.check(call.admitted.args()).map_err(|wrong| gate::invalid("the input", &wrong))?;
     }
     let input = to_string(call.admitted.args());
-    let told = Told::new(call.admitted.labels().all().join(call.admitted.decision()));
+    let given = call.admitted.labels().all().join(call.admitted.decision());
+    let schema = plugin.manifest.input.as_ref();
+    let tagged =
+        schema.map_or(Label::BOTTOM, |schema| schema.label(call.admitted.args(), &Labels::default()).all());
+    let told = Told::new(given.join(tagged));
     let asks = ways.iter().zip(&bound.bodies);
     let desk = GuestDesk {
         asks: asks.map(|((capability, _), body)| (*capability, body.clone())).collect(),
@@ -61,39 +65,76 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         told: told.clone(),
         way: way.clone(),
     };
-    let limits = &guest.limits;
+    let (limits, mut printer) = (&guest.limits, desk.clone());
     let ended = guest.confined.call(&input, limits, desk).await;
+    if !ended.printed.is_empty() {
+        printer.print(&ended.printed).await;
+    }
     let result = ended.result.map_err(failure).and_then(|text| {
         let bounds = JsonLimits { bytes_max: limits.output_bytes_max, ..JsonLimits::default() };
         let wrong = |error| Failure::new(FailureKind::Invalid, format!("its output is not JSON: {error}"));
         parse(text.as_bytes(), &bounds).map_err(wrong)
     });
+    let result = result.and_then(|value| {
+        if let Some(schema) = &plugin.manifest.returns {
+            schema.check(&value).map_err(|wrong| gate::invalid("the output", &wrong))?;
+            told.answered(schema.label(&value, &Labels::default()).all());
+        }
+        Ok(value)
+    });
     match result {
-        Ok(value) => Ok(Unchecked::told(value, told.all())),
+        Ok(value) => {
+            let all = printer.labels(&value, told.all()).all();
+            Ok(Unchecked::told(value, all))
+        }
         Err(failure) => Err(failure.labelled(told.all()).into()),
     }
 }
 
 /// All that a guest has been told: nobody knows what it makes of it, so everything it does carries the whole.
 #[derive(Clone)]
-struct Told(Arc<Mutex<Label>>);
+struct Told(Arc<Mutex<Heard>>);
+
+struct Heard {
+    label: Label,
+    /// Whether it waits for an answer: that none came before its time was over may be due to anything out there.
+    waits: bool,
+}
 
 impl Told {
     fn new(given: Label) -> Told {
-        Told(Arc::new(Mutex::new(given)))
+        Told(Arc::new(Mutex::new(Heard { label: given, waits: false })))
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all(&self) -> Label {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let heard = self.heard();
+        match heard.waits {
+            true => heard.label.join(Label { untrusted: true, tags: Tags::ALL, ..Label::BOTTOM }),
+            false => heard.label,
+        }
     }
 
-    fn join(&self, label: Label) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = all.join(label);
+    /// What it has been told when it asks.
+    fn ask(&self) -> Label {
+        let mut heard = self.heard();
+        heard.waits = true;
+        heard.label
+    }
+
+    /// What it is answered carries this.
+    fn answered(&self, label: Label) {
+        let mut heard = self.heard();
+        heard.label = heard.label.join(label);
+        heard.waits = false;
     }
 }
 
 /// Answers one guest, for one call.
+#[derive(Clone)]
 struct GuestDesk {
     /// What it may ask, with the body that does it.
     asks: Vec<(&'static str, Arc<Bound>)>,
@@ -104,6 +145,36 @@ struct GuestDesk {
     way: Way,
 }
 
+impl GuestDesk {
+    /// Everything carries what the guest was told, and a text that holds a placeholder the tag of its secret: a
+    /// placeholder by itself tells nothing.
+    fn labels(&self, value: &Value, told: Label) -> Labels {
+        match value {
+            Value::Str(text) => {
+                let secrets = self.way.shared.engine.authority.secrets.iter();
+                let held = secrets.filter(|secret| text.contains(&*secret.placeholder));
+                let tags = held.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
+                Label { tags: told.tags.with(tags), ..told }.into()
+            }
+            Value::List(list) => {
+                Labels::items(told, list.iter().map(|item| self.labels(item, told)).collect())
+            }
+            Value::Map(map) => {
+                Labels::keys(told, map.iter().map(|(key, value)| (key.clone(), self.labels(value, told))))
+            }
+            _ => told.into(),
+        }
+    }
+
+    /// What a guest printed goes where it may log, if it may.
+    async fn print(&mut self, printed: &str) {
+        if self.plugin.powers.has("log") {
+            let args = Value::map([("message", Value::from(printed.trim_end()))]);
+            let _on_the_trail = self.ask(Errand { capability: "log", args }).await;
+        }
+    }
+}
+
 impl Desk for GuestDesk {
     fn ask(&mut self, asked: Errand) -> Reply<'_> {
         Box::pin(async move {
@@ -111,23 +182,32 @@ impl Desk for GuestDesk {
             let (Some((_, body)), Some(frame)) = (body, &self.frame) else {
                 return Err(Denied { refused: true, message: "it was not granted".into() });
             };
-            let told = self.told.all();
-            let call = Labeled::new(asked.args, told);
-            let walk = frame.inside(&body.plan, &[("call", call)], told);
-            let left = pass(self.way.to_ask(body.clone()), walk).await.map_err(blocked);
+            // It may have worked for long since anything was recorded.
+            self.way.shared.moment();
+            let told = self.told.ask();
+            let labels = self.labels(&asked.args, told);
+            let call = Labeled { value: asked.args, labels };
+            let walk = frame.inside(&body.plan, &[("call", call.clone())], told);
+            let way = self.way.to_ask(body.clone());
+            let left = match self.way.spend(&self.link, &call) {
+                Ok(()) => pass(way, walk).await.map_err(blocked),
+                Err(blocked) => Err(blocked),
+            };
             let left = left.and_then(|left| self.way.hold(&self.link, &left).map(|()| left));
+            let label = match &left {
+                Ok(left) => left.labeled().labels.all(),
+                Err(Blocked::Refused(refusal)) => refusal.label,
+                Err(Blocked::Failed(failure)) => failure.label,
+            };
+            self.told.answered(label);
+            // It goes on knowing this, beside whatever runs beside it.
+            self.way.tell(self.told.all());
             match left {
-                Ok(left) => {
-                    let answer = left.labeled();
-                    self.told.join(answer.labels.all());
-                    Ok(answer.value.clone())
-                }
+                Ok(left) => Ok(left.labeled().value.clone()),
                 Err(Blocked::Refused(refusal)) => {
-                    self.told.join(refusal.label);
                     Err(Denied { refused: true, message: refusal.rule.doc().into() })
                 }
                 Err(Blocked::Failed(failure)) => {
-                    self.told.join(failure.label);
                     Err(Denied { refused: false, message: failure.kind.public().into() })
                 }
             }
@@ -138,7 +218,6 @@ impl Desk for GuestDesk {
         let granted = self.plugin.powers.secrets.iter().any(|known| &**known == name);
         let secrets = &self.way.shared.engine.authority.secrets;
         let secret = secrets.iter().find(|secret| granted && &*secret.name == name)?;
-        self.told.join(Label { tags: secret.tag, ..Label::BOTTOM });
         Some(secret.placeholder.to_string())
     }
 
@@ -163,7 +242,7 @@ fn failure(halt: Halt) -> Failure {
         Halt::Time(_) => FailureKind::Timeout,
         Halt::Output(_) => FailureKind::TooLarge,
         Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Asks(_) => FailureKind::Limit,
-        Halt::Broke(_) => FailureKind::Panicked,
+        Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
     };
     Failure::new(kind, halt.to_string())
 }

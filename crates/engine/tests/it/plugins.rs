@@ -1,12 +1,14 @@
 //! Plugins as a project has them: pinned, granted, and everything they ask of the world a call like any other.
 
 use crate::guest::Guest;
-use crate::server::{Server, json_answer, serve};
-use crate::setup::{Bench, PERMIT_ALL, bench_in, shown, stages};
+use crate::server::{Server, json_answer, serve, serve_slowly};
+use crate::setup::{Bench, PERMIT_ALL, alice, bench_in, json, shown, stages};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::plugin::digest;
-use ringmail_engine::{Engine, PLUGIN_FILE};
+use ringmail_engine::{Clock, Engine, EngineBuilder, PLUGIN_FILE};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const MANIFEST: &str = "plugin = \"p\"\nversion = \"1.0.0\"\ndescription = \"a test\"\n";
 /// A chain that hands its input to the plugin.
@@ -28,6 +30,18 @@ fn fetch(method: &str) -> String {
     FETCH.replace('#', &u64::from_le_bytes(bytes).to_string())
 }
 
+/// The start of the year 2000.
+const END_MS: u64 = 946_684_800_000;
+
+/// A clock that is set.
+struct Late(AtomicU64);
+
+impl Clock for Late {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A project with the plugin `p`: what it is, what its manifest asks, what it is granted, and what else there is.
 pub struct Given<'g> {
     pub guest: Guest<'g>,
@@ -45,9 +59,13 @@ impl Default for Given<'_> {
 
 impl Given<'_> {
     pub fn bench(&self) -> Bench {
+        self.bench_with(|builder| builder)
+    }
+
+    fn bench_with(&self, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let (manifest, module) = self.write(folder.path());
-        bench_in(folder, &self.text(&digest(manifest.as_bytes(), &module)), self.policy, |builder| builder)
+        bench_in(folder, &self.text(&digest(manifest.as_bytes(), &module)), self.policy, more)
     }
 
     fn write(&self, folder: &Path) -> (String, Vec<u8>) {
@@ -130,6 +148,11 @@ fn what_changes_nothing_is_a_problem() {
         ("", "env = { a = \"1\" }", "env"),
         (asked, "secret = [\"b\"]", "secret b"),
         (asked, "env = { b = \"1\" }", "env b"),
+        (
+            "[[net]]\naddress = \"https://a.example\"\nreason = \"r\"\n",
+            "net = [{ address = \"https://a.example\" }, { address = \"https://b.example\" }]",
+            "net GET/HEAD https://b.example",
+        ),
         (
             "[[fs]]\nmount = \"in\"\naccess = \"read\"\nreason = \"r\"\n",
             "fs = [{ mount = \"out\", access = \"read\" }]",
@@ -228,6 +251,69 @@ async fn a_plugin_gets_no_more_than_its_manifest_asks_for() {
     assert!(server.requests().is_empty());
 }
 
+/// A guest that was cut off while it waited for an answer failed as if it had asked nothing: a server that kept silent
+/// decided, trusted, over what the error led to.
+#[tokio::test]
+async fn attack_38_a_silence_decides_nothing() {
+    let silent = serve_slowly(|_| vec![json_answer("1")], 60_000).await;
+    let bank = serve(|_| json_answer("1")).await;
+    let call = fetch("GET");
+    let asks = format!("{}[limits]\ntime = \"100ms\"\n", asks_net(&silent));
+    let grants = net(&silent, "");
+    let project = format!(
+        "[[grant]]\nto = \"t.pay\"\nreason = \"pays\"\nnet = [{{ address = \"{}\", methods = [\"POST\"] }}]",
+        bank.url("")
+    );
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, project: &project, ..Given::default() }.bench();
+    let chain = format!(
+        "chain: t\nlinks:\n  p: {{kind: plugin, plugin: p, with: '{}', edges: [{{on: error, to: pay}}]}}\n  pay: {{kind: http, with: {{url: '{}', method: POST, body: {{to: X}}}}}}\noutput: 1",
+        silent.url("/"),
+        bank.url("/pay")
+    );
+    let sources = [Source::new("t.yaml", chain)];
+    let checked = bench.engine.check(&sources);
+    let foreseen = checked.verdicts.iter().any(|(_, verdict)| &*verdict.link == "t.pay");
+    assert!(foreseen, "{}", checked.problems);
+    if checked.problems.is_empty() {
+        let chain = bench.engine.load(&sources).unwrap().remove(0);
+        let report = chain.request(json("{}")).unwrap().principal(alice()).run().await;
+        assert!(shown(&report).starts_with("refused"), "{}", shown(&report));
+    }
+    assert!(bank.requests().is_empty(), "{:?}", bank.requests());
+}
+
+#[tokio::test]
+async fn a_plugin_that_may_only_post_is_checked_as_that() {
+    let server = serve(|_| json_answer("1")).await;
+    let call = fetch("POST");
+    let asks = format!("[[net]]\naddress = \"{}\"\nmethods = [\"POST\"]\nreason = \"r\"\n", server.url(""));
+    let grants = format!("net = [{{ address = \"{}\", methods = [\"POST\"] }}]", server.url(""));
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, ..Given::default() }.bench();
+    assert_eq!(shown(&bench.run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await), "1");
+}
+
+/// Nothing was recorded while the guest worked, so what it asked was judged by the moment it began.
+#[tokio::test]
+async fn what_a_plugin_asks_is_judged_when_it_asks() {
+    let server = serve(|_| json_answer("1")).await;
+    // Works for a while, then asks.
+    let call = format!(
+        "(local $i i32) (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 300000000)))) {}",
+        fetch("GET")
+    );
+    let asks = asks_net(&server);
+    let grants = format!("{}\nexpires = 2000-01-01", net(&server, ""));
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let given = Given { guest, asks: &asks, grants: &grants, ..Given::default() };
+    let clock = Arc::new(Late((END_MS - 20).into()));
+    let bench = given.bench_with(|builder| builder.clock(clock));
+    let report = bench.run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await;
+    assert!(format!("{:?}", report.trail).contains("GrantExpired"), "{:?}", report.trail);
+    assert!(server.requests().is_empty());
+}
+
 #[tokio::test]
 async fn policies_see_what_a_plugin_asks() {
     let server = serve(|_| json_answer("1")).await;
@@ -255,16 +341,15 @@ async fn a_plugin_holds_a_placeholder_and_the_bound_host_gets_the_secret() {
         (i32.store (i32.const 64) (i32.const 0x54534f50))
         (call $send (i32.const 64) (i32.const 4) (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2))
           (i32.const 0) (i32.const 0) (i32.const 1) (i32.load (i32.const 304)) (i32.load (i32.const 308)) (i32.const 200))
-        (call $ok (i32.load (i32.const 304)) (i32.load (i32.const 308)))";
+        (call $ok (i32.load (i32.const 216)) (i32.load (i32.const 220)))";
     let asks = format!("{}[[secret]]\nname = \"a\"\nreason = \"r\"\n", asks_net(&server));
     let grants = format!("{}\nsecret = [\"a\"]", net(&server, ""));
     let project = format!("[secret.a]\nfrom = \"env:PATH\"\nbound_to = [\"{}\"]", server.url(""));
     let guest = Guest { imports: &imports, call, ..Guest::default() };
     let given = Given { guest, asks: &asks, grants: &grants, project: &project, ..Given::default() };
     let report = given.bench().run(&[&CHAIN.replace("${input}", &server.url("/"))], "{}").await;
-    // The placeholder is no JSON; that it is one at all is in the request.
-    assert!(shown(&report).starts_with("`t.p` failed: invalid"), "{}", shown(&report));
-    assert!(!shown(&report).contains(&std::env::var("PATH").unwrap()));
+    // The answer does not derive from the secret's value, so the caller may have it.
+    assert_eq!(shown(&report), "1");
     let sent = server.requests().join("\n");
     assert!(sent.contains(&std::env::var("PATH").unwrap()), "{sent}");
 }
@@ -314,10 +399,16 @@ async fn each_limit_of_project_and_manifest_holds_and_the_narrower_one_wins() {
 
 #[tokio::test]
 async fn a_plugin_whose_leave_has_expired_does_not_run() {
-    let given = Given { grants: "expires = 2020-01-01", ..Given::default() };
-    assert_eq!(given.run("1").await, "refused grant-expired: the leave to run `p` has expired");
-    let given = Given { grants: "expires = 2999-01-01", ..Given::default() };
-    assert_eq!(given.run("1").await, "1");
+    let given = Given { grants: "expires = 2000-01-01", ..Given::default() };
+    assert!(given.bench().problems(CHAIN).contains("the leave to run `p` has expired"));
+    let clock = Arc::new(Late((END_MS - 1_000).into()));
+    let bench = given.bench_with(|builder| builder.clock(clock.clone()));
+    let chain = bench.engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap().remove(0);
+    let request = || chain.request(json("1")).unwrap().principal(alice());
+    assert_eq!(shown(&request().run().await), "1");
+    clock.0.store(END_MS, Ordering::Relaxed);
+    let refused = shown(&request().run().await);
+    assert_eq!(refused, "refused grant-expired: the leave to run `p` has expired");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! `net`: requests to granted addresses, through the engine's only way out.
 
 use super::wire::Error;
-use super::{Capability, Errand, Question};
+use super::{Capability, Denied, Errand, Question};
 use crate::call::State;
 use ringmail_core::value::Value;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 pub(super) static CAPABILITY: Capability =
     Capability { name: "net", import: "ringmail:plugin/http@0.1.0", link };
+
+/// More than any server takes.
+const HEADERS_MAX: usize = 256;
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
@@ -29,6 +32,10 @@ struct Response {
 fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(CAPABILITY.import)?.func_wrap_async("send", |mut store, (request,): (Request,)| {
         Box::new(async move {
+            if request.headers.len() > HEADERS_MAX {
+                let message = format!("more than {HEADERS_MAX} headers");
+                return Ok((Err(Error::from(Denied { refused: false, message })),));
+            }
             let answer = store.data_mut().ask(|to| Question::Ask(asked(request), to))?.await?;
             Ok((answer.map(response).map_err(Error::from),))
         })

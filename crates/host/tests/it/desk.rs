@@ -2,14 +2,14 @@
 
 use crate::guest::Guest;
 use ringmail_core::value::Value;
-use ringmail_host::{CallLimits, Confined, Denied, Desk, Ended, Errand, LoadError, Reply, Walls};
+use ringmail_host::{CallLimits, Confined, Denied, Desk, Ended, Errand, Granted, LoadError, Reply, Walls};
 use std::sync::{Arc, LazyLock, Mutex};
 
 pub static WALLS: LazyLock<Arc<Walls>> = LazyLock::new(|| Walls::new().unwrap());
 
 impl Guest<'_> {
     pub fn load(&self, granted: &[&str]) -> Result<Confined, LoadError> {
-        Confined::load(&WALLS, &self.component(), granted)
+        Confined::load(&WALLS, &self.component(), Granted { capabilities: granted, env: &[] })
     }
 
     pub async fn run(&self, input: &str, limits: &CallLimits) -> Ended {

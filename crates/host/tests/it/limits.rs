@@ -130,6 +130,42 @@ async fn attack_12_an_answer_that_lies_is_not_believed() {
     assert_eq!(large.result, Err(Halt::Output(1000)));
 }
 
+/// The output was read after the guest had freed it, and freed memory holds what an allocator writes there.
+#[tokio::test]
+async fn an_output_is_read_before_it_is_freed() {
+    let frees = r#"(func (export "cabi_post_call") (param i32) (i32.store (i32.load offset=4 (local.get 0)) (i32.const 0x20202020)))"#;
+    let guest = Guest { more: frees, ..Guest::default() };
+    assert_eq!(guest.run("\"whole\"", &limits()).await.result, Ok("\"whole\"".into()));
+}
+
+#[tokio::test]
+async fn attack_12_what_is_handed_over_at_once_is_measured_first() {
+    let large = "(drop (memory.grow (i32.const 200))) (call $ok (i32.const 0) (i32.const 10000000))";
+    let few = CallLimits { output_bytes_max: 1 << 20, ..limits() };
+    assert_eq!(Guest::calling(large).run("1", &few).await.result, Err(Halt::Output(1 << 20)));
+    let log = "(drop (memory.grow (i32.const 200))) (call $log (i32.const 0) (i32.const 0) (i32.const 10000000) (i32.const 200)) (unreachable)";
+    let guest = Guest { imports: crate::asks::LOG, call: log, ..Guest::default() };
+    let desk = TestDesk::default();
+    let ended = guest.load(&["log"]).unwrap().call("1", &few, desk.clone()).await;
+    assert_eq!(ended.result, Err(Halt::Output(1 << 20)));
+    assert!(desk.asked.lock().unwrap().is_empty());
+}
+
+/// A component of many small memories used up the pool, and others failed instead of waiting.
+#[tokio::test]
+async fn attack_11_nobody_takes_the_room_of_others() {
+    let many: String = (0..8).map(|at| format!("(memory $m{at} 0)")).collect();
+    let guest = Guest { more: &many, ..Guest::default() };
+    assert!(matches!(guest.load(&[]), Err(ringmail_host::LoadError::Malformed(_))));
+    let waits = Guest { imports: crate::asks::LOG, call: crate::asks::LOG_INPUT, ..Guest::default() };
+    let waits = waits.load(&["log"]).unwrap();
+    let few = CallLimits { time_max: Duration::from_millis(500), ..limits() };
+    let calls = (0..600).map(|_| waits.call("1", &few, TestDesk { hangs: true, ..TestDesk::default() }));
+    let ended = futures_util::future::join_all(calls).await;
+    assert!(ended.iter().all(|ended| ended.result == Err(Halt::Time(few.time_max))), "{ended:?}");
+    assert_eq!(Guest::default().run("1", &limits()).await.result, Ok("1".into()));
+}
+
 #[tokio::test]
 async fn attack_15_nothing_is_left_for_the_next_call() {
     let count = "(i32.store8 (i32.const 100) (i32.add (i32.load8_u (i32.const 100)) (i32.const 49))) (call $ok (i32.const 100) (i32.const 1))";

@@ -2,7 +2,7 @@
 
 use crate::desk::{TestDesk, WALLS};
 use crate::guest::Guest;
-use ringmail_host::{CAPABILITIES, CallLimits, Confined, LoadError, surface};
+use ringmail_host::{CAPABILITIES, CallLimits, Confined, Granted, LoadError, surface};
 
 #[test]
 fn attack_14_an_import_outside_the_grant_is_refused_by_name() {
@@ -17,13 +17,13 @@ fn attack_14_an_import_outside_the_grant_is_refused_by_name() {
     let unknown =
         wat::parse_str(r#"(component (import "evil:host/exec" (instance (export "run" (func)))))"#).unwrap();
     let all: Vec<&str> = CAPABILITIES.iter().map(|capability| capability.name).collect();
-    let error = Confined::load(&WALLS, &unknown, &all).unwrap_err();
+    let error = Confined::load(&WALLS, &unknown, Granted { capabilities: &all, env: &[] }).unwrap_err();
     assert_eq!(error, LoadError::UnknownImport("evil:host/exec".into()));
 }
 
 #[test]
 fn what_is_no_guest_is_said() {
-    let load = |bytes: &[u8]| Confined::load(&WALLS, bytes, &[]).unwrap_err();
+    let load = |bytes: &[u8]| Confined::load(&WALLS, bytes, Granted::default()).unwrap_err();
     assert_eq!(load(&Guest::default().module()), LoadError::CoreModule);
     assert!(matches!(load(b""), LoadError::Malformed(_)));
     assert!(matches!(load(b"(component)"), LoadError::Malformed(_)));

@@ -14,3 +14,4 @@ mod examples;
 mod guest;
 mod limits;
 mod loading;
+mod wasi;

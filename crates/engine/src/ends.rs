@@ -1,0 +1,109 @@
+//! How a run begins and how it ends: its facts, its id, its last words and its report.
+
+use crate::chain::{Names, Report, Request, Session};
+use crate::run::{RunError, Way};
+use crate::shared::Shared;
+use ringmail_core::gate::{Answer, Blocked};
+use ringmail_core::refusal::{Refusal, Rule};
+use ringmail_core::run::Run;
+use ringmail_core::trail::Stage;
+use ringmail_core::value::{Str, Value};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A run whose future is dropped leaves a mark, and its links are told.
+pub(crate) struct Abandoned(pub(crate) Option<Arc<Shared>>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.cancel.cancel();
+            shared.record(&shared.answering.name, Stage::Cancelled);
+        }
+    }
+}
+
+pub(crate) fn begin(request: Request) -> (Way, Value) {
+    let engine = request.chain.engine.0.clone();
+    let bound = request.chain.bound;
+    let nonce = engine.next_nonce();
+    let started_ms = engine.clock.now_ms();
+    let id = run_id(started_ms, nonce);
+    let limits = bound.plan.limits;
+    let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
+    let mut facts = Run::new(id.clone(), request.principal, limits, started_ms, nonce);
+    facts.session = request.session.counts;
+    facts.session_done = request.session.done;
+    facts.read = request.session.read;
+    let shared = Shared {
+        engine,
+        id,
+        facts: Arc::new(Mutex::new(facts)),
+        cancel: request.cancel.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token),
+        started: Instant::now(),
+        started_ms,
+        watch: request.watch,
+        pieces: request.pieces,
+        answering: bound.plan.clone(),
+        refused: OnceLock::new(),
+        noted: AtomicUsize::new(0),
+        latest_us: AtomicU64::new(0),
+    };
+    (Way::first(Arc::new(shared), bound), request.input)
+}
+
+/// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
+fn run_id(now_ms: u64, nonce: u128) -> Str {
+    let bits = u128::from(now_ms) << 80 | nonce >> 48;
+    let mut digits = [b'0'; 32];
+    for (at, digit) in digits.iter_mut().rev().enumerate() {
+        let four = (bits >> (4 * at)) as u8 & 15;
+        *digit = if four < 10 { b'0' + four } else { b'a' + four - 10 };
+    }
+    std::str::from_utf8(&digits).unwrap_or_default().into()
+}
+
+/// Data that does not fit the chain's own schema is the caller's to mend.
+pub(crate) fn entry_error(blocked: Blocked) -> RunError {
+    match blocked {
+        Blocked::Refused(refusal) => RunError::Refused(refusal),
+        Blocked::Failed(failure) => RunError::Input(*failure),
+    }
+}
+
+pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Report {
+    let name = &shared.answering.name;
+    let mut result = result;
+    if let (Err(RunError::Failed { .. }), Some(refusal)) = (&result, shared.refused.get()) {
+        result = Err(RunError::Refused(refusal.clone()));
+    }
+    // Whoever asked may not see what a failure is about, and records are for those who may see nothing.
+    if let Err(RunError::Failed { failure, .. } | RunError::Input(failure)) = &mut result {
+        failure.keep_back();
+    }
+    match &result {
+        Err(RunError::Input(failure)) => shared.failed(name, failure),
+        Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
+        _ => shared.note(),
+    }
+    if let Some(recorder) = &shared.engine.recorder
+        && let Err(error) = recorder.close(&shared.id).await
+        && result.is_ok()
+    {
+        let refusal = Refusal::new(Rule::RecordFailed, name, "the run could not be recorded to its end");
+        let failed = Stage::Failed { failure: error.to_string().into(), attempt: 0 };
+        shared.facts().record(shared.moment().at_us, name, failed);
+        result = Err(RunError::Refused(Box::new(refusal)));
+    }
+    let mut facts = shared.facts();
+    let session = Session {
+        counts: std::mem::take(&mut facts.session),
+        done: std::mem::take(&mut facts.session_done),
+        read: facts.read,
+    };
+    let (trail, origins) = facts.take_trail();
+    let names = Names { tags: shared.engine.authority.tags.clone(), origins };
+    Report { run: shared.id.clone(), result, trail, session, names }
+}
