@@ -26,6 +26,7 @@ use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
+use ringmail_host::ModuleCache;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -351,6 +352,7 @@ pub struct EngineBuilder {
     clock: Option<Arc<dyn Clock>>,
     resolver: Option<Arc<dyn Resolve>>,
     key: Option<HostKey>,
+    module_cache: Option<(PathBuf, bool)>,
     unread_secrets: bool,
 }
 
@@ -460,6 +462,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Keeps compiled plugins in a folder, under the host's key. Without `writes`, those that are there are used.
+    #[must_use]
+    pub fn module_cache(mut self, folder: PathBuf, writes: bool) -> Self {
+        self.module_cache = Some((folder, writes));
+        self
+    }
+
     pub fn build(mut self) -> Result<Engine, BuildError> {
         let mut tags = TagTable::default();
         let mut problems = Problems::default();
@@ -492,8 +501,14 @@ impl EngineBuilder {
         }
         let placeholders = placeholders(&rules);
         let mut grants = Grants::new(project.grants, project.ceiling);
+        let key = self.key.unwrap_or_else(HostKey::ephemeral);
+        let cache = self
+            .module_cache
+            .map(|(folder, writes)| ModuleCache::new(folder, &key.secret_for("compiled modules"), writes));
         let plugins = match &self.project {
-            Some((source, _)) => Plugins::open(&project.plugins, source, &folder, &mut tags, &mut grants)?,
+            Some((source, _)) => {
+                Plugins::open(&project.plugins, source, &folder, cache.as_ref(), &mut tags, &mut grants)?
+            }
             None => Plugins::default(),
         };
         let authority = Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)) };
@@ -511,7 +526,7 @@ impl EngineBuilder {
             mounts: Mounts::open(&project.mounts, &folder)?,
             plugins,
             limits: project.limits,
-            key: self.key.unwrap_or_else(HostKey::ephemeral),
+            key,
             figures,
             principals: project.principals,
             nonces: (std::hash::RandomState::new(), AtomicU64::new(0)),

@@ -6,7 +6,7 @@ use ringmail_core::grant::Grants;
 use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::Str;
-use ringmail_host::{CallLimits, Confined, Granted, LoadError, Surface, Walls, surface};
+use ringmail_host::{CallLimits, Confined, Granted, LoadError, ModuleCache, Surface, Walls, surface};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -98,13 +98,14 @@ impl Plugins {
         settings: &[Setting],
         project: &Arc<Source>,
         folder: &Path,
+        cache: Option<&ModuleCache>,
         tags: &mut TagTable,
         grants: &mut Grants,
     ) -> Result<Plugins, Problems> {
         let (mut plugins, mut problems) = (Plugins::default(), Problems::default());
         for setting in settings {
             match PluginFolder::read(&folder.join(&setting.path), tags) {
-                Ok(read) => plugins.add(setting, read, project, grants, &mut problems),
+                Ok(read) => plugins.add(setting, read, project, cache, grants, &mut problems),
                 Err(found) => problems.0.extend(found.0),
             }
         }
@@ -116,6 +117,7 @@ impl Plugins {
         setting: &Setting,
         read: PluginFolder,
         project: &Arc<Source>,
+        cache: Option<&ModuleCache>,
         grants: &mut Grants,
         problems: &mut Problems,
     ) {
@@ -140,7 +142,7 @@ impl Plugins {
         let env = powers.env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let env: Vec<(String, String)> = env.collect();
         let loaded = walls().and_then(|walls| {
-            let granted = Granted { capabilities: &powers.capabilities, env: &env };
+            let granted = Granted { capabilities: &powers.capabilities, env: &env, cache };
             Confined::load(&walls, &read.module, granted).map_err(|error| said(name, &error))
         });
         match loaded {

@@ -78,6 +78,14 @@ impl HostKey {
         file.sync_all()
     }
 
+    /// A secret of this host for one purpose, of which nothing can be told from its other secrets.
+    pub(crate) fn secret_for(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &*self.seed);
+        let mut secret = Zeroizing::new([0_u8; 32]);
+        secret.copy_from_slice(ring::hmac::sign(&key, purpose.as_bytes()).as_ref());
+        secret
+    }
+
     pub fn public_hex(&self) -> String {
         to_hex(self.pair.public_key().as_ref())
     }

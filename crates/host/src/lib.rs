@@ -2,6 +2,7 @@
 //! use, and only the imports its grant covers. Whatever it asks of the world leaves through [`Desk`], which the engine
 //! implements as calls through the gate. Decides nothing about grants or labels.
 
+mod cache;
 mod call;
 mod capability;
 mod limits;
@@ -9,6 +10,7 @@ mod load;
 mod walls;
 mod wasi;
 
+pub use cache::ModuleCache;
 pub use call::{CallFigures, Ended, Halt};
 pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, Reply};
 pub use limits::CallLimits;

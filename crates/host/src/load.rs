@@ -1,5 +1,6 @@
 //! From bytes to a guest that can be called: compiled once, linked once, to what was granted and to nothing else.
 
+use crate::cache::ModuleCache;
 use crate::call::State;
 use crate::capability::{CAPABILITIES, Capability};
 use crate::walls::Walls;
@@ -58,6 +59,8 @@ pub struct Granted<'g> {
     pub capabilities: &'g [&'g str],
     /// Settings, which a guest that imports WASI finds in its environment too.
     pub env: &'g [(String, String)],
+    /// Where compiled modules are kept.
+    pub cache: Option<&'g ModuleCache>,
 }
 
 impl std::fmt::Debug for Confined {
@@ -74,7 +77,14 @@ pub fn surface(walls: &Walls, bytes: &[u8]) -> Result<Surface, LoadError> {
 impl Confined {
     /// Compiles a component and links it to the capabilities that were granted. Runs nothing of it.
     pub fn load(walls: &Arc<Walls>, bytes: &[u8], granted: Granted<'_>) -> Result<Confined, LoadError> {
-        let component = compile(walls, bytes)?;
+        let component = match granted.cache.and_then(|cache| cache.get(walls, bytes)) {
+            Some(component) => component,
+            None => {
+                let component = compile(walls, bytes)?;
+                granted.cache.iter().for_each(|cache| cache.put(walls, bytes, &component));
+                component
+            }
+        };
         let mut linker = Linker::new(&walls.engine);
         let imports = read(walls, &component).imports;
         let wasi = imports.iter().any(|import| wasi::is_known(import));

@@ -13,6 +13,7 @@ use ringmail_engine::{BuildError, Checked, Engine, FileRecorder, HostKey, LogLin
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+const HOST_KEY: &str = "host.key";
 pub(crate) const PROJECT_FILE: &str = "ringmail.toml";
 /// Larger files are no chains, policies or projects.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -93,6 +94,10 @@ impl Place {
         self.root.join(&self.project.data)
     }
 
+    fn modules(&self) -> PathBuf {
+        self.data().join("modules")
+    }
+
     pub(crate) fn records(&self) -> PathBuf {
         self.data().join("runs")
     }
@@ -100,6 +105,12 @@ impl Place {
     /// An engine that can check chains and touches nothing.
     pub(crate) fn checker(&self) -> Result<Engine, Fault> {
         let mut builder = Engine::builder().unread_secrets();
+        let key = self.data().join(HOST_KEY);
+        if let Ok(true) = key.try_exists()
+            && let Ok(key) = HostKey::open(&key)
+        {
+            builder = builder.key(key).module_cache(self.modules(), false);
+        }
         if let Some(source) = &self.source {
             builder = builder.project(source.clone(), &self.root);
         }
@@ -118,8 +129,9 @@ impl Place {
         if !ignore.exists() {
             std::fs::write(&ignore, "*\n").with_context(unusable)?;
         }
-        let key = HostKey::open(&data.join("host.key")).with_context(unusable)?;
-        let mut builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
+        let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
+        let builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
+        let mut builder = builder.module_cache(self.modules(), true);
         if let Some(source) = &self.source {
             builder = builder.project(source.clone(), &self.root);
         }

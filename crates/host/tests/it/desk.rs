@@ -9,7 +9,7 @@ pub static WALLS: LazyLock<Arc<Walls>> = LazyLock::new(|| Walls::new().unwrap())
 
 impl Guest<'_> {
     pub fn load(&self, granted: &[&str]) -> Result<Confined, LoadError> {
-        Confined::load(&WALLS, &self.component(), Granted { capabilities: granted, env: &[] })
+        Confined::load(&WALLS, &self.component(), Granted { capabilities: granted, ..Granted::default() })
     }
 
     pub async fn run(&self, input: &str, limits: &CallLimits) -> Ended {

@@ -17,7 +17,8 @@ fn attack_14_an_import_outside_the_grant_is_refused_by_name() {
     let unknown =
         wat::parse_str(r#"(component (import "evil:host/exec" (instance (export "run" (func)))))"#).unwrap();
     let all: Vec<&str> = CAPABILITIES.iter().map(|capability| capability.name).collect();
-    let error = Confined::load(&WALLS, &unknown, Granted { capabilities: &all, env: &[] }).unwrap_err();
+    let error =
+        Confined::load(&WALLS, &unknown, Granted { capabilities: &all, ..Granted::default() }).unwrap_err();
     assert_eq!(error, LoadError::UnknownImport("evil:host/exec".into()));
 }
 

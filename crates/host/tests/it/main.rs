@@ -9,6 +9,7 @@
 )]
 
 mod asks;
+mod cache;
 mod desk;
 mod examples;
 mod guest;
