@@ -53,7 +53,11 @@ pub const USE_KEYS: &[Key] = &[
         Form::Duration,
         "from its first instruction to its last, host calls counted; default 5s",
     ),
-    Key::new("fuel", Form::Int { min: 1, max: i64::MAX }, "instructions, roughly; default 5000000000"),
+    Key::new(
+        "fuel",
+        Form::Int { min: 1, max: i64::MAX },
+        "instructions, roughly; default 100000000000, more than fit into the time",
+    ),
     Key::new(
         "output",
         Form::Size,

@@ -2,11 +2,17 @@
 //! here. Whatever is wrong with one stops the engine: a plugin that is not what was reviewed is not left out quietly.
 
 use ringmail_core::doc::{Problems, Source, toml};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate;
 use ringmail_core::grant::Grants;
+use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
-use ringmail_core::value::Str;
-use ringmail_host::{CallLimits, Confined, Granted, LoadError, ModuleCache, Surface, Walls, surface};
+use ringmail_core::value::{Str, Value};
+use ringmail_host::{
+    CallLimits, Confined, Denied, Desk, Errand, Granted, Halt, LoadError, ModuleCache, Reply, Surface, Walls,
+    surface,
+};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -64,11 +70,97 @@ impl PluginFolder {
         Ok(PluginFolder { manifest, module, digest })
     }
 
+    /// Compiles the component and links it to all it asks for, to be tried without a project.
+    pub fn alone(&self) -> Result<AlonePlugin<'_>, Failure> {
+        let asks: Vec<&str> = self.manifest.asks.iter().map(|ask| ask.what.capability()).collect();
+        let granted = Granted { capabilities: &asks, ..Granted::default() };
+        let failed = |message: String| Failure::new(FailureKind::Invalid, message);
+        let walls = walls().map_err(failed)?;
+        let confined = Confined::load(&walls, &self.module, granted);
+        let confined = confined.map_err(|error| failed(said(&self.manifest.name, &error)))?;
+        Ok(AlonePlugin { folder: self, confined })
+    }
+
     /// What the component imports and exports.
     pub fn surface(&self) -> Result<Surface, String> {
         let walls = walls()?;
         surface(&walls, &self.module).map_err(|error| error.to_string())
     }
+}
+
+/// A plugin that stands behind the walls and has nobody to ask.
+#[derive(Debug)]
+pub struct AlonePlugin<'p> {
+    folder: &'p PluginFolder,
+    confined: Confined,
+}
+
+impl AlonePlugin<'_> {
+    /// Calls it as a link would, within the limits of its manifest. Whatever it asks of the world is denied.
+    pub async fn call(&self, args: &Value) -> Result<Value, Failure> {
+        let manifest = &self.folder.manifest;
+        takes(manifest, args)?;
+        let limits = plugin_limits(manifest.limits);
+        let ended = self.confined.call(&to_string(args), &limits, NoDesk).await;
+        let output = output_of(ended.result, limits.output_bytes_max)?;
+        gives(manifest, &output)?;
+        Ok(output)
+    }
+}
+
+/// Denies everything.
+struct NoDesk;
+
+impl Desk for NoDesk {
+    fn ask(&mut self, asked: Errand) -> Reply<'_> {
+        let message = format!("`{}` has no answer outside of a project", asked.capability);
+        Box::pin(async { Err(Denied { refused: true, message }) })
+    }
+
+    fn secret(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn now_ms(&mut self) -> u64 {
+        0
+    }
+
+    fn random(&mut self, into: &mut [u8]) -> bool {
+        getrandom::fill(into).is_ok()
+    }
+}
+
+/// Whether arguments are what a plugin takes.
+pub(crate) fn takes(manifest: &Manifest, args: &Value) -> Result<(), Failure> {
+    let checked = manifest.input.as_ref().map_or(Ok(()), |schema| schema.check(args));
+    checked.map_err(|wrong| gate::invalid("the input", &wrong))
+}
+
+/// Whether an output is what a plugin gives.
+pub(crate) fn gives(manifest: &Manifest, output: &Value) -> Result<(), Failure> {
+    let checked = manifest.returns.as_ref().map_or(Ok(()), |schema| schema.check(output));
+    checked.map_err(|wrong| gate::invalid("the output", &wrong))
+}
+
+/// What a guest brought, or why it did not, in the words of links.
+pub(crate) fn output_of(result: Result<String, Halt>, bytes_max: usize) -> Result<Value, Failure> {
+    let text = result.map_err(|halt| {
+        let kind = match &halt {
+            Halt::Failed(_) => FailureKind::Native,
+            Halt::Time(_) => FailureKind::Timeout,
+            Halt::Output(_) => FailureKind::TooLarge,
+            Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Asks(_) => FailureKind::Limit,
+            Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
+        };
+        Failure::new(kind, halt.to_string())
+    })?;
+    let bounds = JsonLimits { bytes_max, ..JsonLimits::default() };
+    parse(text.as_bytes(), &bounds)
+        .map_err(|error| Failure::new(FailureKind::Invalid, format!("its output is not JSON: {error}")))
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {

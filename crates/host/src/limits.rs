@@ -22,7 +22,8 @@ impl Default for CallLimits {
         CallLimits {
             memory_bytes_max: 64 << 20,
             time_max: Duration::from_secs(5),
-            fuel_max: 5_000_000_000,
+            // More than the time is enough for: the second fence, not the first.
+            fuel_max: 100_000_000_000,
             output_bytes_max: 8 << 20,
             asks_max: 1_000,
         }

@@ -4,18 +4,19 @@
 use super::chain::blocked;
 use super::{Call, Runs, fail};
 use crate::bound::{Bound, Called};
+use crate::plugins::{gives, output_of, takes};
 use crate::run::{Way, pass};
 use ringmail_core::chain::walk::Frame;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{self, Blocked, Unchecked};
-use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::gate::{Blocked, Unchecked};
+use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::label::{Label, Labeled, Labels, Tags};
 use ringmail_core::plugin::Plugin;
 use ringmail_core::value::{Str, Value};
-use ringmail_host::{Denied, Desk, Errand, Halt, Reply};
+use ringmail_host::{Denied, Desk, Errand, Reply};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) static KIND: Kind = Kind {
@@ -47,9 +48,7 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     let Some(guest) = way.shared.engine.plugins.guest(&plugin.manifest.name) else {
         return fail(Failure::new(FailureKind::NotFound, "the plugin is not there")).await;
     };
-    if let Some(schema) = &plugin.manifest.input {
-        schema.check(call.admitted.args()).map_err(|wrong| gate::invalid("the input", &wrong))?;
-    }
+    takes(&plugin.manifest, call.admitted.args())?;
     let input = to_string(call.admitted.args());
     let given = call.admitted.labels().all().join(call.admitted.decision());
     let schema = plugin.manifest.input.as_ref();
@@ -70,16 +69,10 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     if !ended.printed.is_empty() {
         printer.print(&ended.printed).await;
     }
-    let result = ended.result.map_err(failure).and_then(|text| {
-        let bounds = JsonLimits { bytes_max: limits.output_bytes_max, ..JsonLimits::default() };
-        let wrong = |error| Failure::new(FailureKind::Invalid, format!("its output is not JSON: {error}"));
-        parse(text.as_bytes(), &bounds).map_err(wrong)
-    });
-    let result = result.and_then(|value| {
-        if let Some(schema) = &plugin.manifest.returns {
-            schema.check(&value).map_err(|wrong| gate::invalid("the output", &wrong))?;
-            told.answered(schema.label(&value, &Labels::default()).all());
-        }
+    let result = output_of(ended.result, limits.output_bytes_max).and_then(|value| {
+        gives(&plugin.manifest, &value)?;
+        let schema = plugin.manifest.returns.as_ref();
+        told.answered(schema.map_or(Label::BOTTOM, |schema| schema.label(&value, &Labels::default()).all()));
         Ok(value)
     });
     match result {
@@ -233,16 +226,4 @@ impl Desk for GuestDesk {
     fn random(&mut self, into: &mut [u8]) -> bool {
         getrandom::fill(into).is_ok()
     }
-}
-
-/// A guest's end, in the words of links.
-fn failure(halt: Halt) -> Failure {
-    let kind = match &halt {
-        Halt::Failed(_) => FailureKind::Native,
-        Halt::Time(_) => FailureKind::Timeout,
-        Halt::Output(_) => FailureKind::TooLarge,
-        Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Asks(_) => FailureKind::Limit,
-        Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
-    };
-    Failure::new(kind, halt.to_string())
 }

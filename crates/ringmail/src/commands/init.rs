@@ -79,7 +79,7 @@ pub(super) fn new_folder(folder: &Path) -> Result<(), Fault> {
 }
 
 /// Writes a file that must not be there.
-fn create(path: &Path, text: &str) -> Result<(), Fault> {
+pub(super) fn create(path: &Path, text: &str) -> Result<(), Fault> {
     let failed = || format!("cannot create `{}`", shown(path));
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).with_context(failed)?;

@@ -9,6 +9,7 @@
     reason = "a test that finds something unexpected should stop"
 )]
 
+mod authoring;
 mod cli;
 mod demo;
 mod documents;

@@ -1,4 +1,9 @@
-//! `ringmail plugin`: what a plugin is and asks for, and what a project lets it do.
+//! `ringmail plugin`: plugins from their first line on, and what a project lets them do.
+
+mod build;
+mod languages;
+mod new;
+mod test;
 
 use super::Common;
 use super::inspect::{powers, size};
@@ -15,7 +20,7 @@ use ringmail_engine::{Engine, PluginFolder, Surface};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Look at plugins: what they are, what they ask for, and what they may
+/// Start, build and test plugins; see what they ask for, and what they may
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -24,6 +29,26 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    /// Start a plugin: a folder that builds and passes its test as it is
+    New {
+        /// Folder of the new plugin
+        folder: PathBuf,
+        /// Language of the template: js or python
+        #[arg(long, value_name = "LANGUAGE", default_value = "js")]
+        lang: String,
+    },
+    /// Build the component of a plugin with the toolchain of its language, installed in its folder if need be
+    Build {
+        /// The folder of its `plugin.toml`
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Call a plugin with the inputs of its `plugin.test.json`, behind the walls and with nobody to ask
+    Test {
+        /// The folder of its `plugin.toml`
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Show what a plugin is and asks for, before it is in any project; runs nothing of it
     Inspect {
         /// The folder of its `plugin.toml`
@@ -50,6 +75,9 @@ impl Args {
         let project =
             || Place::open(common.project.as_deref(), Path::new(".")).and_then(|place| place.checker());
         match self.what {
+            What::New { folder, lang } => new::run(&folder, &lang),
+            What::Build { folder } => build::run(&folder),
+            What::Test { folder } => test::run(&folder),
             What::Inspect { folder, format } => inspect(&folder, format),
             What::List { format } => list(&project()?, format),
             What::Explain { plugin, format } => explain(&project()?, &plugin, format),
