@@ -10,7 +10,7 @@ use crate::kinds::KINDS;
 use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
-use crate::plugins::Plugins;
+use crate::plugins::{PluginFigures, Plugins};
 use crate::recorder::Recorder;
 use crate::secrets::{SecretError, Secrets, read_secret};
 use crate::sign::HostKey;
@@ -176,6 +176,11 @@ impl Engine {
     /// The plugins of the project, by name.
     pub fn plugins(&self) -> &BTreeMap<Str, Arc<Plugin>> {
         self.0.plugins.known()
+    }
+
+    /// What the calls of each plugin came to.
+    pub fn plugin_figures(&self) -> BTreeMap<Str, PluginFigures> {
+        self.0.plugins.figures()
     }
 
     /// The key that acts are signed with, for those who verify them.

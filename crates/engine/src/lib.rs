@@ -51,7 +51,7 @@ pub use engine::{BuildError, Checked, Engine, EngineBuilder};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
-pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFolder, plugin_limits};
+pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, plugin_limits};
 pub use recorder::{FileRecorder, Intent, RecordError, Recorder, Start, refusal_value};
 pub use ringmail_core as core;
 pub use ringmail_core::chain::walk::Stop;

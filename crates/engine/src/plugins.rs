@@ -10,13 +10,13 @@ use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
-    CallLimits, Confined, Denied, Desk, Errand, Granted, Halt, LoadError, ModuleCache, Reply, Surface, Walls,
-    surface,
+    CallFigures, CallLimits, Confined, Denied, Desk, Errand, Granted, Halt, LoadError, ModuleCache, Reply,
+    Surface, Walls, surface,
 };
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What a plugin's manifest is called.
@@ -39,6 +39,33 @@ pub(crate) struct Plugins {
 pub(crate) struct Guest {
     pub(crate) confined: Confined,
     pub(crate) limits: CallLimits,
+    figures: Mutex<PluginFigures>,
+}
+
+/// What the calls of one plugin came to since the engine was built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginFigures {
+    pub calls: u64,
+    /// By kind of failure.
+    pub failures: BTreeMap<&'static str, u64>,
+    pub fuel: u64,
+    pub memory_bytes_peak: usize,
+    /// Calls of the host.
+    pub asks: u64,
+}
+
+impl Guest {
+    /// Counts a call that has ended.
+    pub(crate) fn count(&self, used: CallFigures, failed: Option<FailureKind>) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.calls += 1;
+        figures.fuel = figures.fuel.saturating_add(used.fuel);
+        figures.memory_bytes_peak = figures.memory_bytes_peak.max(used.memory_bytes_peak);
+        figures.asks += used.asks;
+        if let Some(kind) = failed {
+            *figures.failures.entry(kind.id()).or_default() += 1;
+        }
+    }
 }
 
 /// A plugin's folder, read.
@@ -245,7 +272,8 @@ impl Plugins {
                 let plugin = Arc::new(plugin);
                 grants.add_plugin(setting.grant.clone(), plugin.clone());
                 self.known.insert(name.clone(), plugin);
-                self.guests.insert(name.clone(), Guest { confined, limits });
+                let figures = Mutex::default();
+                self.guests.insert(name.clone(), Guest { confined, limits, figures });
             }
             Err(message) => problems.add(project, setting.span, message),
         }
@@ -253,6 +281,11 @@ impl Plugins {
 
     pub(crate) fn known(&self) -> &BTreeMap<Str, Arc<Plugin>> {
         &self.known
+    }
+
+    pub(crate) fn figures(&self) -> BTreeMap<Str, PluginFigures> {
+        let figures = |guest: &Guest| guest.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.guests.iter().map(|(name, guest)| (name.clone(), figures(guest))).collect()
     }
 
     pub(crate) fn guest(&self, name: &str) -> Option<&Guest> {

@@ -75,6 +75,7 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         told.answered(schema.map_or(Label::BOTTOM, |schema| schema.label(&value, &Labels::default()).all()));
         Ok(value)
     });
+    guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
     match result {
         Ok(value) => {
             let all = printer.labels(&value, told.all()).all();

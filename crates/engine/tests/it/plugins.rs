@@ -398,6 +398,23 @@ async fn each_limit_of_project_and_manifest_holds_and_the_narrower_one_wins() {
 }
 
 #[tokio::test]
+async fn every_call_of_a_plugin_is_counted() {
+    let server = serve(|_| json_answer("1")).await;
+    let call = fetch("GET");
+    let (asks, grants) = (asks_net(&server), net(&server, ""));
+    let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+    let bench = Given { guest, asks: &asks, grants: &grants, ..Given::default() }.bench();
+    for url in [server.url("/"), server.url("/"), "https://elsewhere.example/".into()] {
+        bench.run(&[&CHAIN.replace("${input}", &url)], "{}").await;
+    }
+    let figures = &bench.engine.plugin_figures()["p"];
+    assert_eq!((figures.calls, figures.asks), (3, 3));
+    assert!(figures.memory_bytes_peak >= 2 << 16, "{figures:?}");
+    assert_eq!(figures.failures, std::collections::BTreeMap::from([("native", 1)]));
+    assert!(figures.fuel > 0);
+}
+
+#[tokio::test]
 async fn a_plugin_whose_leave_has_expired_does_not_run() {
     let given = Given { grants: "expires = 2000-01-01", ..Given::default() };
     assert!(given.bench().problems(CHAIN).contains("the leave to run `p` has expired"));
