@@ -5,7 +5,7 @@ use divan::Bencher;
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::plugin::digest;
 use ringmail_engine::{Chain, Engine, Value};
-use ringmail_host::{CallLimits, Confined, Desk, Errand, Granted, Reply, Walls};
+use ringmail_host::{CallLimits, Confined, Granted, NoDesk, Walls};
 use std::path::Path;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
@@ -48,31 +48,6 @@ fn bare_fresh(bencher: Bencher<'_, '_>) {
         let call = instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut store, "call").unwrap();
         call.call(&mut store, (&input,)).unwrap().0.unwrap()
     });
-}
-
-/// Nobody asks anything of it.
-struct NoDesk;
-
-impl Desk for NoDesk {
-    fn ask(&mut self, _: Errand) -> Reply<'_> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, _: &mut [u8]) -> bool {
-        false
-    }
 }
 
 /// The same behind the walls: fuel, epochs, meter, deadline.

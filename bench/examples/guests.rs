@@ -2,8 +2,7 @@
 //! stand behind the same walls. Goal: two threads give at least 1.6 times what one gives.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that fails should stop")]
 
-use ringmail_engine::Value;
-use ringmail_host::{CallLimits, Confined, Desk, Errand, Granted, Reply, Walls};
+use ringmail_host::{CallLimits, Confined, Granted, NoDesk, Walls};
 use std::time::{Duration, Instant};
 
 /// As in the binary.
@@ -11,31 +10,6 @@ use std::time::{Duration, Instant};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const MODULE: &[u8] = include_bytes!("../../examples/masked-log/plugins/mask/plugin.wasm");
-
-#[derive(Clone, Copy)]
-struct NoDesk;
-
-impl Desk for NoDesk {
-    fn ask(&mut self, _: Errand) -> Reply<'_> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, _: &mut [u8]) -> bool {
-        false
-    }
-}
 
 fn main() {
     let seconds = std::env::args().nth(1).map_or(2, |seconds| seconds.parse().unwrap());

@@ -2,38 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringmail_core::value::Value;
-use ringmail_host::{CAPABILITIES, CallLimits, Confined, Desk, Errand, Granted, Reply, Walls, surface};
+use ringmail_host::{CAPABILITIES, CallLimits, Confined, Granted, NoDesk, Walls, surface};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 static WALLS: LazyLock<Arc<Walls>> = LazyLock::new(|| Walls::new().unwrap());
 static ALL: LazyLock<Vec<&str>> =
     LazyLock::new(|| CAPABILITIES.iter().map(|capability| capability.name).collect());
-
-struct Nothing;
-
-impl Desk for Nothing {
-    fn ask(&mut self, _: Errand) -> Reply<'_> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, _: &mut [u8]) -> bool {
-        true
-    }
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let granted = Granted { capabilities: &ALL, ..Granted::default() };
@@ -49,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let started = Instant::now();
-    let ended = runtime.block_on(confined.call("[1]", &limits, Nothing));
+    let ended = runtime.block_on(confined.call("[1]", &limits, NoDesk));
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", ended.result);
     assert!(ended.figures.memory_bytes_peak <= limits.memory_bytes_max);
     assert!(ended.result.is_err() || ended.result.is_ok_and(|text| text.len() <= limits.output_bytes_max));

@@ -271,18 +271,23 @@ impl Engine {
 
     /// Grants for links and chains that do not exist.
     pub fn check_grants(&self, plans: &[Arc<Plan>], problems: &mut Problems) {
-        let mut names: BTreeSet<Str> = BTreeSet::new();
+        let mut names: BTreeMap<Str, Option<Str>> = BTreeMap::new();
         for plan in plans {
             collect_names(plan, &mut names);
         }
         for grant in self.0.authority.grants.all() {
+            if let (Some(Some(plugin)), Some(spot)) = (names.get(&grant.to), &grant.spot) {
+                let message = format!("`{}` is a plugin's, which this grant gives nothing", grant.to);
+                let help = format!("what it may stands in `[plugin.{plugin}]`, beside its digest");
+                problems.add_help(&spot.source, spot.span, message, help);
+            }
             // Those of plugins stand with the plugin.
-            if names.contains(&grant.to) || grant.to.contains(':') {
+            if names.contains_key(&grant.to) || grant.to.contains(':') {
                 continue;
             }
             let Some(spot) = &grant.spot else { continue };
             let message = format!("a grant is for `{}`, and there is no such chain or link", grant.to);
-            match ringmail_core::doc::suggest(&grant.to, names.iter().map(|name| &**name)) {
+            match ringmail_core::doc::suggest(&grant.to, names.keys().map(|name| &**name)) {
                 Some(near) => {
                     problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
                 }
@@ -296,9 +301,16 @@ fn calls(plan: &Plan, chain: &str) -> bool {
     plan.calls().iter().any(|(name, _)| &**name == chain)
 }
 
-fn collect_names(plan: &Plan, names: &mut BTreeSet<Str>) {
-    names.insert(plan.name.clone());
-    names.extend(plan.links.iter().map(|link| link.full.clone()));
+/// What a grant may be for, with the plugin that gets its powers elsewhere.
+fn collect_names(plan: &Plan, names: &mut BTreeMap<Str, Option<Str>>) {
+    names.entry(plan.name.clone()).or_default();
+    for link in &plan.links {
+        let plugin = match &link.detail {
+            Detail::Plugin { plugin, .. } => Some(plugin.manifest.name.clone()),
+            _ => link.power.strip_prefix("plugin:").map(Str::from),
+        };
+        names.insert(link.full.clone(), plugin);
+    }
     plan.bodies().iter().for_each(|(_, body)| collect_names(body, names));
 }
 

@@ -10,8 +10,7 @@ use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
-    CallFigures, CallLimits, Confined, Denied, Desk, Errand, Granted, Halt, LoadError, ModuleCache, Reply,
-    Surface, Walls, surface,
+    CallFigures, CallLimits, Confined, Granted, Halt, LoadError, ModuleCache, NoDesk, Surface, Walls, surface,
 };
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -132,32 +131,6 @@ impl AlonePlugin<'_> {
         let output = output_of(ended.result, limits.output_bytes_max)?;
         gives(manifest, &output)?;
         Ok(output)
-    }
-}
-
-/// Denies everything.
-struct NoDesk;
-
-impl Desk for NoDesk {
-    fn ask(&mut self, asked: Errand) -> Reply<'_> {
-        let message = format!("`{}` has no answer outside of a project", asked.capability);
-        Box::pin(async { Err(Denied { refused: true, message }) })
-    }
-
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, into: &mut [u8]) -> bool {
-        getrandom::fill(into).is_ok()
     }
 }
 

@@ -397,6 +397,25 @@ async fn each_limit_of_project_and_manifest_holds_and_the_narrower_one_wins() {
     }
 }
 
+#[test]
+fn a_grant_to_the_link_of_a_plugin_is_a_problem() {
+    let call = fetch("GET");
+    let asks = "[[net]]\naddress = \"https://a.example\"\nreason = \"r\"\n";
+    let grants = "net = [{ address = \"https://a.example\" }]";
+    for to in ["t.p", "t.p.http"] {
+        let project = format!(
+            "[[grant]]\nto = \"{to}\"\nreason = \"r\"\nnet = [{{ address = \"https://b.example\" }}]"
+        );
+        let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
+        let bench = Given { guest, asks, grants, project: &project, ..Given::default() }.bench();
+        let checked = bench.engine.check(&[Source::new("t.yaml", CHAIN)]);
+        let mut problems = ringmail_engine::core::doc::Problems::default();
+        bench.engine.check_grants(&checked.plans, &mut problems);
+        let expected = format!("`{to}` is a plugin's, which this grant gives nothing");
+        assert!(problems.to_string().contains(&expected), "{problems}");
+    }
+}
+
 #[tokio::test]
 async fn every_call_of_a_plugin_is_counted() {
     let server = serve(|_| json_answer("1")).await;

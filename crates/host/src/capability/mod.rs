@@ -99,6 +99,34 @@ pub trait Desk: Send {
     fn random(&mut self, into: &mut [u8]) -> bool;
 }
 
+/// Denies everything: for guests that stand alone.
+#[derive(Clone, Copy, Debug)]
+pub struct NoDesk;
+
+impl Desk for NoDesk {
+    fn ask(&mut self, asked: Errand) -> Reply<'_> {
+        let message = format!("nobody answers `{}` here", asked.capability);
+        Box::pin(async { Err(Denied { refused: true, message }) })
+    }
+
+    fn secret(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn now_ms(&mut self) -> u64 {
+        0
+    }
+
+    fn random(&mut self, into: &mut [u8]) -> bool {
+        into.fill(0);
+        true
+    }
+}
+
 pub(crate) mod wire {
     //! What several interfaces say.
 
