@@ -66,6 +66,12 @@ pub const USE_KEYS: &[Key] = &[
     Key::new("asks", Form::Int { min: 0, max: 1_000_000 }, "calls of the host; default 1000"),
 ];
 
+/// One setting a plugin may read.
+pub const ENV_KEYS: &[Key] = &[
+    Key::required("name", Form::Text, "as the plugin asks for it"),
+    Key::required("value", Form::Text, "what it reads"),
+];
+
 /// Keys of `[plugin.NAME]` in `ringmail.toml`.
 pub const PLUGIN_KEYS: &[Key] = &[
     Key::required("path", Form::Text, "the folder of its `plugin.toml`, from the project's own"),
@@ -81,7 +87,7 @@ pub const PLUGIN_KEYS: &[Key] = &[
     Key::new("fs", Form::List(&Form::Table(FS_KEYS)), "mounts it may read or write"),
     Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
     Key::new("secret", Form::List(&Form::Text), "secrets it may use, as placeholders"),
-    Key::new("env", Form::Names(&Form::Text), "settings it may read, by name"),
+    Key::new("env", Form::List(&Form::Table(ENV_KEYS)), "settings it may read"),
     Key::new("clock", Form::Bool, "whether it may know the time"),
     Key::new("random", Form::Bool, "whether it gets random bytes"),
     Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
@@ -257,11 +263,8 @@ impl Powers {
         unasked.extend(more.filter(|_| asked("secret")));
         let more = setting.env.iter().filter(|(name, _)| !env(name)).map(|(name, _)| format!("env {name}"));
         unasked.extend(more.filter(|_| asked("env")));
-        let mounts = |mount: &Str| {
-            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Fs(known, _) if known == mount))
-        };
-        let more =
-            grant.fs.iter().filter(|rule| !mounts(&rule.mount)).map(|rule| format!("fs {}", rule.mount));
+        let more = grant.fs.iter().filter(|rule| !manifest.asks_fs(&rule.mount, rule.access));
+        let more = more.map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));
         unasked.extend(more.filter(|_| asked("fs")));
         let more = grant.net.iter().filter(|rule| !manifest.may_ask_net(rule));
         let more = more.map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));

@@ -331,10 +331,9 @@ impl Loader<'_> {
             let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
             let truth = |key: &str| matches!(item.get(key).map(|node| &node.data), Some(Data::Bool(true)));
             let grant = Grant { to: power_of(&key.name).into(), ..self.grant(item) };
-            let env = item.get("env").map_or(&[][..], Node::entries);
-            let env = env.iter().map(|(key, value)| {
-                (Str::from(key.name.as_str()), Str::from(value.text().unwrap_or_default()))
-            });
+            let written =
+                |item: &Node, key: &str| Str::from(item.get(key).and_then(Node::text).unwrap_or_default());
+            let env = items(item, "env").iter().map(|item| (written(item, "name"), written(item, "value")));
             out.push(Setting {
                 name: key.name.as_str().into(),
                 path: text("path").into(),

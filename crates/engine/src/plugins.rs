@@ -10,7 +10,8 @@ use ringmail_core::label::TagTable;
 use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
-    CallFigures, CallLimits, Confined, Granted, Halt, LoadError, ModuleCache, NoDesk, Surface, Walls, surface,
+    CallFigures, CallLimits, Confined, Granted, Halt, LoadError, MEMORY_BYTES_MAX, MODULE_BYTES_MAX,
+    ModuleCache, NoDesk, Surface, Walls, surface,
 };
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -21,9 +22,7 @@ use std::time::Duration;
 /// What a plugin's manifest is called.
 pub const PLUGIN_FILE: &str = "plugin.toml";
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
-const MODULE_BYTES_MAX: u64 = 64 << 20;
 /// What no setting raises.
-const MEMORY_BYTES_MAX: usize = 1 << 30;
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// The plugins an engine has.
@@ -91,7 +90,7 @@ impl PluginFolder {
         let text = text.map_err(|_| fail(format!("`{}` is not UTF-8 text", name.display())))?;
         let source = Source::new(name.display().to_string(), text);
         let manifest = toml::parse(&source).and_then(|node| Manifest::load(&node, &source, tags))?;
-        let module = read(&path.join(&manifest.module), MODULE_BYTES_MAX).map_err(fail)?;
+        let module = read(&path.join(&manifest.module), MODULE_BYTES_MAX as u64).map_err(fail)?;
         let digest = digest(&bytes, &module);
         Ok(PluginFolder { manifest, module, digest })
     }
@@ -129,7 +128,8 @@ impl AlonePlugin<'_> {
         let limits = plugin_limits(manifest.limits);
         let ended = self.confined.call(&to_string(args), &limits, NoDesk).await;
         let output = output_of(ended.result, limits.output_bytes_max)?;
-        gives(manifest, &output)?;
+        let checked = manifest.returns.as_ref().map_or(Ok(()), |schema| schema.check(&output));
+        checked.map_err(|wrong| gate::invalid("the output", &wrong))?;
         Ok(output)
     }
 }
@@ -138,12 +138,6 @@ impl AlonePlugin<'_> {
 pub(crate) fn takes(manifest: &Manifest, args: &Value) -> Result<(), Failure> {
     let checked = manifest.input.as_ref().map_or(Ok(()), |schema| schema.check(args));
     checked.map_err(|wrong| gate::invalid("the input", &wrong))
-}
-
-/// Whether an output is what a plugin gives.
-pub(crate) fn gives(manifest: &Manifest, output: &Value) -> Result<(), Failure> {
-    let checked = manifest.returns.as_ref().map_or(Ok(()), |schema| schema.check(output));
-    checked.map_err(|wrong| gate::invalid("the output", &wrong))
 }
 
 /// What a guest brought, or why it did not, in the words of links.

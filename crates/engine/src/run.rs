@@ -704,6 +704,6 @@ impl Way {
 
 /// What the schemas of a link's and its chain's output may add.
 fn returned(plan: &Plan, link: &Link) -> Label {
-    let schemas = [&link.returns, &plan.returns].into_iter().flatten();
+    let schemas = link.promises().chain(&plan.returns);
     schemas.fold(Label::BOTTOM, |label, schema| label.join(schema.may_labels().all()))
 }

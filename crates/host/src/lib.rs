@@ -14,5 +14,5 @@ pub use cache::ModuleCache;
 pub use call::{CallFigures, Ended, Halt};
 pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Reply};
 pub use limits::CallLimits;
-pub use load::{Confined, Granted, LoadError, Surface, surface};
-pub use walls::{Walls, WallsError};
+pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
+pub use walls::{MEMORY_BYTES_MAX, Walls, WallsError};

@@ -11,7 +11,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 /// Largest module.
-const MODULE_BYTES_MAX: usize = 64 << 20;
+pub const MODULE_BYTES_MAX: usize = 64 << 20;
 /// What a guest exports.
 const EXPORT: &str = "call";
 /// Imports that hold types and nothing else.

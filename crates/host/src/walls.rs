@@ -13,7 +13,7 @@ use wasmtime::{
 /// Calls that run at the same time; others wait their turn.
 const CALLS_MAX: u32 = 256;
 /// Largest single memory, whatever is granted.
-const MEMORY_BYTES_MAX: usize = 1 << 30;
+pub const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// What one component may be made of. Every call that has a slot finds room for that much.
 const INSTANCES_MAX: u32 = 32;
 const MEMORIES_MAX: u32 = 4;
@@ -28,7 +28,7 @@ const KEEP_BYTES: usize = 512 << 10;
 const METADATA_BYTES_MAX: usize = 16 << 20;
 
 /// How often running guests are looked at.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a call before the clock rests.
 const TICKS_IDLE_MAX: u32 = 100;
 

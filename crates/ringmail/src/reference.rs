@@ -15,7 +15,7 @@ use ringmail_engine::core::grant::{
 };
 use ringmail_engine::core::kind::{Kind, With};
 use ringmail_engine::core::plugin::{
-    ASK_FS_KEYS, ASK_NET_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, USE_KEYS, manifest_schema,
+    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, USE_KEYS, manifest_schema,
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
@@ -152,6 +152,7 @@ fn project() -> String {
         ("`effect` of a grant, each", EFFECT_KEYS),
         ("`respond` of a grant", RESPOND_KEYS),
         ("`[plugin.NAME]`", PLUGIN_KEYS),
+        ("`env` of a plugin, each", ENV_KEYS),
         ("`limits` of a plugin", USE_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),

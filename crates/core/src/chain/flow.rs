@@ -340,9 +340,13 @@ impl Ahead<'_> {
                 }
                 all.unwrap_or_default().joined(asked.0, asked.1)
             }
-            Detail::Plugin { ways, .. } => {
+            Detail::Plugin { plugin, ways } => {
                 // What it asks is made of all it was given and all it was told.
-                let mut told = plain.worst.all();
+                // A text that holds a placeholder carries the tag of its secret.
+                let secrets = self.authority.secrets.iter();
+                let held = secrets.filter(|secret| plugin.powers.secrets.contains(&secret.name));
+                let tags = held.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
+                let mut told = plain.worst.all().join(Label { tags, ..Label::BOTTOM });
                 for (_, body) in ways {
                     let call = Bounds::new(plain.best.all(), told);
                     let start = Start { control: (base.0, told), ..start };
@@ -365,7 +369,7 @@ impl Ahead<'_> {
             }
             None => output,
         };
-        link.returns.as_ref().map_or_else(|| output.clone(), |schema| output.shaped(schema))
+        link.promises().fold(output, |output, schema| output.shaped(schema))
     }
 
     fn passed(&self, link: &Link, args: &Bounds) -> Bounds {

@@ -197,11 +197,6 @@ impl<'l> Loader<'l, '_> {
             );
         }
         let duration = |key: &str| node.get(key).and_then(Node::text).and_then(|text| duration_ms(text).ok());
-        let returns = node.get("returns").and_then(|node| self.schema(node));
-        let promised = match &detail {
-            Detail::Plugin { plugin, .. } => plugin.manifest.returns.clone(),
-            _ => None,
-        };
         let settings =
             kind.settings.iter().filter_map(|key| Some((key.name, node.get(key.name)?.to_value())));
         Link {
@@ -222,7 +217,7 @@ impl<'l> Loader<'l, '_> {
             idempotency_key,
             concurrency: int(node.get("concurrency")).and_then(|int| u32::try_from(int).ok()),
             middleware: self.middleware(node.get("middleware")),
-            returns: returns.or(promised),
+            returns: node.get("returns").and_then(|node| self.schema(node)),
         }
     }
 

@@ -283,6 +283,15 @@ impl Link {
         matches!(self.kind.role, Role::Extract | Role::Endorse | Role::Declassify)
     }
 
+    /// What its output must fit: what its plugin promises, and what the link itself says.
+    pub fn promises(&self) -> impl Iterator<Item = &Schema> {
+        let plugin = match &self.detail {
+            Detail::Plugin { plugin, .. } => plugin.manifest.returns.as_ref(),
+            _ => None,
+        };
+        plugin.into_iter().chain(&self.returns)
+    }
+
     /// The plans inside this link.
     pub fn bodies(&self) -> Vec<&Arc<Plan>> {
         match &self.detail {

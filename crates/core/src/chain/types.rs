@@ -73,7 +73,7 @@ fn types_of(
             Detail::Act(_) | Detail::Validate(..) => with.member("value").unwrap_or(Shape::ANY),
             _ => Shape::ANY,
         };
-        let shape = link.returns.as_ref().map_or(shape, |schema| schema.shape().clone());
+        let shape = link.promises().fold(shape, |_, schema| schema.shape().clone());
         shapes.insert(
             at,
             link.fallback

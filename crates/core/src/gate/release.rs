@@ -194,9 +194,10 @@ fn weigh(output: &Labeled, plan: &Plan, link: &Link, run: &mut Run) -> Result<()
 }
 
 fn fit(link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
-    let Some(returns) = &link.returns else { return Ok(()) };
-    returns.check(&output.value).map_err(|mismatches| invalid("the output", &mismatches))?;
-    output.labels = returns.label(&output.value, &output.labels);
+    for schema in link.promises() {
+        schema.check(&output.value).map_err(|mismatches| invalid("the output", &mismatches))?;
+        output.labels = schema.label(&output.value, &output.labels);
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use super::chain::blocked;
 use super::{Call, Runs, fail};
 use crate::bound::{Bound, Called};
-use crate::plugins::{gives, output_of, takes};
+use crate::plugins::{output_of, takes};
 use crate::run::{Way, pass};
 use ringmail_core::chain::walk::Frame;
 use ringmail_core::chain::{Detail, Link};
@@ -69,12 +69,7 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     if !ended.printed.is_empty() {
         printer.print(&ended.printed).await;
     }
-    let result = output_of(ended.result, limits.output_bytes_max).and_then(|value| {
-        gives(&plugin.manifest, &value)?;
-        let schema = plugin.manifest.returns.as_ref();
-        told.answered(schema.map_or(Label::BOTTOM, |schema| schema.label(&value, &Labels::default()).all()));
-        Ok(value)
-    });
+    let result = output_of(ended.result, limits.output_bytes_max);
     guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
     match result {
         Ok(value) => {

@@ -145,9 +145,9 @@ fn what_changes_nothing_is_a_problem() {
         ("", "random = true", "random"),
         ("", "log = {}", "log"),
         ("", "net = [{ address = \"https://a.example\" }]", "net"),
-        ("", "env = { a = \"1\" }", "env"),
+        ("", "env = [{ name = \"a\", value = \"1\" }]", "env"),
         (asked, "secret = [\"b\"]", "secret b"),
-        (asked, "env = { b = \"1\" }", "env b"),
+        (asked, "env = [{ name = \"b\", value = \"1\" }]", "env b"),
         (
             "[[net]]\naddress = \"https://a.example\"\nreason = \"r\"\n",
             "net = [{ address = \"https://a.example\" }, { address = \"https://b.example\" }]",
@@ -155,8 +155,8 @@ fn what_changes_nothing_is_a_problem() {
         ),
         (
             "[[fs]]\nmount = \"in\"\naccess = \"read\"\nreason = \"r\"\n",
-            "fs = [{ mount = \"out\", access = \"read\" }]",
-            "fs out",
+            "fs = [{ mount = \"in\", access = \"write\" }]",
+            "fs write in",
         ),
     ] {
         let fault = Given { asks, grants, project, ..Given::default() }.fault(|_| (), None);
@@ -394,6 +394,103 @@ async fn each_limit_of_project_and_manifest_holds_and_the_narrower_one_wins() {
             let ended = given.run("1").await;
             assert_eq!(ended, format!("`t.p` failed: {expected}"), "{limit}");
         }
+    }
+}
+
+/// A guest that hands the name between its quotes to `$f`, and answers with the text that comes back, or fails.
+const OF_NAME: &str =
+    "(call $f (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2)) (i32.const 200))
+    (if (result i32) (i32.eq (i32.load8_u (i32.const 200)) (i32.const #))
+      (then (call $ok (i32.load (i32.const 204)) (i32.load (i32.const 208))))
+      (else (call $err (local.get $p) (local.get $n))))";
+
+#[tokio::test]
+async fn settings_of_the_project_reach_the_plugin_and_no_others_do() {
+    let imports = r#"(import "ringmail:plugin/config@0.1.0" "get" (func $f (param i32 i32 i32)))"#;
+    let call = OF_NAME.replace('#', "1");
+    let given = Given {
+        guest: Guest { imports, call: &call, ..Guest::default() },
+        asks: "[[env]]\nname = \"GREETING\"\nreason = \"r\"\n",
+        grants: "env = [{ name = \"GREETING\", value = \"[1]\" }]",
+        ..Given::default()
+    };
+    assert_eq!(given.run("\"GREETING\"").await, "[1]");
+    assert!(given.run("\"PATH\"").await.starts_with("`t.p` failed: native"));
+}
+
+#[tokio::test]
+async fn a_file_of_a_plugin_is_judged_and_labelled_like_any_other() {
+    let imports = r#"(import "ringmail:plugin/files@0.1.0" "read" (func $f (param i32 i32 i32)))"#;
+    let call = OF_NAME.replace('#', "0");
+    let given = Given {
+        guest: Guest { imports, call: &call, ..Guest::default() },
+        asks: "[[fs]]\nmount = \"in\"\naccess = \"read\"\nreason = \"r\"\n",
+        grants: "fs = [{ mount = \"in\", access = \"read\", label = [\"inner\"], extensions = [\"json\"] }]",
+        project: "[mount.in]\npath = \"p\"\n[[grant]]\nto = \"t\"\nreason = \"r\"\nrespond = { clearance = [\"inner\"] }",
+        ..Given::default()
+    };
+    let bench = given.bench();
+    std::fs::write(bench.folder.path().join("p/a.json"), "[1, 2]").unwrap();
+    let report = bench.run(&[&CHAIN.replace("${input}", "in:a.json")], "{}").await;
+    assert_eq!(shown(&report), "[1,2]");
+    assert_eq!(report.labels(), [(String::new(), "untrusted · inner · from t.p.file".to_string())]);
+    for denied in ["in:plugin.toml", "in:../ringmail.toml", "out:a.json", "/etc/passwd"] {
+        let report = bench.run(&[&CHAIN.replace("${input}", denied)], "{}").await;
+        assert!(shown(&report).starts_with("`t.p` failed: native"), "{denied}: {}", shown(&report));
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_a_plugin_is_written_where_it_may_log() {
+    let imports = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
+    let call = "(call $log (i32.const 2) (local.get $p) (local.get $n) (i32.const 200)) (call $ok (local.get $p) (local.get $n))";
+    let asks = "[log]\nreason = \"r\"\n";
+    let guest = Guest { imports, call, ..Guest::default() };
+    let bench = Given { guest, asks, grants: "log = {}", ..Given::default() }.bench();
+    assert_eq!(shown(&bench.run(&[CHAIN], "5").await), "5");
+    let lines = bench.log.0.lock().unwrap();
+    let line = lines.first().unwrap();
+    assert_eq!((&*line.link, &*line.level, &*line.message), ("t.p.log", "warn", "5"));
+}
+
+#[tokio::test]
+async fn time_and_chance_are_linked_where_they_are_granted() {
+    let clock = r#"(import "ringmail:plugin/clock@0.1.0" "now" (func $now (result i64)))"#;
+    let random = r#"(import "ringmail:plugin/random@0.1.0" "bytes" (func $bytes (param i32 i32)))"#;
+    let now = "(if (i64.lt_u (call $now) (i64.const 1700000000000)) (then (unreachable))) (call $ok (local.get $p) (local.get $n))";
+    let bytes = "(call $bytes (i32.const 8) (i32.const 200)) (if (i64.eqz (i64.load (i32.load (i32.const 200)))) (then (unreachable))) (call $ok (local.get $p) (local.get $n))";
+    for (name, imports, call) in [("clock", clock, now), ("random", random, bytes)] {
+        let asks = format!("[{name}]\nreason = \"r\"\n");
+        let (granted, not) = (format!("{name} = true"), format!("{name} = false"));
+        let given = |grants| Given {
+            guest: Guest { imports, call, ..Guest::default() },
+            asks: &asks,
+            grants,
+            ..Given::default()
+        };
+        assert_eq!(given(&granted).run("1").await, "1");
+        assert!(
+            given(&not).fault(|_| (), None).contains(&format!("`{name}` is not both asked for and granted"))
+        );
+    }
+}
+
+/// A tag on one path of what a plugin promises does not taint another, and no `returns` of the chain takes it away.
+#[tokio::test]
+async fn labels_of_the_manifest_stay_where_they_are() {
+    let asks = "[returns]\ntype = \"object\"\n[returns.properties.card]\ntype = \"string\"\nx-ringmail-label = [\"pii\"]\n[returns.properties.id]\ntype = \"integer\"\n";
+    let bench = Given { asks, ..Given::default() }.bench();
+    for returns in ["", ", returns: {type: object, additionalProperties: true}"] {
+        let chain = CHAIN.replace("with: '${input}'", &format!("with: {{card: '4111', id: 7}}{returns}"));
+        let of = |path: &str| chain.replace("${p}", &format!("${{p.{path}}}"));
+        assert_eq!(shown(&bench.run(&[&of("id")], "{}").await), "7");
+        // Where the check knows beforehand, there is no run.
+        let problems = bench.problems(&of("card"));
+        let refused = match problems.is_empty() {
+            true => shown(&bench.run(&[&of("card")], "{}").await),
+            false => problems,
+        };
+        assert!(refused.contains("carries `pii`"), "{refused}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::check::{verdict_json, verdict_lines, verdicts_of};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::progress::duration;
-use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json, time};
 use ringmail_engine::Engine;
 use ringmail_engine::core::chain::{Arrow, Link, On, Plan};
 use ringmail_engine::core::grant::Grant;
@@ -78,7 +78,7 @@ fn text(engine: &Engine, plan: &Arc<Plan>) -> String {
         out.push_str("  none: nothing in it may reach anything\n");
     }
     for grant in grants {
-        out.push_str(&format!("  {} {}\n", clean(&grant.to), paint(DIM, &clean(&grant.reason))));
+        out.push_str(&format!("  {} {}\n", clean(&grant.to), paint(DIM, &clean(&decided(&grant)))));
         for power in powers(&grant) {
             out.push_str(&format!("    {}\n", clean(&power)));
         }
@@ -143,6 +143,13 @@ fn plugin_powers(plan: &Plan) -> BTreeSet<Str> {
         .collect()
 }
 
+/// Why there is a grant, who approved it, and until when.
+pub(super) fn decided(grant: &Grant) -> String {
+    let by = grant.approved_by.as_ref().map(|by| format!(", approved by {by}"));
+    let until = grant.expires_ms.map(|end_ms| format!(", until {}", time(end_ms)));
+    format!("{}{}{}", grant.reason, by.unwrap_or_default(), until.unwrap_or_default())
+}
+
 pub(super) fn powers(grant: &Grant) -> Vec<String> {
     let net =
         grant.net.iter().map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
@@ -172,6 +179,8 @@ fn describe(engine: &Engine, plan: &Arc<Plan>) -> Vec<(&'static str, Value)> {
                 Value::map([
                     ("to", Value::Str(grant.to.clone())),
                     ("reason", Value::Str(grant.reason.clone())),
+                    ("approved_by", grant.approved_by.clone().map_or(Value::Null, Value::Str)),
+                    ("expires", grant.expires_ms.map_or(Value::Null, |end_ms| Value::from(time(end_ms)))),
                     ("powers", Value::list(powers(grant).into_iter().map(Value::from))),
                 ])
             })),

@@ -6,7 +6,7 @@ mod new;
 mod test;
 
 use super::Common;
-use super::inspect::{powers, size};
+use super::inspect::{decided, powers, size};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::progress::duration;
@@ -162,6 +162,9 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
     out.push_str(&asks(&plugin.manifest, |asked| Some(has(plugin, asked))));
     out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
+    for grant in grants(engine, name) {
+        out.push_str(&format!("  {}\n", paint(DIM, &clean(&decided(&grant)))));
+    }
     let granted: Vec<String> = grants(engine, name).iter().flat_map(|grant| granted(grant, plugin)).collect();
     if granted.is_empty() {
         out.push_str("  nothing: it sees its arguments and gives an output\n");
@@ -258,7 +261,8 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     let list =
         |name: &str, items: String| if items.is_empty() { items } else { format!("{name} = [\n{items}]\n") };
     let secrets: Vec<String> = asks("secret").map(Asked::words).collect();
-    let env: Vec<String> = asks("env").map(|asked| format!("{} = \"...\"", asked.words())).collect();
+    let env = asks("env").map(|asked| format!("  {{ name = {:?}, value = \"...\" }},\n", asked.words()));
+    let env: String = env.collect();
     let mut out = format!("[plugin.{}]\npath = {:?}\n", read.manifest.name, folder.display().to_string());
     out.push_str(&format!("digest = \"{}\"\nreason = \"...\"\n", read.digest));
     out.push_str(&list("net", net.collect()));
@@ -271,9 +275,7 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     if !secrets.is_empty() {
         out.push_str(&format!("secret = {secrets:?}\n"));
     }
-    if !env.is_empty() {
-        out.push_str(&format!("env = {{ {} }}\n", env.join(", ")));
-    }
+    out.push_str(&list("env", env));
     clean(&out).into_owned()
 }
 
