@@ -30,8 +30,11 @@ pub const MANIFEST_KEYS: &[Key] = &[
     Key::new("env", Form::List(&Form::Table(NAMED_KEYS)), "settings it reads"),
     Key::new("clock", Form::Table(REASON_ONLY), "it asks what time it is"),
     Key::new("random", Form::Table(REASON_ONLY), "it asks for random bytes"),
+    Key::new("tool", Form::List(&Form::Table(TOOL_KEYS)), "chains of the project that it calls"),
     Key::new("limits", Form::Table(USE_KEYS), "the most one call needs"),
 ];
+
+pub const TOOL_KEYS: &[Key] = &[Key::required("name", Form::Name, "the chain's name"), REASON];
 
 pub const ASK_NET_KEYS: &[Key] = &[
     Key::required("address", Form::Text, "`https://host[:port]`; the host may be `*.name`"),
@@ -90,11 +93,19 @@ pub const PLUGIN_KEYS: &[Key] = &[
     Key::new("env", Form::List(&Form::Table(ENV_KEYS)), "settings it may read"),
     Key::new("clock", Form::Bool, "whether it may know the time"),
     Key::new("random", Form::Bool, "whether it gets random bytes"),
+    Key::new(
+        "tool",
+        Form::List(&Form::Name),
+        "chains it may call; what they may do stands in their own grants",
+    ),
     Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
 ];
 
 /// How a host call of a capability is made: the link kind that does it, and the link's name.
 pub const WAYS: &[(&str, &str)] = &[("net", "http"), ("fs", "file"), ("log", "log")];
+
+/// The capability whose calls are calls of chains.
+pub const TOOL: &str = "tool";
 
 /// What grants of a plugin are for, among those for chains and links.
 pub fn power_of(plugin: &str) -> String {
@@ -140,6 +151,7 @@ pub enum Asked {
     Env(Str),
     Clock,
     Random,
+    Tool(Str),
 }
 
 impl Asked {
@@ -153,6 +165,7 @@ impl Asked {
             Asked::Env(_) => "env",
             Asked::Clock => "clock",
             Asked::Random => "random",
+            Asked::Tool(_) => "tool",
         }
     }
 
@@ -161,7 +174,7 @@ impl Asked {
         match self {
             Asked::Net(pattern, methods) => format!("{} {}", methods.join("/"), pattern.as_str()),
             Asked::Fs(mount, access) => format!("{} {mount}", access.name()),
-            Asked::Secret(name) | Asked::Env(name) => name.to_string(),
+            Asked::Secret(name) | Asked::Env(name) | Asked::Tool(name) => name.to_string(),
             Asked::Log | Asked::Clock | Asked::Random => String::new(),
         }
     }
@@ -207,6 +220,7 @@ pub struct Setting {
     pub env: Vec<(Str, Str)>,
     pub clock: bool,
     pub random: bool,
+    pub tools: Vec<Str>,
     pub limits: Use,
     pub span: Span,
 }
@@ -218,6 +232,8 @@ pub struct Powers {
     pub capabilities: Vec<&'static str>,
     pub secrets: Vec<Str>,
     pub env: Vec<(Str, Str)>,
+    /// The chains it may call.
+    pub tools: Vec<Str>,
     pub limits: Use,
     /// Granted and never asked for: a setting that changes nothing.
     pub unasked: Vec<String>,
@@ -244,15 +260,19 @@ impl Powers {
             "secret" => !setting.secrets.is_empty(),
             "env" => !setting.env.is_empty(),
             "clock" => setting.clock,
-            _ => setting.random,
+            "random" => setting.random,
+            _ => !setting.tools.is_empty(),
         };
-        let names = ["net", "fs", "log", "secret", "env", "clock", "random"];
+        let names = ["net", "fs", "log", "secret", "env", "clock", "random", "tool"];
         let asked = |capability: &str| manifest.asks.iter().any(|ask| ask.what.capability() == capability);
         let secret = |name: &Str| {
             manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Secret(known) if known == name))
         };
         let env = |name: &Str| {
             manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Env(known) if known == name))
+        };
+        let tool = |name: &Str| {
+            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Tool(known) if known == name))
         };
         let mut unasked: Vec<String> = names
             .iter()
@@ -263,6 +283,8 @@ impl Powers {
         unasked.extend(more.filter(|_| asked("secret")));
         let more = setting.env.iter().filter(|(name, _)| !env(name)).map(|(name, _)| format!("env {name}"));
         unasked.extend(more.filter(|_| asked("env")));
+        let more = setting.tools.iter().filter(|name| !tool(name)).map(|name| format!("tool {name}"));
+        unasked.extend(more.filter(|_| asked("tool")));
         let more = grant.fs.iter().filter(|rule| !manifest.asks_fs(&rule.mount, rule.access));
         let more = more.map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));
         unasked.extend(more.filter(|_| asked("fs")));
@@ -273,6 +295,7 @@ impl Powers {
             capabilities: names.into_iter().filter(|name| asked(name) && granted(name)).collect(),
             secrets: setting.secrets.iter().filter(|name| secret(name)).cloned().collect(),
             env: setting.env.iter().filter(|(name, _)| env(name)).cloned().collect(),
+            tools: setting.tools.iter().filter(|name| tool(name)).cloned().collect(),
             limits: setting.limits.within(manifest.limits),
             unasked,
         }
@@ -413,5 +436,6 @@ fn asks(node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Vec<Ask> 
     out.extend(items("env").iter().map(|item| ask(item, Asked::Env(text(item, "name")))));
     out.extend(node.get("clock").map(|item| ask(item, Asked::Clock)));
     out.extend(node.get("random").map(|item| ask(item, Asked::Random)));
+    out.extend(items("tool").iter().map(|item| ask(item, Asked::Tool(text(item, "name")))));
     out
 }

@@ -343,6 +343,7 @@ impl Loader<'_> {
                 env: env.collect(),
                 clock: truth("clock"),
                 random: truth("random"),
+                tools: texts(Some(item), "tool").map(|(name, _)| name.into()).collect(),
                 limits: usage(item.get("limits")),
                 span: key.span,
             });

@@ -21,7 +21,7 @@ use ringmail_core::doc::{Problems, Source, toml, yaml};
 use ringmail_core::gate::{Authority, CALLER};
 use ringmail_core::grant::{Grants, SecretRule};
 use ringmail_core::label::{Label, Labeled, Labels, TagTable};
-use ringmail_core::plugin::Plugin;
+use ringmail_core::plugin::{Plugin, power_of};
 use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
@@ -275,6 +275,7 @@ impl Engine {
         for plan in plans {
             collect_names(plan, &mut names);
         }
+        self.check_tools(&names, plans, problems);
         for grant in self.0.authority.grants.all() {
             if let (Some(Some(plugin)), Some(spot)) = (names.get(&grant.to), &grant.spot) {
                 let message = format!("`{}` is a plugin's, which this grant gives nothing", grant.to);
@@ -292,6 +293,29 @@ impl Engine {
                     problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
                 }
                 None => problems.add(&spot.source, spot.span, message),
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Tools that no chain is, granted to plugins that no chain calls: where one does, its link is told of.
+    fn check_tools(&self, names: &BTreeMap<Str, Option<Str>>, plans: &[Arc<Plan>], problems: &mut Problems) {
+        for plugin in self.0.plugins.known().values() {
+            for tool in plugin.powers.tools.iter().filter(|tool| !names.contains_key(*tool)) {
+                let power = power_of(&plugin.manifest.name);
+                let grant = self.0.authority.grants.all().iter().find(|grant| *grant.to == *power);
+                let Some(spot) = grant.and_then(|grant| grant.spot.as_ref()) else { continue };
+                let message = format!("`{tool}` is granted as a tool, and there is no such chain");
+                if plans.iter().any(|plan| calls(plan, tool)) {
+                    continue;
+                }
+                match ringmail_core::doc::suggest(tool, plans.iter().map(|plan| &*plan.name)) {
+                    Some(near) => {
+                        problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
+                    }
+                    None => problems.add(&spot.source, spot.span, message),
+                }
             }
         }
     }
@@ -323,7 +347,9 @@ fn check_recursion(plan: &Arc<Plan>, all: &BTreeMap<Str, Arc<Plan>>, problems: &
             if chain == plan.name && depth_max <= 1 {
                 let circle = path.iter().chain([&chain]).map(|name| &**name).collect::<Vec<_>>().join(" -> ");
                 let message = format!("chains call each other in a circle: {circle}");
-                problems.add_help(&at.source, span, message, "bound it: `depth: N` on the link that calls");
+                let help =
+                    "bound it: `depth: N` on the link that calls; a tool cannot lead back to its caller";
+                problems.add_help(&at.source, span, message, help);
             } else if depth_max <= 1
                 && seen.insert(chain.clone())
                 && let Some(next) = all.get(&chain)

@@ -24,6 +24,7 @@ mod builder;
 mod chain;
 mod clock;
 mod ctx;
+mod desk;
 mod egress;
 mod ends;
 mod engine;

@@ -12,7 +12,7 @@ mod wasi;
 
 pub use cache::ModuleCache;
 pub use call::{CallFigures, Ended, Halt};
-pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Reply};
+pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Reply, ToolCard};
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
 pub use walls::{MEMORY_BYTES_MAX, Walls, WallsError};

@@ -347,16 +347,16 @@ impl Ahead<'_> {
                 let held = secrets.filter(|secret| plugin.powers.secrets.contains(&secret.name));
                 let tags = held.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
                 let mut told = plain.worst.all().join(Label { tags, ..Label::BOTTOM });
-                for (_, body) in ways {
+                for way in ways {
                     let call = Bounds::new(plain.best.all(), told);
                     let start = Start { control: (base.0, told), ..start };
                     let quiet = std::mem::replace(&mut self.quiet, true);
-                    told = told.join(self.body(body, start, known, &[], &call).worst.all());
+                    told = told.join(self.body(&way.body, start, known, &[], &call).worst.all());
                     self.quiet = quiet;
                 }
-                for (_, body) in ways {
+                for way in ways {
                     let call = Bounds::new(plain.best.all(), told);
-                    self.body(body, Start { control: (base.0, told), ..start }, known, &[], &call);
+                    self.body(&way.body, Start { control: (base.0, told), ..start }, known, &[], &call);
                 }
                 Bounds::new(plain.best.all(), told)
             }

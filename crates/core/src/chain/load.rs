@@ -4,7 +4,7 @@ use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
 use super::names::{ListNames, PlanNames, RESERVED};
-use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
+use super::{Act, Cache, Case, Detail, Edge, Link, On, Outlet, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
 use crate::doc::{Data, Node, NodeKey, Problems, Source, Span, suggest};
@@ -12,7 +12,7 @@ use crate::expr::{Expr, Names};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role, With};
 use crate::label::{TagTable, Tags};
-use crate::plugin::{Plugin, WAYS, power_of};
+use crate::plugin::{Plugin, TOOL, WAYS, power_of};
 use crate::run::Limits;
 use crate::schema::{Schema, is_tag_name};
 use crate::template::{Place, Template, expression};
@@ -423,14 +423,28 @@ impl<'l> Loader<'l, '_> {
             self.problems.add_help(self.source, named.span, message, help);
             return Detail::Nothing;
         };
+        self.power = Some(power_of(name).into());
         let ways = WAYS.iter().filter(|(capability, _)| plugin.powers.has(capability));
-        let ways = ways.map(|(capability, kind)| {
-            self.power = Some(power_of(name).into());
-            let body = self.body(full.clone(), &way_body(kind, named.span), &["call"], names);
-            self.power = None;
-            (*capability, body)
-        });
-        Detail::Plugin { ways: ways.collect(), plugin }
+        let mut ways: Vec<Outlet> = ways
+            .map(|(capability, kind)| {
+                let body = self.body(full.clone(), &way_body(kind, kind, &[], named.span), &["call"], names);
+                Outlet { capability, tool: None, body }
+            })
+            .collect();
+        self.power = None;
+        ways.extend(plugin.powers.tools.iter().map(|tool| self.tool(full, tool, named.span, names)));
+        Detail::Plugin { ways, plugin }
+    }
+
+    /// A chain that a guest may call: a link of its own, named after it.
+    fn tool(&mut self, full: &Str, tool: &Str, span: Span, names: &mut PlanNames<'_>) -> Outlet {
+        let settings = [entry("chain", text_node(tool, span))];
+        let body = way_body(&format!("{TOOL}_{tool}"), "chain", &settings, span);
+        Outlet {
+            capability: TOOL,
+            tool: Some(tool.clone()),
+            body: self.body(full.clone(), &body, &["call"], names),
+        }
     }
 
     /// Loads what stands under `do`, `chain` or `value` as a plan of its own.
@@ -717,11 +731,12 @@ fn chain_body(chain: &Node, with: Option<&Node>) -> Node {
     Node { span: chain.span, data: Data::Map(vec![entry("links", links), entry("output", output)]) }
 }
 
-/// One link of this kind, called as the kind, which takes what it is handed as it is.
-fn way_body(kind: &str, span: Span) -> Node {
-    let link = vec![entry("kind", text_node(kind, span)), entry("with", text_node("${call}", span))];
-    let links = Node { span, data: Data::Map(vec![entry(kind, Node { span, data: Data::Map(link) })]) };
-    let output = text_node(&format!("${{{kind}}}"), span);
+/// One link of this kind, which takes what it is handed as it is.
+fn way_body(name: &str, kind: &str, settings: &[(NodeKey, Node)], span: Span) -> Node {
+    let mut link = vec![entry("kind", text_node(kind, span)), entry("with", text_node("${call}", span))];
+    link.extend(settings.iter().cloned());
+    let links = Node { span, data: Data::Map(vec![entry(name, Node { span, data: Data::Map(link) })]) };
+    let output = text_node(&format!("${{{name}}}"), span);
     let body = Node { span, data: Data::Map(vec![entry("links", links), entry("output", output)]) };
     Node { span, data: Data::Map(vec![entry("do", body)]) }
 }

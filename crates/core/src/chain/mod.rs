@@ -123,11 +123,20 @@ pub enum Detail {
     Extract(extract::Range, Tags),
     Act(Act),
     Validate(Option<Schema>, Option<&'static crate::checks::TextCheck>),
-    /// A guest, and a body for each way it has out, by capability.
+    /// A guest, and all its ways out.
     Plugin {
         plugin: Arc<Plugin>,
-        ways: Vec<(&'static str, Arc<Plan>)>,
+        ways: Vec<Outlet>,
     },
+}
+
+/// A way out of a guest, and the body that is the call.
+#[derive(Debug)]
+pub struct Outlet {
+    pub capability: &'static str,
+    /// Which tool, for the capability `tool`.
+    pub tool: Option<Str>,
+    pub body: Arc<Plan>,
 }
 
 /// One case of a choice; no condition means otherwise.
@@ -297,7 +306,7 @@ impl Link {
         match &self.detail {
             Detail::Each { body, .. } | Detail::Repeat { body, .. } => vec![body],
             Detail::Choice { cases } => cases.iter().map(|case| &case.body).collect(),
-            Detail::Plugin { ways, .. } => ways.iter().map(|(_, body)| body).collect(),
+            Detail::Plugin { ways, .. } => ways.iter().map(|way| &way.body).collect(),
             _ => Vec::new(),
         }
     }

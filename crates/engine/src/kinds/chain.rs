@@ -75,7 +75,7 @@ impl Runs for Run {
 }
 
 /// What stopped an inner chain, as the outer one sees it.
-pub(super) fn blocked(stop: Stop) -> Blocked {
+pub(crate) fn blocked(stop: Stop) -> Blocked {
     match stop {
         Stop::Refused(refusal) => Blocked::Refused(refusal),
         Stop::Failed { link, failure } => {

@@ -53,6 +53,8 @@ kinds! {
     plugin,
 }
 
+pub(crate) use chain::blocked;
+
 /// What runs links of a kind. A kind that is loaded is always one of these.
 pub(crate) fn runner(name: &str) -> &'static dyn Runs {
     RUNNERS.iter().find(|(kind, _)| kind.name == name).map_or(&Unknown, |(_, runner)| *runner)

@@ -28,4 +28,5 @@ mod seal;
 mod server;
 mod setup;
 mod told;
+mod tools;
 mod ways_round;

@@ -62,7 +62,7 @@ impl Given<'_> {
         self.bench_with(|builder| builder)
     }
 
-    fn bench_with(&self, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Bench {
+    pub fn bench_with(&self, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let (manifest, module) = self.write(folder.path());
         bench_in(folder, &self.text(&digest(manifest.as_bytes(), &module)), self.policy, more)
@@ -143,6 +143,8 @@ fn what_changes_nothing_is_a_problem() {
     for (asks, grants, unasked) in [
         ("", "clock = true", "clock"),
         ("", "random = true", "random"),
+        ("", "tool = [\"t\"]", "tool"),
+        ("[[tool]]\nname = \"a\"\nreason = \"r\"\n", "tool = [\"a\", \"b\"]", "tool b"),
         ("", "log = {}", "log"),
         ("", "net = [{ address = \"https://a.example\" }]", "net"),
         ("", "env = [{ name = \"a\", value = \"1\" }]", "env"),

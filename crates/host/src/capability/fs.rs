@@ -39,7 +39,7 @@ async fn act(
         args.push(("as", Value::from("base64")));
     }
     args.extend(content.map(|content| ("content", Value::from(STANDARD.encode(content)))));
-    let asked = Errand { capability: CAPABILITY.name, args: Value::map(args) };
+    let asked = Errand { capability: CAPABILITY.name, tool: None, args: Value::map(args) };
     Ok(store.data_mut().ask(|to| Question::Ask(asked, to))?.await?.map_err(Error::from))
 }
 

@@ -41,7 +41,7 @@ fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |mut store, (level, message): (Level, String)| {
             Box::new(async move {
                 let args = [("level", Value::from(level.word())), ("message", Value::from(message))];
-                let asked = Errand { capability: CAPABILITY.name, args: Value::map(args) };
+                let asked = Errand { capability: CAPABILITY.name, tool: None, args: Value::map(args) };
                 let answer = store.data_mut().ask(|to| Question::Ask(asked, to))?.await?;
                 Ok((answer.map(drop).map_err(Error::from),))
             })

@@ -35,13 +35,16 @@ capabilities! {
     env,
     clock,
     random,
+    tool,
 }
 
 /// What a guest asks of the world, as the link kind that does it takes it.
 #[derive(Debug)]
 pub struct Errand {
-    /// `net`, `fs` or `log`.
+    /// `net`, `fs`, `log` or `tool`.
     pub capability: &'static str,
+    /// Which tool.
+    pub tool: Option<String>,
     pub args: Value,
 }
 
@@ -63,6 +66,7 @@ pub(crate) enum Question {
     Setting(String, oneshot::Sender<Option<String>>),
     Now(oneshot::Sender<u64>),
     Random(u32, oneshot::Sender<Option<Vec<u8>>>),
+    Tools(oneshot::Sender<Vec<ToolCard>>),
 }
 
 /// Answers one question. A guest that is gone needs no answer.
@@ -85,6 +89,9 @@ pub(crate) async fn answer(desk: &mut impl Desk, question: Question) {
             let filled = desk.random(&mut bytes);
             let _gone = to.send(filled.then_some(bytes));
         }
+        Question::Tools(to) => {
+            let _gone = to.send(desk.tools());
+        }
     }
 }
 
@@ -97,6 +104,17 @@ pub trait Desk: Send {
     fn setting(&mut self, key: &str) -> Option<String>;
     fn now_ms(&mut self) -> u64;
     fn random(&mut self, into: &mut [u8]) -> bool;
+    /// The tools a guest may call.
+    fn tools(&mut self) -> Vec<ToolCard>;
+}
+
+/// What a guest is told of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCard {
+    pub name: String,
+    pub description: String,
+    /// JSON Schema of its input.
+    pub input: Option<String>,
 }
 
 /// Denies everything: for guests that stand alone.
@@ -124,6 +142,10 @@ impl Desk for NoDesk {
     fn random(&mut self, into: &mut [u8]) -> bool {
         into.fill(0);
         true
+    }
+
+    fn tools(&mut self) -> Vec<ToolCard> {
+        Vec::new()
     }
 }
 

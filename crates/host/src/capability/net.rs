@@ -54,7 +54,7 @@ fn asked(request: Request) -> Errand {
         ("expect", Value::from("any")),
     ];
     args.extend(request.body.map(|body| ("body", text(body))));
-    Errand { capability: CAPABILITY.name, args: Value::map(args) }
+    Errand { capability: CAPABILITY.name, tool: None, args: Value::map(args) }
 }
 
 fn response(answer: Value) -> Response {

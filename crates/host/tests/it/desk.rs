@@ -2,7 +2,9 @@
 
 use crate::guest::Guest;
 use ringmail_core::value::Value;
-use ringmail_host::{CallLimits, Confined, Denied, Desk, Ended, Errand, Granted, LoadError, Reply, Walls};
+use ringmail_host::{
+    CallLimits, Confined, Denied, Desk, Ended, Errand, Granted, LoadError, Reply, ToolCard, Walls,
+};
 use std::sync::{Arc, LazyLock, Mutex};
 
 pub static WALLS: LazyLock<Arc<Walls>> = LazyLock::new(|| Walls::new().unwrap());
@@ -56,5 +58,9 @@ impl Desk for TestDesk {
     fn random(&mut self, into: &mut [u8]) -> bool {
         into.fill(7);
         true
+    }
+
+    fn tools(&mut self) -> Vec<ToolCard> {
+        vec![ToolCard { name: "find".into(), ..ToolCard::default() }]
     }
 }

@@ -212,6 +212,7 @@ fn has(plugin: &Plugin, asked: &Asked) -> bool {
     match asked {
         Asked::Secret(name) => powers.secrets.contains(name),
         Asked::Env(name) => powers.env.iter().any(|(known, _)| known == name),
+        Asked::Tool(name) => powers.tools.contains(name),
         other => powers.has(other.capability()),
     }
 }
@@ -224,8 +225,9 @@ fn grants(engine: &Engine, plugin: &str) -> Vec<Arc<Grant>> {
 fn granted(grant: &Grant, plugin: &Plugin) -> Vec<String> {
     let secrets = plugin.powers.secrets.iter().map(|name| format!("secret {name}"));
     let env = plugin.powers.env.iter().map(|(name, value)| format!("env {name} = {value}"));
+    let tools = plugin.powers.tools.iter().map(|name| format!("tool {name}"));
     let plain = ["clock", "random"].into_iter().filter(|name| plugin.powers.has(name)).map(String::from);
-    powers(grant).into_iter().chain(secrets).chain(env).chain(plain).collect()
+    powers(grant).into_iter().chain(secrets).chain(env).chain(tools).chain(plain).collect()
 }
 
 fn limits(limits: Use) -> String {
@@ -260,7 +262,7 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     });
     let list =
         |name: &str, items: String| if items.is_empty() { items } else { format!("{name} = [\n{items}]\n") };
-    let secrets: Vec<String> = asks("secret").map(Asked::words).collect();
+    let names = |capability| asks(capability).map(Asked::words).collect::<Vec<String>>();
     let env = asks("env").map(|asked| format!("  {{ name = {:?}, value = \"...\" }},\n", asked.words()));
     let env: String = env.collect();
     let mut out = format!("[plugin.{}]\npath = {:?}\n", read.manifest.name, folder.display().to_string());
@@ -272,8 +274,10 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
             out.push_str(&format!("{written}\n"));
         }
     }
-    if !secrets.is_empty() {
-        out.push_str(&format!("secret = {secrets:?}\n"));
+    for (name, names) in [("secret", names("secret")), ("tool", names("tool"))] {
+        if !names.is_empty() {
+            out.push_str(&format!("{name} = {names:?}\n"));
+        }
     }
     out.push_str(&list("env", env));
     clean(&out).into_owned()
