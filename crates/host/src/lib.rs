@@ -5,6 +5,7 @@
 mod cache;
 mod call;
 mod capability;
+mod core_module;
 mod limits;
 mod load;
 mod walls;

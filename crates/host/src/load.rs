@@ -3,8 +3,10 @@
 use crate::cache::ModuleCache;
 use crate::call::State;
 use crate::capability::{CAPABILITIES, Capability};
+use crate::core_module::as_component;
 use crate::walls::Walls;
 use crate::wasi::{self, Given};
+use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::component::types::ComponentItem;
@@ -22,9 +24,9 @@ const TYPES: &str = "ringmail:plugin/types@0.1.0";
 pub enum LoadError {
     #[error("the module is larger than {MODULE_BYTES_MAX} bytes")]
     TooLarge,
-    #[error("the file is a core module, not a component")]
-    CoreModule,
-    #[error("the file is not a WebAssembly component: {0}")]
+    #[error("the core module does not fit the plugin world: {0}")]
+    CoreModule(String),
+    #[error("the file is not WebAssembly that can run here: {0}")]
     Malformed(String),
     #[error("it imports `{0}`, which no capability provides")]
     UnknownImport(String),
@@ -71,17 +73,18 @@ impl std::fmt::Debug for Confined {
 
 /// What a component imports and exports; runs nothing of it.
 pub fn surface(walls: &Walls, bytes: &[u8]) -> Result<Surface, LoadError> {
-    Ok(read(walls, &compile(walls, bytes)?))
+    Ok(read(walls, &compile(walls, &sized(walls, bytes)?)?))
 }
 
 impl Confined {
     /// Compiles a component and links it to the capabilities that were granted. Runs nothing of it.
     pub fn load(walls: &Arc<Walls>, bytes: &[u8], granted: Granted<'_>) -> Result<Confined, LoadError> {
-        let component = match granted.cache.and_then(|cache| cache.get(walls, bytes)) {
+        let bytes = sized(walls, bytes)?;
+        let component = match granted.cache.and_then(|cache| cache.get(walls, &bytes)) {
             Some(component) => component,
             None => {
-                let component = compile(walls, bytes)?;
-                granted.cache.iter().for_each(|cache| cache.put(walls, bytes, &component));
+                let component = compile(walls, &bytes)?;
+                granted.cache.iter().for_each(|cache| cache.put(walls, &bytes, &component));
                 component
             }
         };
@@ -112,15 +115,15 @@ fn provider(import: &str) -> Result<&'static Capability, LoadError> {
     found.copied().ok_or_else(|| LoadError::UnknownImport(import.into()))
 }
 
+/// The component that a file holds, as it is or wrapped around its core module.
+fn sized<'b>(walls: &Walls, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, LoadError> {
+    match bytes.len() > MODULE_BYTES_MAX {
+        true => Err(LoadError::TooLarge),
+        false => as_component(&walls.engine, bytes),
+    }
+}
+
 fn compile(walls: &Walls, bytes: &[u8]) -> Result<Component, LoadError> {
-    // The eighth byte tells the layers of the format apart.
-    const CORE: &[u8] = b"\0asm\x01\0\0\0";
-    if bytes.len() > MODULE_BYTES_MAX {
-        return Err(LoadError::TooLarge);
-    }
-    if bytes.starts_with(CORE) {
-        return Err(LoadError::CoreModule);
-    }
     Component::from_binary(&walls.engine, bytes)
         .map_err(|error| LoadError::Malformed(error.root_cause().to_string()))
 }

@@ -49,11 +49,13 @@ pub struct Given<'g> {
     pub grants: &'g str,
     pub project: &'g str,
     pub policy: &'g str,
+    /// Whether the module is a core module.
+    pub core: bool,
 }
 
 impl Default for Given<'_> {
     fn default() -> Self {
-        Given { guest: Guest::default(), asks: "", grants: "", project: "", policy: PERMIT_ALL }
+        Given { guest: Guest::default(), asks: "", grants: "", project: "", policy: PERMIT_ALL, core: false }
     }
 }
 
@@ -69,7 +71,8 @@ impl Given<'_> {
     }
 
     fn write(&self, folder: &Path) -> (String, Vec<u8>) {
-        let (manifest, module) = (format!("{MANIFEST}{}", self.asks), self.guest.component());
+        let manifest = format!("{MANIFEST}{}", self.asks);
+        let module = if self.core { self.guest.module() } else { self.guest.component() };
         std::fs::create_dir_all(folder.join("p")).unwrap();
         std::fs::write(folder.join("p").join(PLUGIN_FILE), &manifest).unwrap();
         std::fs::write(folder.join("p/plugin.wasm"), &module).unwrap();
@@ -195,11 +198,17 @@ fn attack_29_every_fault_of_a_manifest_is_named_at_its_place() {
 
 #[tokio::test]
 async fn a_request_of_a_plugin_is_a_call_of_its_own() {
+    for core in [false, true] {
+        asks_as_a_call(core).await;
+    }
+}
+
+async fn asks_as_a_call(core: bool) {
     let server = serve(|_| json_answer("\"there\"")).await;
     let call = fetch("GET");
     let (asks, grants) = (asks_net(&server), net(&server, ""));
     let guest = Guest { imports: HTTP, call: &call, ..Guest::default() };
-    let bench = Given { guest, asks: &asks, grants: &grants, ..Given::default() }.bench();
+    let bench = Given { guest, asks: &asks, grants: &grants, core, ..Given::default() }.bench();
     let fixed = CHAIN.replace("${input}", &server.url("/x"));
     let report = bench.run(&[&fixed], "{}").await;
     assert_eq!(shown(&report), "\"there\"");

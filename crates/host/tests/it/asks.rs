@@ -1,13 +1,10 @@
 //! What guests ask of their host.
 
-use crate::desk::TestDesk;
+use super::FORM;
+use crate::desk::{LOG, LOG_INPUT, TestDesk};
 use crate::guest::Guest;
 use ringmail_core::value::Value;
 use ringmail_host::{CallLimits, Denied, Halt};
-
-pub const LOG: &str = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
-/// Logs the input as a warning and answers with the first byte of the result: 0 for done, 1 for an error.
-pub const LOG_INPUT: &str = "(call $log (i32.const 2) (local.get $p) (local.get $n) (i32.const 200)) (i32.store8 (i32.const 64) (i32.add (i32.const 48) (i32.load8_u (i32.const 200)))) (call $ok (i32.const 64) (i32.const 1))";
 
 async fn ask(
     guest: Guest<'_>,
@@ -15,7 +12,7 @@ async fn ask(
     input: &str,
     desk: TestDesk,
 ) -> (Result<String, Halt>, Vec<String>) {
-    let ended = guest.load(granted).unwrap().call(input, &CallLimits::default(), desk.clone()).await;
+    let ended = guest.load(FORM, granted).unwrap().call(input, &CallLimits::default(), desk.clone()).await;
     (ended.result, desk.asked.lock().unwrap().clone())
 }
 

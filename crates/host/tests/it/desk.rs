@@ -9,13 +9,32 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 pub static WALLS: LazyLock<Arc<Walls>> = LazyLock::new(|| Walls::new().unwrap());
 
+pub const LOG: &str = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
+/// Logs the input as a warning and answers with the first byte of the result: 0 for done, 1 for an error.
+pub const LOG_INPUT: &str = "(call $log (i32.const 2) (local.get $p) (local.get $n) (i32.const 200)) (i32.store8 (i32.const 64) (i32.add (i32.const 48) (i32.load8_u (i32.const 200)))) (call $ok (i32.const 64) (i32.const 1))";
+
+/// How a plugin comes, and where it runs. What holds for one holds for all.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    Component,
+    CoreModule,
+}
+
+impl Form {
+    pub const ALL: &[Form] = &[Form::Component, Form::CoreModule];
+}
+
 impl Guest<'_> {
-    pub fn load(&self, granted: &[&str]) -> Result<Confined, LoadError> {
-        Confined::load(&WALLS, &self.component(), Granted { capabilities: granted, ..Granted::default() })
+    pub fn load(&self, form: Form, granted: &[&str]) -> Result<Confined, LoadError> {
+        let bytes = match form {
+            Form::Component => self.component(),
+            Form::CoreModule => self.module(),
+        };
+        Confined::load(&WALLS, &bytes, Granted { capabilities: granted, ..Granted::default() })
     }
 
-    pub async fn run(&self, input: &str, limits: &CallLimits) -> Ended {
-        self.load(&[]).unwrap().call(input, limits, TestDesk::default()).await
+    pub async fn run(&self, form: Form, input: &str, limits: &CallLimits) -> Ended {
+        self.load(form, &[]).unwrap().call(input, limits, TestDesk::default()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The walls, attacked by guests that are written out instruction by instruction.
 #![allow(
+    clippy::duplicate_mod,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -8,11 +9,25 @@
     reason = "tests"
 )]
 
-mod asks;
 mod cache;
 mod desk;
 mod examples;
 mod guest;
-mod limits;
 mod loading;
 mod wasi;
+
+macro_rules! forms {
+    ($($module:ident $form:ident,)*) => {$(
+        #[path = "."]
+        mod $module {
+            const FORM: crate::desk::Form = crate::desk::Form::$form;
+            mod asks;
+            mod limits;
+        }
+    )*};
+}
+
+forms! {
+    component Component,
+    core_module CoreModule,
+}

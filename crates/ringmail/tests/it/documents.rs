@@ -58,6 +58,7 @@ fn the_link_kind_of_the_architecture_page_builds_and_runs() {
         std::fs::write(at(name).join("Cargo.toml"), manifest.split("[dev-dependencies]").next().unwrap())
             .unwrap();
     }
+    copy(&root().join("sdk/wit"), &at("sdk/wit"));
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest = manifest.lines().filter(|line| !line.starts_with("default-members")).map(|line| {
         if line.starts_with("members") {
