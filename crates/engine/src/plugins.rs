@@ -142,19 +142,20 @@ pub(crate) fn takes(manifest: &Manifest, args: &Value) -> Result<(), Failure> {
 
 /// What a guest brought, or why it did not, in the words of links.
 pub(crate) fn output_of(result: Result<String, Halt>, bytes_max: usize) -> Result<Value, Failure> {
-    let text = result.map_err(|halt| {
-        let kind = match &halt {
-            Halt::Failed(_) => FailureKind::Native,
-            Halt::Time(_) => FailureKind::Timeout,
-            Halt::Output(_) => FailureKind::TooLarge,
-            Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Asks(_) => FailureKind::Limit,
-            Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
-        };
-        Failure::new(kind, halt.to_string())
-    })?;
+    let text = result.map_err(|halt| Failure::new(failure_kind(&halt), halt.to_string()))?;
     let bounds = JsonLimits { bytes_max, ..JsonLimits::default() };
     parse(text.as_bytes(), &bounds)
         .map_err(|error| Failure::new(FailureKind::Invalid, format!("its output is not JSON: {error}")))
+}
+
+pub(crate) fn failure_kind(halt: &Halt) -> FailureKind {
+    match halt {
+        Halt::Failed(_) => FailureKind::Native,
+        Halt::Time(_) => FailureKind::Timeout,
+        Halt::Output(_) => FailureKind::TooLarge,
+        Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Large(_) | Halt::Asks(_) => FailureKind::Limit,
+        Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
+    }
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {

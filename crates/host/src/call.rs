@@ -26,6 +26,9 @@ pub enum Halt {
     Memory(usize),
     #[error("its stack overflowed")]
     Stack,
+    /// A script built something larger than any script may.
+    #[error("it built too much: {0}")]
+    Large(String),
     #[error("its output is larger than {0} bytes")]
     Output(usize),
     #[error("it asked the host more than {0} times")]

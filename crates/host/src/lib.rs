@@ -8,6 +8,9 @@ mod capability;
 mod core_module;
 mod limits;
 mod load;
+mod meter;
+mod script;
+mod ticks;
 mod walls;
 mod wasi;
 
@@ -16,4 +19,8 @@ pub use call::{CallFigures, Ended, Halt};
 pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Reply, ToolCard};
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
+pub use meter::{Metered, is_metered};
+pub use script::{
+    SCRIPT_BYTES_MAX, SCRIPT_MEMORY_BYTES_MAX, Script, ScriptEnded, ScriptError, ScriptFault, ScriptHalt,
+};
 pub use walls::{MEMORY_BYTES_MAX, Walls, WallsError};

@@ -1,14 +1,10 @@
 //! The walls: one wasmtime engine with a pool of instances, and the clock that no guest can outrun.
 
+use crate::ticks::{Clock, Counted};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// Calls that run at the same time; others wait their turn.
 const CALLS_MAX: u32 = 256;
@@ -27,11 +23,6 @@ const FIBER_BYTES: usize = 1 << 20;
 const KEEP_BYTES: usize = 512 << 10;
 const METADATA_BYTES_MAX: usize = 16 << 20;
 
-/// How often running guests are looked at.
-const TICK: Duration = Duration::from_millis(1);
-/// Ticks without a call before the clock rests.
-const TICKS_IDLE_MAX: u32 = 100;
-
 /// Why there are no walls.
 #[derive(Debug, Error)]
 #[error("this machine cannot confine plugins: {0}")]
@@ -48,8 +39,15 @@ pub struct Walls {
 impl Walls {
     pub fn new() -> Result<Arc<Walls>, WallsError> {
         let engine = Engine::new(&config()).map_err(|error| WallsError(format!("{error:#}")))?;
-        let clock = Clock::start(&engine).map_err(|error| WallsError(error.to_string()))?;
+        let ticked = engine.weak();
+        let clock = Clock::start(move || ticked.upgrade().map(|engine| engine.increment_epoch()).is_some());
+        let clock = clock.map_err(|error| WallsError(error.to_string()))?;
         Ok(Arc::new(Walls { engine, slots: Semaphore::new(CALLS_MAX as usize), clock }))
+    }
+
+    /// The clock goes until this is dropped.
+    pub(crate) fn count(&self) -> Counted {
+        self.clock.count()
     }
 }
 
@@ -86,74 +84,4 @@ fn config() -> Config {
         .relaxed_simd_deterministic(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
-}
-
-/// A thread that counts time for guests while there are any.
-#[derive(Debug)]
-struct Clock {
-    shared: Arc<Shared>,
-    thread: thread::Thread,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    calls: AtomicUsize,
-    rests: AtomicBool,
-}
-
-impl Clock {
-    fn start(engine: &Engine) -> std::io::Result<Clock> {
-        let shared = Arc::new(Shared::default());
-        let (seen, engine) = (shared.clone(), engine.weak());
-        let handle = thread::Builder::new().name("guest-clock".into()).spawn(move || tick(&engine, &seen))?;
-        Ok(Clock { shared, thread: handle.thread().clone() })
-    }
-}
-
-impl Drop for Clock {
-    fn drop(&mut self) {
-        self.thread.unpark();
-    }
-}
-
-/// A call that the clock counts for.
-#[derive(Debug)]
-pub(crate) struct Counted(Arc<Shared>);
-
-impl Walls {
-    /// Keeps the clock going until the call ends. Only a clock that rests is woken: that costs more than a short call.
-    pub(crate) fn count(&self) -> Counted {
-        let Clock { shared, thread } = &self.clock;
-        shared.calls.fetch_add(1, Ordering::SeqCst);
-        if shared.rests.swap(false, Ordering::SeqCst) {
-            thread.unpark();
-        }
-        Counted(shared.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-fn tick(engine: &EngineWeak, shared: &Shared) {
-    let mut idle = 0;
-    while let Some(engine) = engine.upgrade() {
-        engine.increment_epoch();
-        drop(engine);
-        idle = if shared.calls.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
-        if idle < TICKS_IDLE_MAX {
-            thread::sleep(TICK);
-            continue;
-        }
-        shared.rests.store(true, Ordering::SeqCst);
-        // INVARIANT: a call that began before this was written is seen here; a later one sees it and wakes us.
-        if shared.calls.load(Ordering::SeqCst) == 0 {
-            thread::park();
-        }
-        shared.rests.store(false, Ordering::SeqCst);
-        idle = 0;
-    }
 }

@@ -58,7 +58,7 @@ impl Wasi {
     /// What was printed, output before errors.
     pub(crate) fn printed(&self) -> String {
         let text = |pipe: &MemoryOutputPipe| String::from_utf8_lossy(&pipe.contents()).into_owned();
-        text(&self.out) + &text(&self.err)
+        text(&self.out) + text(&self.err).as_str()
     }
 }
 

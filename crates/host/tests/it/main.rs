@@ -14,6 +14,7 @@ mod desk;
 mod examples;
 mod guest;
 mod loading;
+mod scripts;
 mod wasi;
 
 macro_rules! forms {
@@ -31,3 +32,7 @@ forms! {
     component Component,
     core_module CoreModule,
 }
+
+/// Scripts are held to what this counts.
+#[global_allocator]
+static ALLOCATOR: ringmail_host::Metered<std::alloc::System> = ringmail_host::Metered(std::alloc::System);

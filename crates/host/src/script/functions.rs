@@ -1,0 +1,104 @@
+//! What a script may call: the language's own packages without those that wait, read or grow without bound. What is
+//! replaced here asks before it takes, because the interpreter looks at a result's size only once it is there.
+
+use super::limits::{ITEMS_MAX, STRING_BYTES_MAX};
+use super::value::{into_dynamic, of_dynamic};
+use ringmail_core::json::{JsonLimits, parse, to_string};
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
+    BasicMathPackage, BasicStringPackage, BitFieldPackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
+use std::sync::OnceLock;
+
+type Answer<T> = Result<T, Box<EvalAltResult>>;
+
+/// Gives an engine its functions.
+pub(super) fn register(engine: &mut Engine) {
+    packages(engine);
+    engine
+        .register_fn("replace", |text: &mut ImmutableString, find: &str, put: &str| replace(text, find, put))
+        .register_fn("replace", |text: &mut ImmutableString, find: &str, put: char| {
+            replace(text, find, put.encode_utf8(&mut [0; 4]))
+        })
+        .register_fn("replace", |text: &mut ImmutableString, find: char, put: &str| {
+            replace(text, find.encode_utf8(&mut [0; 4]), put)
+        })
+        .register_fn("replace", |text: &mut ImmutableString, find: char, put: char| {
+            replace(text, find.encode_utf8(&mut [0; 4]), put.encode_utf8(&mut [0; 4]))
+        })
+        .register_fn("split", |text: &mut ImmutableString, by: &str| parts(text.split(by)))
+        .register_fn("split", |text: &mut ImmutableString, by: char| parts(text.split(by)))
+        .register_fn("split", |text: &mut ImmutableString| parts(text.split_whitespace()))
+        .register_fn("split_rev", |text: &mut ImmutableString, by: &str| parts(text.rsplit(by)))
+        .register_fn("split_rev", |text: &mut ImmutableString, by: char| parts(text.rsplit(by)))
+        .register_fn("to_chars", |text: &mut ImmutableString| {
+            few(text.chars().count(), ITEMS_MAX, "list")?;
+            Ok::<Array, Box<EvalAltResult>>(text.chars().map(Dynamic::from).collect())
+        })
+        .register_fn("parse_json", |text: &str| parse_json(text))
+        .register_fn("to_json", |value: Dynamic| {
+            let value = of_dynamic(&value, STRING_BYTES_MAX).map_err(fault)?;
+            Ok::<String, Box<EvalAltResult>>(to_string(&value))
+        });
+    // Code that comes into being while it runs was never checked, and nobody listens to what is printed.
+    engine.disable_symbol("eval").disable_symbol("print").disable_symbol("debug");
+}
+
+/// The packages are the same for every engine, and made once.
+fn packages(engine: &mut Engine) {
+    macro_rules! share {
+        ($($package:ident),*) => {
+            $({
+                static SHARED: OnceLock<$package> = OnceLock::new();
+                engine.register_global_module(SHARED.get_or_init($package::new).as_shared_module());
+            })*
+        };
+    }
+    share!(
+        ArithmeticPackage,
+        BasicStringPackage,
+        BasicIteratorPackage,
+        BasicFnPackage,
+        BitFieldPackage,
+        LogicPackage,
+        BasicMathPackage,
+        BasicArrayPackage,
+        BasicMapPackage,
+        MoreStringPackage
+    );
+}
+
+fn fault(message: String) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
+}
+
+fn few(count: usize, count_max: usize, what: &str) -> Answer<()> {
+    match count > count_max {
+        true => Err(EvalAltResult::ErrorDataTooLarge(what.into(), Position::NONE).into()),
+        false => Ok(()),
+    }
+}
+
+fn replace(text: &mut ImmutableString, find: &str, put: &str) -> Answer<()> {
+    let found = text.matches(find).count();
+    let grown = text.len().saturating_add(found.saturating_mul(put.len())) - found * find.len();
+    few(grown, STRING_BYTES_MAX, "text")?;
+    *text = text.replace(find, put).into();
+    Ok(())
+}
+
+fn parts<'t>(parts: impl Iterator<Item = &'t str>) -> Answer<Array> {
+    let mut out = Array::new();
+    for part in parts {
+        few(out.len() + 1, ITEMS_MAX, "list")?;
+        out.push(Dynamic::from(ImmutableString::from(part)));
+    }
+    Ok(out)
+}
+
+fn parse_json(text: &str) -> Answer<Dynamic> {
+    let limits = JsonLimits { bytes_max: STRING_BYTES_MAX, ..JsonLimits::default() };
+    let value = parse(text.as_bytes(), &limits).map_err(|error| fault(format!("not JSON: {error}")))?;
+    Ok(into_dynamic(&value))
+}
