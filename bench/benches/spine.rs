@@ -133,7 +133,7 @@ fn policies(when: &str) -> String {
         let when = when.replace('#', &at.to_string());
         format!("forbid (principal, action == Ringmail::Action::\"call\", resource) when {{ {when} }};\n")
     });
-    forbids.fold(PERMIT.to_string(), |all, forbid| all + &forbid)
+    forbids.fold(PERMIT.to_string(), |all, forbid| all + forbid.as_str())
 }
 
 const PERMIT: &str =

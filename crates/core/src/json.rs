@@ -325,7 +325,7 @@ impl Parser<'_> {
 }
 
 /// Keeps hostile input from filling a message.
-pub(crate) fn shorten(text: &str) -> String {
+pub fn shorten(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     let clean: String =
         text.chars().take(CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

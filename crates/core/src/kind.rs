@@ -57,6 +57,7 @@ pub enum Role {
     Declassify,
     Validate,
     Plugin,
+    Script,
 }
 
 /// One power a call needs.

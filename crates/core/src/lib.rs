@@ -16,6 +16,7 @@ pub mod kind;
 pub mod label;
 pub mod plugin;
 pub mod policy;
+pub mod program;
 pub mod project;
 pub mod redact;
 pub mod refusal;

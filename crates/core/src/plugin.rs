@@ -20,7 +20,11 @@ pub const MANIFEST_KEYS: &[Key] = &[
     Key::required("plugin", Form::Name, "the plugin's name"),
     Key::required("version", Form::Text, "its version, `MAJOR.MINOR.PATCH`"),
     Key::required("description", Form::Text, "what it does"),
-    Key::new("module", Form::Text, "the component or core module, in the manifest's folder; default `plugin.wasm`"),
+    Key::new(
+        "module",
+        Form::Text,
+        "the component or core module, in the manifest's folder; default `plugin.wasm`",
+    ),
     Key::new("input", Form::Schema, "JSON Schema of what it takes"),
     Key::new("returns", Form::Schema, "JSON Schema of what it gives"),
     Key::new("net", Form::List(&Form::Table(ASK_NET_KEYS)), "addresses it calls"),

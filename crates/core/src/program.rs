@@ -92,7 +92,11 @@ mod tests {
     fn a_line_of_a_program_is_found_where_it_was_written() {
         let text = "chain: t\nlinks:\n  p:\n    kind: python\n    code: |\n      a = 1\n\n      if a:\n        b = é\nx: 1\n";
         let source = Source::new("t.yaml", text);
-        let program = Program::inline("a = 1\n\nif a:\n  b = é\n", &source, Span { start: text.find('|').unwrap(), end: 60 });
+        let program = Program::inline(
+            "a = 1\n\nif a:\n  b = é\n",
+            &source,
+            Span { start: text.find('|').unwrap(), end: 60 },
+        );
         assert_eq!(program.place(4).as_deref(), Some("t.yaml:9"));
         let spot = program.spot(4, 7, 5);
         assert_eq!(text.get(spot.span.start..spot.span.end), Some("é"));

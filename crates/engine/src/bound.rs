@@ -5,6 +5,7 @@ use crate::engine::{Engine, Extras};
 use crate::kinds::{Runs, runner};
 use crate::middleware::Middleware;
 use crate::middleware::cache::Results;
+use crate::scripts::Slot;
 use ringmail_core::chain::{Detail, Link, Plan};
 use ringmail_core::failure::Failure;
 use ringmail_core::gate::{Blocked, Unchecked};
@@ -56,6 +57,7 @@ pub(crate) struct Bound {
 pub(crate) struct BoundLink {
     pub(crate) runner: &'static dyn Runs,
     pub(crate) native: Option<NativeRun>,
+    pub(crate) script: Option<Arc<Slot>>,
     pub(crate) slots: Option<Arc<Semaphore>>,
     /// Earlier results, for `cache`.
     pub(crate) cache: Option<Results>,
@@ -114,6 +116,10 @@ impl BoundLink {
         BoundLink {
             runner: runner(link.kind.name),
             native,
+            script: match &link.detail {
+                Detail::Script(scripted) => inner.scripts.slot(scripted),
+                _ => None,
+            },
             slots: link.concurrency.map(|most| Arc::new(Semaphore::new(most as usize))),
             cache: link.cache.map(|cache| Results::new(Some(cache.ttl_ms), cache.entries_max)),
             once: link

@@ -12,6 +12,7 @@ use crate::middleware::{self, Middleware};
 use crate::natives;
 use crate::plugins::{PluginFigures, Plugins};
 use crate::recorder::Recorder;
+use crate::scripts::Scripts;
 use crate::secrets::{SecretError, Secrets, read_secret};
 use crate::sign::HostKey;
 use ringmail_core::chain::flow::{self, Foreseen, Verdict};
@@ -26,7 +27,7 @@ use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
-use ringmail_host::ModuleCache;
+use ringmail_host::{ModuleCache, Script};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) egress: Egress,
     pub(crate) mounts: Mounts,
     pub(crate) plugins: Plugins,
+    pub(crate) scripts: Scripts,
     pub(crate) limits: Limits,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
@@ -102,6 +104,8 @@ pub struct Checked {
     pub problems: Problems,
     /// The flow verdict of every sink.
     pub verdicts: Vec<(Arc<Plan>, Verdict)>,
+    /// Compiled for the plans, and kept until somebody runs them.
+    pub(crate) scripts: Vec<Arc<Script>>,
 }
 
 impl Engine {
@@ -140,6 +144,7 @@ impl Engine {
                 middleware: &middleware,
                 secrets: &secrets,
                 plugins: self.0.plugins.known(),
+                files: &|name| self.0.scripts.read(name),
                 tags,
                 limits: self.0.limits,
             };
@@ -147,6 +152,9 @@ impl Engine {
                 Ok(plan) => out.plans.push(Arc::new(plan)),
                 Err(problems) => out.problems.0.extend(problems.0),
             }
+        }
+        for plan in &out.plans {
+            out.scripts.extend(self.0.scripts.check(plan, &mut out.problems));
         }
         self.check_names(&mut out);
         if out.problems.is_empty() {
@@ -568,6 +576,7 @@ impl EngineBuilder {
             egress: Egress::new(resolver, &project.extra_roots, &folder)?,
             mounts: Mounts::open(&project.mounts, &folder)?,
             plugins,
+            scripts: Scripts::new(self.project.is_some().then_some(folder)),
             limits: project.limits,
             key,
             figures,

@@ -158,7 +158,7 @@ pub(crate) fn failure_kind(halt: &Halt) -> FailureKind {
     }
 }
 
-fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let fault = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
     // A pipe would keep whoever opens it waiting.
     if !std::fs::metadata(path).map_err(fault)?.is_file() {

@@ -19,9 +19,9 @@ mod terminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// Every call makes and drops small values, on every thread.
+/// Every call makes and drops small values, on every thread; and scripts are held to what is counted.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ringmail_engine::Metered<mimalloc::MiMalloc> = ringmail_engine::Metered(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     // A broken step of a chain is caught by the engine and reported there; only our own panics are news.

@@ -1,5 +1,7 @@
 //! Documents to plans. One pass reads a chain and all bodies in it, and reports everything that is wrong at once.
 
+mod scripts;
+
 use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
@@ -29,6 +31,8 @@ pub struct Surroundings<'a> {
     pub middleware: &'a [Str],
     pub secrets: &'a [Str],
     pub plugins: &'a BTreeMap<Str, Arc<Plugin>>,
+    /// Reads a file of the project.
+    pub files: &'a dyn Fn(&str) -> Result<Arc<Source>, String>,
     pub tags: &'a mut TagTable,
     pub limits: Limits,
 }
@@ -190,7 +194,7 @@ impl<'l> Loader<'l, '_> {
             node.get("idempotency_key").map(|node| Template::load(node, &mut self.place(names)));
         let cache = node.get("cache").map(cache);
         let detail = self.detail(&full, kind, node, names);
-        if cache.is_some() && !matches!(kind.role, Role::Step | Role::Native) {
+        if cache.is_some() && !matches!(kind.role, Role::Step | Role::Native | Role::Script) {
             self.wrong(
                 node.span,
                 format!("{what} cannot be cached: a `{}` link holds other links or labels", kind.name),
@@ -390,6 +394,7 @@ impl<'l> Loader<'l, '_> {
             Role::Endorse | Role::Declassify => self.act(node, kind.role),
             Role::Validate => self.validate(node),
             Role::Plugin => self.plugin(full, node, names),
+            Role::Script => self.script(node),
         }
     }
 

@@ -19,7 +19,8 @@ use crate::expr::{Expr, Slot};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role};
 use crate::label::Tags;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, Use};
+use crate::program::Program;
 use crate::run::Limits;
 use crate::schema::Schema;
 use crate::template::Template;
@@ -123,6 +124,7 @@ pub enum Detail {
     Extract(extract::Range, Tags),
     Act(Act),
     Validate(Option<Schema>, Option<&'static crate::checks::TextCheck>),
+    Script(Scripted),
     /// A guest, and all its ways out.
     Plugin {
         plugin: Arc<Plugin>,
@@ -137,6 +139,17 @@ pub struct Outlet {
     /// Which tool, for the capability `tool`.
     pub tool: Option<Str>,
     pub body: Arc<Plan>,
+}
+
+/// A script, and what one run of it may use.
+#[derive(Debug)]
+pub struct Scripted {
+    pub program: Program,
+    /// The file of the project that it stands in, if it does not stand in the chain.
+    pub file: Option<Str>,
+    /// The function it begins with.
+    pub entry: Str,
+    pub limits: Use,
 }
 
 /// One case of a choice; no condition means otherwise.

@@ -51,6 +51,7 @@ kinds! {
     endorse,
     declassify,
     plugin,
+    script,
 }
 
 pub(crate) use chain::blocked;

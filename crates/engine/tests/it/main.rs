@@ -9,6 +9,10 @@
     reason = "a test that finds something unexpected should stop"
 )]
 
+/// Scripts are held to what this counts.
+#[global_allocator]
+static ALLOCATOR: ringmail_engine::Metered<std::alloc::System> = ringmail_engine::Metered(std::alloc::System);
+
 mod chains;
 mod copies;
 mod files;
@@ -24,6 +28,7 @@ mod random;
 mod records;
 mod reuse;
 mod rules;
+mod scripts;
 mod seal;
 mod server;
 mod setup;

@@ -3,8 +3,8 @@
 
 use super::engine;
 use super::limits::{FUNCTIONS_MAX, SCRIPT_BYTES_MAX};
-use ringmail_core::doc::suggest;
 use rhai::{AST, ASTNode, Engine, Expr, ParseErrorType, Position};
+use ringmail_core::doc::suggest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something wrong with a script. Lines and columns count from 1; a line of 0 means the whole.

@@ -3,12 +3,12 @@
 
 use super::limits::{ITEMS_MAX, STRING_BYTES_MAX};
 use super::value::{into_dynamic, of_dynamic};
-use ringmail_core::json::{JsonLimits, parse, to_string};
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
     BasicMathPackage, BasicStringPackage, BitFieldPackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
+use ringmail_core::json::{JsonLimits, parse, to_string};
 use std::sync::OnceLock;
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;

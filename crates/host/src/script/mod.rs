@@ -18,8 +18,8 @@ use crate::meter::is_metered;
 use limits::{
     CALLS_DEEP_MAX, EXPRESSIONS_DEEP_MAX, FUNCTIONS_MAX, ITEMS_MAX, STRING_BYTES_MAX, VARIABLES_MAX,
 };
-use ringmail_core::value::Value;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use ringmail_core::value::Value;
 use stack::on_deep_stack;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,7 +130,8 @@ impl Script {
             let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
             let args = (value::into_dynamic(input),);
             let mut scope = Scope::new();
-            let given = engine().call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, &self.entry, args);
+            let given =
+                engine().call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, &self.entry, args);
             let given = given.map_err(|error| halted(&error, limits));
             given.and_then(|given| {
                 let value = value::of_dynamic(&given, limits.output_bytes_max).map_err(|message| {

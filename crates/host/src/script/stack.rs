@@ -14,10 +14,7 @@ const KEEP_BYTES: usize = 64 << 10;
 static SPARE: Mutex<Vec<DefaultStack>> = Mutex::new(Vec::new());
 
 /// Runs on a stack of its own. `deep` says, once it has run, whether it may have gone deep.
-pub(super) fn on_deep_stack<R>(
-    run: impl FnOnce() -> R,
-    deep: impl FnOnce(&R) -> bool,
-) -> std::io::Result<R> {
+pub(super) fn on_deep_stack<R>(run: impl FnOnce() -> R, deep: impl FnOnce(&R) -> bool) -> std::io::Result<R> {
     let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut stack = match spare {
         Some(stack) => stack,

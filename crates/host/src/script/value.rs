@@ -1,8 +1,8 @@
 //! Values on their way into a script and out of it.
 
 use super::limits::OUTPUT_DEEP_MAX;
-use ringmail_core::value::Value;
 use rhai::{Array, Dynamic, ImmutableString, Map};
+use ringmail_core::value::Value;
 
 pub(super) fn into_dynamic(value: &Value) -> Dynamic {
     match value {

@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 const BUDGET: Duration = Duration::from_millis(200);
 
 fn limits() -> CallLimits {
-    CallLimits { time_max: BUDGET, memory_bytes_max: 16 << 20, output_bytes_max: 1 << 20, ..CallLimits::default() }
+    CallLimits {
+        time_max: BUDGET,
+        memory_bytes_max: 16 << 20,
+        output_bytes_max: 1 << 20,
+        ..CallLimits::default()
+    }
 }
 
 fn script(source: &str) -> Arc<Script> {
@@ -85,7 +90,11 @@ fn a_script_is_checked_without_being_run() {
         ("fn main(input) { input\n", (2, 1), "expecting `;` to terminate this statement"),
         ("fn main(input) { inptu }", (1, 18), "there is no variable `inptu` here"),
         ("fn main(input) {\n  inpput(1)\n}", (2, 3), "there is no function `inpput`"),
-        ("fn half(x) { x / 2 }\nfn main(input) { half(1, 2) }", (2, 18), "`half` takes 1 arguments, and is called with 2"),
+        (
+            "fn half(x) { x / 2 }\nfn main(input) { half(1, 2) }",
+            (2, 18),
+            "`half` takes 1 arguments, and is called with 2",
+        ),
         ("fn mian(input) { 1 }", (0, 0), "there is no function `main`"),
         ("fn main(a, b) { 1 }", (0, 0), "`main` is called with one argument, and takes 2"),
         ("let x = 1;\nfn main(input) { 1 }", (1, 1), "would run by being loaded"),
@@ -95,7 +104,11 @@ fn a_script_is_checked_without_being_run() {
         ("fn main(input) { sleep(1) }", (1, 18), "there is no function `sleep`"),
         ("fn main(input) { timestamp() }", (1, 18), "there is no function `timestamp`"),
         ("import \"x\" as y; fn main(input) { 1 }", (1, 1), "import"),
-        ("fn main(input) { let least = 1; [1].filter(|x| x > least) }", (1, 52), "there is no variable `least` here"),
+        (
+            "fn main(input) { let least = 1; [1].filter(|x| x > least) }",
+            (1, 52),
+            "there is no variable `least` here",
+        ),
     ] {
         let faults = faults(source);
         assert!(
@@ -182,9 +195,18 @@ const HOSTILE: &[(&str, &str)] = &[
     ),
     ("let f = |x| x; loop { f = f.curry(f); }", "it asked for more than 16777216 bytes of memory"),
     ("let f = |x| x; loop { f = (|g, x| x).curry(f); }", "it "),
-    ("let all = []; loop { let s = \"x\"; s.pad(100000, 'y'); all.push(|x| x); all.push(s); }", "it built too much"),
-    ("let a = []; for i in 0..60000 { a.push(`${i}abcdefghijklmnopqrstuvwxyz`); } let b = [a, a, a, a, a, a]; b", "it "),
-    ("let flood = Fn(\"print\"); loop { flood.call(\"flood\"); }", "Syntax error: 'print' is a reserved keyword"),
+    (
+        "let all = []; loop { let s = \"x\"; s.pad(100000, 'y'); all.push(|x| x); all.push(s); }",
+        "it built too much",
+    ),
+    (
+        "let a = []; for i in 0..60000 { a.push(`${i}abcdefghijklmnopqrstuvwxyz`); } let b = [a, a, a, a, a, a]; b",
+        "it ",
+    ),
+    (
+        "let flood = Fn(\"print\"); loop { flood.call(\"flood\"); }",
+        "Syntax error: 'print' is a reserved keyword",
+    ),
     ("let a = []; for i in 0..60000 { a.push(i); } a.sort(|x, y| { loop {} }); a", "it ran longer"),
     ("let a = []; for i in 0..60000 { a.push(-i); } loop { a.sort(); a.reverse(); }", "it ran longer"),
     ("for x in 0..9223372036854775807 {}", "it ran longer"),
@@ -233,7 +255,10 @@ async fn attack_23_steps_are_counted() {
 #[tokio::test]
 async fn attack_23_what_it_gives_is_bounded() {
     let small = CallLimits { output_bytes_max: 1_000, ..limits() };
-    assert_eq!(shown(&run("let s = \"\"; s.pad(999, 'x'); s", &small).await), "its output is larger than 1000 bytes");
+    assert_eq!(
+        shown(&run("let s = \"\"; s.pad(999, 'x'); s", &small).await),
+        "its output is larger than 1000 bytes"
+    );
     assert_eq!(shown(&run("let s = \"\"; s.pad(99, 'x'); s.len()", &small).await), "99");
     let nested = "let a = []; for i in 0..100 { a = [a]; } a";
     assert_eq!(shown(&run(nested, &limits()).await), "it gives values nested too deep");
