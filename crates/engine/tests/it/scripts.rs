@@ -96,12 +96,12 @@ async fn attack_23_each_limit_of_a_link_is_held() {
         ("fn main(input) { loop {} }", "time: 50ms", "`t.s` failed: timeout: it ran longer than 50 ms"),
         (
             "fn main(input) { loop {} }",
-            "fuel: 1000",
+            "fuel: 1000, time: 60s",
             "`t.s` failed: limit: it used more than 1000 units of fuel",
         ),
         (
             "fn main(input) { let a = []; for i in 0..60000 { a.push(`${i}`); } a.len() }",
-            "memory: 1MiB",
+            "memory: 1MiB, time: 60s",
             "`t.s` failed: limit: it asked for more than 1048576 bytes of memory",
         ),
         (
