@@ -5,6 +5,7 @@
 mod cache;
 mod call;
 mod capability;
+mod child;
 mod core_module;
 mod limits;
 mod load;
@@ -17,6 +18,11 @@ mod wasi;
 pub use cache::ModuleCache;
 pub use call::{CallFigures, Ended, Halt};
 pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Reply, ToolCard};
+pub use child::{
+    CHILD_UID, Child, ChildAccess, ChildEnd, ChildError, ChildFigures, ChildFile, ChildHalt, ChildLimits,
+    ChildLines, ChildNet, ChildSpec, ChildStatus, KernelWalls, Wall, WorkerWalls, confine_this_process,
+    program_digest, run_child,
+};
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
 pub use meter::{Metered, is_metered};

@@ -10,6 +10,9 @@
 )]
 
 mod cache;
+mod child;
+mod child_lasts;
+mod child_world;
 mod desk;
 mod examples;
 mod guest;
