@@ -162,6 +162,10 @@ pub(crate) enum HostPattern {
 }
 
 impl Pattern {
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     pub fn parse(text: &str) -> Result<Pattern, String> {
         let shown = crate::json::shorten(text);
         let wrong = |why: &str| Err(format!("`{shown}` is not an address: {why}"));

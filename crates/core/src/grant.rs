@@ -50,6 +50,11 @@ pub const NET_KEYS: &[Key] = &[
     Key::new("label", Form::List(&Form::Text), "tags put on everything that comes back"),
     Key::new("resolves_to", Form::List(&Form::Text), "special addresses or ranges the name may lead to"),
     Key::new("response_max", Form::Size, "largest answer; default 8MiB"),
+    Key::new(
+        "pins",
+        Form::List(&Form::Text),
+        "SHA-256 fingerprints of certificates, as `openssl x509 -fingerprint -sha256` gives them; the server must show one",
+    ),
 ];
 pub const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -65,6 +70,12 @@ pub const FS_KEYS: &[Key] = &[
         "file name endings it may touch, such as `txt`; default all",
     ),
     Key::new("file_max", Form::Size, "largest file read or written; default 8MiB"),
+    Key::new("quota", Form::Size, "bytes all files of the mount may have after a write; default no limit"),
+    Key::new(
+        "files",
+        Form::Int { min: 0, max: 1_000_000 },
+        "files the mount may hold after a write; default no limit",
+    ),
 ];
 
 pub const LOG_KEYS: &[Key] = &[CLEARANCE];
@@ -129,6 +140,8 @@ pub struct NetRule {
     pub label: Tags,
     pub resolves_to: Vec<IpRange>,
     pub response_bytes_max: u64,
+    /// SHA-256 of certificates, one of which the server must show; none means any that is trusted.
+    pub pins: Vec<[u8; 32]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,6 +181,9 @@ pub struct FsRule {
     /// Nothing means any.
     pub extensions: Option<Vec<Str>>,
     pub file_bytes_max: u64,
+    /// What the whole mount may hold after a write.
+    pub mount_bytes_max: Option<u64>,
+    pub mount_files_max: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -518,6 +534,7 @@ mod tests {
             label: Tags::NONE,
             resolves_to: Vec::new(),
             response_bytes_max: BODY_BYTES_MAX,
+            pins: Vec::new(),
         }
     }
 
@@ -556,6 +573,8 @@ mod tests {
             label: Tags::NONE,
             extensions: None,
             file_bytes_max: 1,
+            mount_bytes_max: None,
+            mount_files_max: None,
         }];
         let grants = Grants::new(vec![expiring, files], ceiling);
         let effective = grants.effective(&"c.x".into());
@@ -592,6 +611,8 @@ mod tests {
             label: Tags::NONE,
             extensions: Some(vec!["txt".into()]),
             file_bytes_max: 1,
+            mount_bytes_max: None,
+            mount_files_max: None,
         }];
         let grants = Grants::new(vec![files], Ceiling::default());
         let effective = grants.effective(&"c".into());

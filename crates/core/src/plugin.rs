@@ -32,6 +32,7 @@ pub const MANIFEST_KEYS: &[Key] = &[
     Key::new("log", Form::Table(REASON_ONLY), "it writes to the log"),
     Key::new("secret", Form::List(&Form::Table(NAMED_KEYS)), "secrets it uses, as placeholders"),
     Key::new("env", Form::List(&Form::Table(NAMED_KEYS)), "settings it reads"),
+    Key::new("kv", Form::Table(REASON_ONLY), "it keeps values from call to call"),
     Key::new("clock", Form::Table(REASON_ONLY), "it asks what time it is"),
     Key::new("random", Form::Table(REASON_ONLY), "it asks for random bytes"),
     Key::new("tool", Form::List(&Form::Table(TOOL_KEYS)), "chains of the project that it calls"),
@@ -71,6 +72,31 @@ pub const USE_KEYS: &[Key] = &[
         "largest output, and most that is handed to the host at once; default 8MiB, at most 64MiB",
     ),
     Key::new("asks", Form::Int { min: 0, max: 1_000_000 }, "calls of the host; default 1000"),
+    Key::new(
+        "data_out",
+        Form::Size,
+        "bytes it sends to other hosts; default no limit but that of each request",
+    ),
+    Key::new("data_in", Form::Size, "bytes other hosts send it; default no limit but that of each answer"),
+];
+
+/// What all calls of a plugin together may use within a time.
+pub const QUOTA_KEYS: &[Key] = &[
+    Key::new("every", Form::Duration, "the time after which it starts anew; default 1m"),
+    Key::new("requests", Form::Int { min: 0, max: i64::MAX }, "requests to other hosts"),
+    Key::new("data_out", Form::Size, "bytes sent to other hosts"),
+    Key::new("data_in", Form::Size, "bytes other hosts send"),
+    Key::new("writes", Form::Int { min: 0, max: i64::MAX }, "files written or removed"),
+    Key::new("written", Form::Size, "bytes written to files"),
+    Key::new("lines", Form::Int { min: 0, max: i64::MAX }, "lines written to the log"),
+    Key::new("logged", Form::Size, "bytes written to the log"),
+];
+
+/// What a plugin may keep, for each tenant.
+pub const KV_KEYS: &[Key] = &[
+    Key::new("quota", Form::Size, "bytes of all keys and values; default 1MiB, at most 1GiB"),
+    Key::new("entries", Form::Int { min: 1, max: 1_000_000 }, "values kept; default 10000"),
+    Key::new("value", Form::Size, "largest value; default 64KiB"),
 ];
 
 /// One setting a plugin may read.
@@ -95,6 +121,7 @@ pub const PLUGIN_KEYS: &[Key] = &[
     Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
     Key::new("secret", Form::List(&Form::Text), "secrets it may use, as placeholders"),
     Key::new("env", Form::List(&Form::Table(ENV_KEYS)), "settings it may read"),
+    Key::new("kv", Form::Table(KV_KEYS), "lets it keep values from call to call, each tenant's apart"),
     Key::new("clock", Form::Bool, "whether it may know the time"),
     Key::new("random", Form::Bool, "whether it gets random bytes"),
     Key::new(
@@ -103,6 +130,7 @@ pub const PLUGIN_KEYS: &[Key] = &[
         "chains it may call; what they may do stands in their own grants",
     ),
     Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
+    Key::new("quota", Form::Table(QUOTA_KEYS), "what all its calls together may use within a time"),
 ];
 
 /// How a host call of a capability is made: the link kind that does it, and the link's name.
@@ -153,6 +181,7 @@ pub enum Asked {
     Log,
     Secret(Str),
     Env(Str),
+    Kv,
     Clock,
     Random,
     Tool(Str),
@@ -167,6 +196,7 @@ impl Asked {
             Asked::Log => "log",
             Asked::Secret(_) => "secret",
             Asked::Env(_) => "env",
+            Asked::Kv => "kv",
             Asked::Clock => "clock",
             Asked::Random => "random",
             Asked::Tool(_) => "tool",
@@ -179,7 +209,7 @@ impl Asked {
             Asked::Net(pattern, methods) => format!("{} {}", methods.join("/"), pattern.as_str()),
             Asked::Fs(mount, access) => format!("{} {mount}", access.name()),
             Asked::Secret(name) | Asked::Env(name) | Asked::Tool(name) => name.to_string(),
-            Asked::Log | Asked::Clock | Asked::Random => String::new(),
+            Asked::Log | Asked::Kv | Asked::Clock | Asked::Random => String::new(),
         }
     }
 }
@@ -192,6 +222,8 @@ pub struct Use {
     pub fuel_max: Option<u64>,
     pub output_bytes_max: Option<u64>,
     pub asks_max: Option<u64>,
+    pub data_out_bytes_max: Option<u64>,
+    pub data_in_bytes_max: Option<u64>,
 }
 
 impl Use {
@@ -208,9 +240,36 @@ impl Use {
             fuel_max: narrower(self.fuel_max, other.fuel_max),
             output_bytes_max: narrower(self.output_bytes_max, other.output_bytes_max),
             asks_max: narrower(self.asks_max, other.asks_max),
+            data_out_bytes_max: narrower(self.data_out_bytes_max, other.data_out_bytes_max),
+            data_in_bytes_max: narrower(self.data_in_bytes_max, other.data_in_bytes_max),
         }
     }
 }
+
+/// What all calls of a plugin together may use within a time, as far as somebody said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    pub every_ms: u64,
+    pub requests_max: Option<u64>,
+    pub data_out_bytes_max: Option<u64>,
+    pub data_in_bytes_max: Option<u64>,
+    pub writes_max: Option<u64>,
+    pub written_bytes_max: Option<u64>,
+    pub lines_max: Option<u64>,
+    pub logged_bytes_max: Option<u64>,
+}
+
+/// How much a plugin may keep for one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeps {
+    pub bytes_max: u64,
+    pub entries_max: u64,
+    pub value_bytes_max: u64,
+}
+
+/// What no setting raises.
+const KEPT_BYTES_MAX: u64 = 1 << 30;
+const QUOTA_EVERY_MS: u64 = 60_000;
 
 /// What an operator lets a plugin be and do.
 #[derive(Debug)]
@@ -222,10 +281,12 @@ pub struct Setting {
     pub grant: Arc<Grant>,
     pub secrets: Vec<Str>,
     pub env: Vec<(Str, Str)>,
+    pub kv: Option<Keeps>,
     pub clock: bool,
     pub random: bool,
     pub tools: Vec<Str>,
     pub limits: Use,
+    pub quota: Quota,
     pub span: Span,
 }
 
@@ -238,7 +299,9 @@ pub struct Powers {
     pub env: Vec<(Str, Str)>,
     /// The chains it may call.
     pub tools: Vec<Str>,
+    pub kv: Option<Keeps>,
     pub limits: Use,
+    pub quota: Quota,
     /// Granted and never asked for: a setting that changes nothing.
     pub unasked: Vec<String>,
 }
@@ -263,11 +326,12 @@ impl Powers {
             "log" => grant.log.is_some(),
             "secret" => !setting.secrets.is_empty(),
             "env" => !setting.env.is_empty(),
+            "kv" => setting.kv.is_some(),
             "clock" => setting.clock,
             "random" => setting.random,
             _ => !setting.tools.is_empty(),
         };
-        let names = ["net", "fs", "log", "secret", "env", "clock", "random", "tool"];
+        let names = ["net", "fs", "log", "secret", "env", "kv", "clock", "random", "tool"];
         let asked = |capability: &str| manifest.asks.iter().any(|ask| ask.what.capability() == capability);
         let secret = |name: &Str| {
             manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Secret(known) if known == name))
@@ -300,7 +364,9 @@ impl Powers {
             secrets: setting.secrets.iter().filter(|name| secret(name)).cloned().collect(),
             env: setting.env.iter().filter(|(name, _)| env(name)).cloned().collect(),
             tools: setting.tools.iter().filter(|name| tool(name)).cloned().collect(),
+            kv: setting.kv.filter(|_| asked("kv")),
             limits: setting.limits.within(manifest.limits),
+            quota: setting.quota,
             unasked,
         }
     }
@@ -382,20 +448,55 @@ pub fn digest(manifest: &[u8], module: &[u8]) -> Str {
     format!("sha256:{hex}").into()
 }
 
+fn size(node: Option<&Node>, key: &str) -> Option<u64> {
+    node?.get(key).and_then(Node::text).and_then(|text| size_bytes(text).ok())
+}
+
+fn int(node: Option<&Node>, key: &str) -> Option<u64> {
+    match node?.get(key)?.data {
+        Data::Int(int) => u64::try_from(int).ok(),
+        _ => None,
+    }
+}
+
+fn time_ms(node: Option<&Node>, key: &str) -> Option<u64> {
+    node?.get(key).and_then(Node::text).and_then(|text| duration_ms(text).ok())
+}
+
+/// The quota a table names.
+pub(crate) fn quota(node: Option<&Node>) -> Quota {
+    Quota {
+        every_ms: time_ms(node, "every").unwrap_or(QUOTA_EVERY_MS),
+        requests_max: int(node, "requests"),
+        data_out_bytes_max: size(node, "data_out"),
+        data_in_bytes_max: size(node, "data_in"),
+        writes_max: int(node, "writes"),
+        written_bytes_max: size(node, "written"),
+        lines_max: int(node, "lines"),
+        logged_bytes_max: size(node, "logged"),
+    }
+}
+
+/// How much may be kept, where a table is.
+pub(crate) fn keeps(node: Option<&Node>) -> Option<Keeps> {
+    node.map(|_| Keeps {
+        bytes_max: size(node, "quota").unwrap_or(1 << 20).min(KEPT_BYTES_MAX),
+        entries_max: int(node, "entries").unwrap_or(10_000),
+        value_bytes_max: size(node, "value").unwrap_or(64 << 10),
+    })
+}
+
 /// The limits a table names.
 pub fn usage(node: Option<&Node>) -> Use {
-    let get = |key: &str| node.and_then(|node| node.get(key));
-    let size = |key: &str| get(key).and_then(Node::text).and_then(|text| size_bytes(text).ok());
-    let int = |key: &str| match get(key).map(|node| &node.data) {
-        Some(Data::Int(int)) => u64::try_from(*int).ok(),
-        _ => None,
-    };
+    let (size, int) = (|key: &str| size(node, key), |key: &str| int(node, key));
     Use {
         memory_bytes_max: size("memory"),
-        time_ms_max: get("time").and_then(Node::text).and_then(|text| duration_ms(text).ok()),
+        time_ms_max: time_ms(node, "time"),
         fuel_max: int("fuel"),
         output_bytes_max: size("output"),
         asks_max: int("asks"),
+        data_out_bytes_max: size("data_out"),
+        data_in_bytes_max: size("data_in"),
     }
 }
 
@@ -438,6 +539,7 @@ fn asks(node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Vec<Ask> 
     out.extend(node.get("log").map(|item| ask(item, Asked::Log)));
     out.extend(items("secret").iter().map(|item| ask(item, Asked::Secret(text(item, "name")))));
     out.extend(items("env").iter().map(|item| ask(item, Asked::Env(text(item, "name")))));
+    out.extend(node.get("kv").map(|item| ask(item, Asked::Kv)));
     out.extend(node.get("clock").map(|item| ask(item, Asked::Clock)));
     out.extend(node.get("random").map(|item| ask(item, Asked::Random)));
     out.extend(items("tool").iter().map(|item| ask(item, Asked::Tool(text(item, "name")))));

@@ -9,7 +9,7 @@ use crate::grant::{
     Access, BODY_BYTES_MAX, Ceiling, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule, Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
-use crate::plugin::{PLUGIN_KEYS, Setting, power_of, usage};
+use crate::plugin::{PLUGIN_KEYS, Setting, keeps, power_of, quota, usage};
 use crate::policy::Principal;
 use crate::run::Limits;
 use crate::schema::is_tag_name;
@@ -196,6 +196,19 @@ fn limits(node: Option<&Node>) -> Limits {
     }
 }
 
+/// Hexadecimal digits, with or without colons.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let mut pin = [0; 32];
+    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in pin.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(pin)
+}
+
 fn mounts(node: &Node) -> Vec<(Str, String)> {
     let mounts = node.get("mount").map_or(&[][..], Node::entries);
     mounts
@@ -341,10 +354,12 @@ impl Loader<'_> {
                 grant: Arc::new(grant),
                 secrets: texts(Some(item), "secret").map(|(name, _)| name.into()).collect(),
                 env: env.collect(),
+                kv: keeps(item.get("kv")),
                 clock: truth("clock"),
                 random: truth("random"),
                 tools: texts(Some(item), "tool").map(|(name, _)| name.into()).collect(),
                 limits: usage(item.get("limits")),
+                quota: quota(item.get("quota")),
                 span: key.span,
             });
         }
@@ -376,8 +391,22 @@ impl Loader<'_> {
             Some(Data::Bool(truth)) => Some(*truth),
             _ => None,
         };
+        let mut pins = Vec::new();
+        for (text, span) in texts(Some(node), "pins") {
+            match fingerprint(text) {
+                Some(_) if !pattern.as_ref().is_some_and(Pattern::is_tls) => {
+                    self.wrong(span, "only a server on `https` shows a certificate");
+                }
+                Some(pin) => pins.push(pin),
+                None => self.wrong(
+                    span,
+                    "a pin is the SHA-256 fingerprint of a certificate: 32 bytes in hexadecimal digits",
+                ),
+            }
+        }
         let (flow, label) = (self.flow(node), self.tag_list(node, "label"));
         Some(NetRule {
+            pins,
             address: pattern?,
             methods,
             flow,
@@ -402,6 +431,11 @@ impl Loader<'_> {
             extensions: node.get("extensions").map(|_| {
                 texts(Some(node), "extensions").map(|(text, _)| text.trim_start_matches('.').into()).collect()
             }),
+            mount_bytes_max: node.get("quota").and_then(Node::text).and_then(|text| size_bytes(text).ok()),
+            mount_files_max: match node.get("files").map(|node| &node.data) {
+                Some(Data::Int(int)) => u64::try_from(*int).ok(),
+                _ => None,
+            },
             file_bytes_max: file_max.and_then(|text| size_bytes(text).ok()).unwrap_or(BODY_BYTES_MAX),
         }
     }

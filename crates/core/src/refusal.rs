@@ -57,6 +57,7 @@ rules! {
     TimeBudget "time-budget" Budget "the run has lasted as long as it may",
     DepthBudget "depth-budget" Budget "chains are nested as deep as they may be",
     ByteBudget "byte-budget" Budget "the run holds as much data as it may",
+    Quota "quota" Budget "the plugin has used as much as it may, in one call or within a time",
     NoGrant "no-grant" Grant "nothing grants this link the power it needs",
     GrantExpired "grant-expired" Grant "the grant that would allow this has expired",
     AboveCeiling "above-ceiling" Grant "a grant allows this, and this host's ceiling does not",

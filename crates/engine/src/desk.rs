@@ -4,7 +4,11 @@ use crate::bound::Bound;
 use crate::chain::Chain;
 use crate::engine::Engine;
 use crate::kinds::blocked;
+use crate::pieces::Pieces;
+use crate::plugins::Guest;
+use crate::quota::{Cost, Over};
 use crate::run::{Way, pass};
+use ringmail_core::address::Target;
 use ringmail_core::chain::Outlet;
 use ringmail_core::chain::walk::Frame;
 use ringmail_core::gate::Blocked;
@@ -15,6 +19,7 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{Denied, Desk, Errand, Reply, ToolCard};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// All that a guest has been told: nobody knows what it makes of it, so everything it does carries the whole.
 #[derive(Clone)]
@@ -44,14 +49,14 @@ impl Told {
     }
 
     /// What it has been told when it asks.
-    fn ask(&self) -> Label {
+    pub(crate) fn ask(&self) -> Label {
         let mut heard = self.heard();
         heard.waits = true;
         heard.label
     }
 
     /// What it is answered carries this.
-    fn answered(&self, label: Label) {
+    pub(crate) fn answered(&self, label: Label) {
         let mut heard = self.heard();
         heard.label = heard.label.join(label);
         heard.waits = false;
@@ -81,6 +86,10 @@ pub(crate) struct GuestDesk {
     pub(crate) frame: Option<Arc<Frame>>,
     pub(crate) told: Told,
     pub(crate) way: Way,
+    /// Where pieces of its output go, if anywhere.
+    pub(crate) pieces: Pieces,
+    /// What this call has used of its limits.
+    pub(crate) used: Arc<Mutex<Cost>>,
 }
 
 impl GuestDesk {
@@ -131,9 +140,65 @@ impl GuestDesk {
     }
 }
 
+impl GuestDesk {
+    fn guest(&self) -> Option<(&Plugin, &Guest)> {
+        let Behind::Plugin(plugin) = &self.behind;
+        Some((plugin, self.way.shared.engine.plugins.guest(&plugin.manifest.name)?))
+    }
+
+    /// Counts what an errand or its answer costs, if the plugin may have that much.
+    fn spend(&self, cost: Cost) -> Result<(), Denied> {
+        let Some((plugin, guest)) = self.guest() else { return Ok(()) };
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.add(cost);
+        let over = match used.over_call(&plugin.powers.limits) {
+            Some(over) => Err(over),
+            None => guest.quota.take(cost, &plugin.powers.quota, Instant::now()),
+        };
+        over.map_err(|over| self.used_up(&plugin.manifest.name, over))
+    }
+
+    fn used_up(&self, plugin: &str, over: Over) -> Denied {
+        let message = format!("`{plugin}` has used as much as `{}` lets it", over.setting);
+        let change = format!("raise `{}` in `[plugin.{plugin}]`, if this much is meant", over.setting);
+        let refusal = Refusal::new(Rule::Quota, &self.link, message).change(change);
+        // What other calls used was theirs to decide.
+        let others = Label { untrusted: true, ..Label::BOTTOM };
+        let label = if over.of_call { self.told.all() } else { self.told.all().join(others) };
+        self.told.answered(label);
+        self.way.tell(label);
+        let refusal = refusal.labelled(label);
+        self.way.shared.record(&self.link, Stage::Refused(Box::new(refusal)));
+        Denied { refused: true, message: Rule::Quota.doc().into() }
+    }
+
+    /// A piece of the output, which carries what the whole will carry so far.
+    async fn emit(&mut self, piece: Value) -> Result<Value, Denied> {
+        let told = self.told.ask();
+        let label = self.labels(&piece, told).all();
+        let sent = self.pieces.send_as(piece, label).await;
+        self.told.answered(Label::BOTTOM);
+        match sent {
+            Ok(()) => Ok(Value::Null),
+            Err(Blocked::Refused(refusal)) => {
+                self.told.answered(refusal.label);
+                Err(Denied { refused: true, message: refusal.rule.doc().into() })
+            }
+            Err(Blocked::Failed(failure)) => {
+                Err(Denied { refused: false, message: failure.kind.public().into() })
+            }
+        }
+    }
+}
+
 impl Desk for GuestDesk {
     fn ask(&mut self, asked: Errand) -> Reply<'_> {
         Box::pin(async move {
+            match asked.capability {
+                "kv" => return self.keep(&asked.args).await,
+                "output" => return self.emit(asked.args).await,
+                _ => {}
+            }
             let fits = |way: &&(&'static str, Option<Str>, Arc<Bound>)| {
                 way.0 == asked.capability && way.1.as_deref() == asked.tool.as_deref()
             };
@@ -143,6 +208,8 @@ impl Desk for GuestDesk {
             };
             // It may have worked for long since anything was recorded.
             self.way.shared.moment();
+            self.spend(Cost::of(&asked))?;
+            let (capability, named) = (asked.capability, named(&asked));
             let told = self.told.ask();
             let labels = self.labels(&asked.args, told);
             let call = Labeled { value: asked.args, labels };
@@ -161,8 +228,16 @@ impl Desk for GuestDesk {
             self.told.answered(label);
             // It goes on knowing this, beside whatever runs beside it.
             self.way.tell(self.told.all());
+            if let (Some(name), Ok(_) | Err(Blocked::Failed(_)), Some((_, guest))) =
+                (named, &left, self.guest())
+            {
+                guest.touch(capability, name);
+            }
             match left {
-                Ok(left) => Ok(left.labeled().value.clone()),
+                Ok(left) => {
+                    let answer = left.labeled().value.clone();
+                    self.spend(Cost::answered(capability, &answer)).map(|()| answer)
+                }
                 Err(Blocked::Refused(refusal)) => {
                     Err(Denied { refused: true, message: refusal.rule.doc().into() })
                 }
@@ -195,6 +270,11 @@ impl Desk for GuestDesk {
         getrandom::fill(into).is_ok()
     }
 
+    fn party(&self) -> String {
+        // Nobody is not the tenant without a name.
+        self.way.shared.facts().principal.tenant.as_ref().map_or_else(String::new, |name| format!("={name}"))
+    }
+
     fn tools(&mut self) -> Vec<ToolCard> {
         let engine = Engine(self.way.shared.engine.clone());
         let names = self.asks.iter().filter_map(|(_, tool, _)| tool.as_ref());
@@ -205,6 +285,16 @@ impl Desk for GuestDesk {
             input: chain.plan().input.as_ref().map(|schema| schema.json().to_string()),
         };
         chains.map(card).collect()
+    }
+}
+
+/// The host or file that an errand goes to, as figures name it.
+fn named(asked: &Errand) -> Option<Str> {
+    let text = |key: &str| asked.args.get(key).and_then(Value::as_str);
+    match asked.capability {
+        "net" => Some(Target::parse(text("url")?).ok()?.origin().into()),
+        "fs" => Some(text("path")?.into()),
+        _ => None,
     }
 }
 

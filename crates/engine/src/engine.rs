@@ -7,6 +7,7 @@ use crate::egress::Egress;
 use crate::egress::resolve::{Resolve, SystemResolver};
 use crate::files::Mounts;
 use crate::kinds::KINDS;
+use crate::kv::KeyValue;
 use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
@@ -74,13 +75,15 @@ pub(crate) struct Inner {
     pub(crate) mounts: Mounts,
     pub(crate) plugins: Plugins,
     pub(crate) scripts: Scripts,
+    pub(crate) kept: KeyValue,
     pub(crate) limits: Limits,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
     pub(crate) principals: Vec<Principal>,
     /// A secret key and a counter: run ids and handles nobody can guess, without asking the system each time.
     nonces: (std::hash::RandomState, AtomicU64),
-    chains: RwLock<BTreeMap<Str, Chain>>,
+    /// Without the engine they run on, which would hold itself.
+    chains: RwLock<BTreeMap<Str, Arc<Bound>>>,
 }
 
 impl Inner {
@@ -121,7 +124,7 @@ impl Engine {
             checked.plans.into_iter().map(|plan| self.bind(plan, &Extras::default())).collect();
         let mut known = self.0.chains.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for chain in &chains {
-            known.insert(chain.plan().name.clone(), chain.clone());
+            known.insert(chain.plan().name.clone(), chain.bound.clone());
         }
         Ok(chains)
     }
@@ -165,11 +168,16 @@ impl Engine {
 
     /// A chain that was loaded, by name.
     pub fn chain(&self, name: &str) -> Option<Chain> {
-        self.0.chains.read().ok()?.get(name).cloned()
+        Some(self.on(self.0.chains.read().ok()?.get(name)?))
     }
 
     pub fn chains(&self) -> Vec<Chain> {
-        self.0.chains.read().map(|chains| chains.values().cloned().collect()).unwrap_or_default()
+        let all = self.0.chains.read();
+        all.map(|chains| chains.values().map(|bound| self.on(bound)).collect()).unwrap_or_default()
+    }
+
+    fn on(&self, bound: &Arc<Bound>) -> Chain {
+        Chain { engine: self.clone(), bound: bound.clone() }
     }
 
     /// A principal of the project, by name.
@@ -208,7 +216,7 @@ impl Engine {
 
     pub(crate) fn register(&self, chain: &Chain) {
         let mut known = self.0.chains.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.insert(chain.plan().name.clone(), chain.clone());
+        known.insert(chain.plan().name.clone(), chain.bound.clone());
     }
 
     fn native_effects(&self, extras: &Extras) -> BTreeMap<Str, Option<Str>> {
@@ -404,6 +412,7 @@ pub struct EngineBuilder {
     resolver: Option<Arc<dyn Resolve>>,
     key: Option<HostKey>,
     module_cache: Option<(PathBuf, bool)>,
+    kept: KeyValue,
     unread_secrets: bool,
 }
 
@@ -520,6 +529,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Keeps what plugins keep in this file; it is made when the first of them keeps something. Without one, none can.
+    #[must_use]
+    pub fn kept(mut self, path: PathBuf) -> Self {
+        self.kept = KeyValue::new(path);
+        self
+    }
+
     pub fn build(mut self) -> Result<Engine, BuildError> {
         let mut tags = TagTable::default();
         let mut problems = Problems::default();
@@ -577,6 +593,7 @@ impl EngineBuilder {
             mounts: Mounts::open(&project.mounts, &folder)?,
             plugins,
             scripts: Scripts::new(self.project.is_some().then_some(folder)),
+            kept: self.kept,
             limits: project.limits,
             key,
             figures,

@@ -9,7 +9,7 @@ use ringmail_core::value::Str;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The mounts of a project.
 #[derive(Debug, Default)]
@@ -80,12 +80,65 @@ pub(crate) fn write(dir: &Dir, permit: &FsPermit, bytes: &[u8], nonce: u128) -> 
         return Err(Failure::new(FailureKind::TooLarge, format!("the content is larger than {most} bytes")));
     }
     let path = Path::new(permit.path());
+    let _alone = room(dir, permit, bytes.len() as u64, true)?;
     let draft = path.with_file_name(format!(".ringmail-{nonce:032x}"));
     let result = write_draft(dir, &draft, bytes).and_then(|()| dir.rename(&draft, dir, path));
     if let Err(error) = result {
         // The draft may not even exist; what matters is the error that led here.
         let _gone = dir.remove_file(&draft);
         return Err(failed(&error));
+    }
+    Ok(())
+}
+
+/// Writes to mounts that are measured happen one after the other.
+static MEASURED: Mutex<()> = Mutex::new(());
+/// Files of a mount that are looked at to measure it.
+const FILES_MAX: u64 = 100_000;
+const DEPTH_MAX: u32 = 32;
+
+/// Makes sure that the mount holds no more than it may after so many bytes were written to the permit's file, which
+/// `replaces` says they take the place of.
+fn room(
+    dir: &Dir,
+    permit: &FsPermit,
+    bytes: u64,
+    replaces: bool,
+) -> Result<Option<MutexGuard<'static, ()>>, Failure> {
+    let (bytes_max, files_max) = permit.mount_max();
+    if bytes_max.is_none() && files_max.is_none() {
+        return Ok(None);
+    }
+    let alone = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut held, mut files) = (0, 0);
+    measure(dir, Path::new("."), 0, &mut held, &mut files)?;
+    let before = dir.symlink_metadata(permit.path()).ok().filter(|meta| meta.is_file());
+    let replaced = before.as_ref().filter(|_| replaces).map_or(0, |meta| meta.len());
+    let full = |what: String| {
+        Err(Failure::new(FailureKind::TooLarge, format!("the mount would hold more than {what}")))
+    };
+    match (bytes_max, files_max) {
+        (Some(most), _) if held.saturating_sub(replaced).saturating_add(bytes) > most => {
+            full(format!("{most} bytes"))
+        }
+        (_, Some(most)) if files + u64::from(before.is_none()) > most => full(format!("{most} files")),
+        _ => Ok(Some(alone)),
+    }
+}
+
+fn measure(dir: &Dir, folder: &Path, depth: u32, held: &mut u64, files: &mut u64) -> Result<(), Failure> {
+    for entry in dir.read_dir(folder).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        let meta = entry.metadata().map_err(|error| failed(&error))?;
+        if meta.is_dir() && depth < DEPTH_MAX {
+            measure(dir, &folder.join(entry.file_name()), depth + 1, held, files)?;
+            continue;
+        }
+        *files += 1;
+        *held = held.saturating_add(meta.len());
+        if *files > FILES_MAX || meta.is_dir() {
+            return Err(Failure::new(FailureKind::TooLarge, "the mount is too large to be measured"));
+        }
     }
     Ok(())
 }
@@ -101,6 +154,7 @@ fn write_draft(dir: &Dir, draft: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// Adds to the end of a file, making it if need be.
 pub(crate) fn append(dir: &Dir, permit: &FsPermit, bytes: &[u8]) -> Result<(), Failure> {
     needs(Access::Write, permit)?;
+    let _alone = room(dir, permit, bytes.len() as u64, false)?;
     let mut options = OpenOptions::new();
     options.append(true).create(true).custom_flags(flags(permit));
     let mut file = dir.open_with(permit.path(), &options).map_err(|error| failed(&error))?;

@@ -35,12 +35,24 @@ impl Pieces {
     }
 
     pub(crate) async fn send(&self, piece: Value) -> Result<(), Blocked> {
+        self.send_as(piece, Label::BOTTOM).await
+    }
+
+    /// Sends a piece that is made of more than the link was given.
+    pub(crate) async fn send_as(&self, piece: Value, more: Label) -> Result<(), Blocked> {
         let Some(PieceGate { shared, label }) = self.0.as_deref() else { return Ok(()) };
         let Some(sender) = &shared.pieces else { return Ok(()) };
         let moment = shared.moment();
         let answer = {
             let mut facts = shared.facts();
-            gate::piece(&shared.answering, piece, *label, &mut facts, &shared.engine.authority, moment)
+            gate::piece(
+                &shared.answering,
+                piece,
+                label.join(more),
+                &mut facts,
+                &shared.engine.authority,
+                moment,
+            )
         };
         shared.note();
         let answer = answer.map_err(Blocked::Refused)?;

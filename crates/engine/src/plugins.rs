@@ -1,6 +1,8 @@
 //! The plugins of a project: read, held against what was reviewed, compiled and linked once. Nothing of a plugin runs
 //! here. Whatever is wrong with one stops the engine: a plugin that is not what was reviewed is not left out quietly.
 
+use crate::circuit::Circuit;
+use crate::quota::Window;
 use ringmail_core::doc::{Problems, Source, toml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate;
@@ -38,6 +40,8 @@ pub(crate) struct Guest {
     pub(crate) confined: Confined,
     pub(crate) limits: CallLimits,
     figures: Mutex<PluginFigures>,
+    pub(crate) quota: Window,
+    pub(crate) circuit: Circuit,
 }
 
 /// What the calls of one plugin came to since the engine was built.
@@ -50,6 +54,41 @@ pub struct PluginFigures {
     pub memory_bytes_peak: usize,
     /// Calls of the host.
     pub asks: u64,
+    /// Time that processors spent on it, and that calls waited for their turn.
+    pub cpu: Duration,
+    pub queued: Duration,
+    /// Hosts it reached and files it touched, and how often; the first few hundred by name.
+    pub hosts: BTreeMap<Str, u64>,
+    pub files: BTreeMap<Str, u64>,
+    /// How often it was left alone for a while because it crashed again and again.
+    pub pauses: u64,
+}
+
+/// Hosts or files that are counted by name.
+const NAMED_MAX: usize = 256;
+/// Those beyond.
+const OTHERS: &str = "others";
+
+impl PluginFigures {
+    pub fn to_value(&self) -> Value {
+        let count = |count: u64| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        let micros = |time: Duration| count(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let named =
+            |names: &BTreeMap<Str, u64>| Value::map(names.iter().map(|(name, n)| (name.clone(), count(*n))));
+        let failures = self.failures.iter().map(|(kind, n)| (*kind, count(*n)));
+        Value::map([
+            ("calls", count(self.calls)),
+            ("failures", Value::map(failures)),
+            ("fuel", count(self.fuel)),
+            ("cpu_us", micros(self.cpu)),
+            ("queued_us", micros(self.queued)),
+            ("memory_peak", count(self.memory_bytes_peak as u64)),
+            ("asks", count(self.asks)),
+            ("hosts", named(&self.hosts)),
+            ("files", named(&self.files)),
+            ("pauses", count(self.pauses)),
+        ])
+    }
 }
 
 impl Guest {
@@ -60,9 +99,26 @@ impl Guest {
         figures.fuel = figures.fuel.saturating_add(used.fuel);
         figures.memory_bytes_peak = figures.memory_bytes_peak.max(used.memory_bytes_peak);
         figures.asks += used.asks;
+        figures.cpu += used.cpu;
+        figures.queued += used.queued;
         if let Some(kind) = failed {
             *figures.failures.entry(kind.id()).or_default() += 1;
         }
+    }
+}
+
+impl Guest {
+    /// Counts a host that was reached or a file that was touched.
+    pub(crate) fn touch(&self, capability: &str, name: Str) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = if capability == "fs" { &mut figures.files } else { &mut figures.hosts };
+        let named = names.len() < NAMED_MAX || names.contains_key(&name);
+        *names.entry(if named { name } else { OTHERS.into() }).or_default() += 1;
+    }
+
+    /// Counts that it is left alone for a while.
+    pub(crate) fn pause(&self) {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).pauses += 1;
     }
 }
 
@@ -240,8 +296,8 @@ impl Plugins {
                 let plugin = Arc::new(plugin);
                 grants.add_plugin(setting.grant.clone(), plugin.clone());
                 self.known.insert(name.clone(), plugin);
-                let figures = Mutex::default();
-                self.guests.insert(name.clone(), Guest { confined, limits, figures });
+                let (figures, quota, circuit) = (Mutex::default(), Window::default(), Circuit::default());
+                self.guests.insert(name.clone(), Guest { confined, limits, figures, quota, circuit });
             }
             Err(message) => problems.add(project, setting.span, message),
         }

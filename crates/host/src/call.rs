@@ -5,10 +5,12 @@ use crate::capability::{Desk, Question, answer};
 use crate::limits::{CallLimits, Meter};
 use crate::load::Confined;
 use crate::wasi::Wasi;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
@@ -45,6 +47,10 @@ pub struct CallFigures {
     pub fuel: u64,
     pub memory_bytes_peak: usize,
     pub asks: u64,
+    /// Time a processor spent on it.
+    pub cpu: Duration,
+    /// Time it waited for its turn.
+    pub queued: Duration,
 }
 
 /// No call lasts longer, whatever is granted.
@@ -65,8 +71,9 @@ pub struct Ended {
 
 impl Ended {
     /// It did not even begin.
-    fn before(halt: Halt) -> Ended {
-        Ended { result: Err(halt), printed: String::new(), figures: CallFigures::default() }
+    fn before(halt: Halt, queued: Duration) -> Ended {
+        let figures = CallFigures { queued, ..CallFigures::default() };
+        Ended { result: Err(halt), printed: String::new(), figures }
     }
 }
 
@@ -76,6 +83,9 @@ pub(crate) struct State {
     questions: mpsc::Sender<Question>,
     asks: u64,
     asks_max: u64,
+    /// Bytes of output that went ahead in pieces.
+    emitted: usize,
+    output_bytes_max: usize,
     /// For guests that import WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
     /// Why it was stopped, where the host knows better than the trap says.
@@ -83,6 +93,16 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Counts a piece of the output before anybody looks at it.
+    pub(crate) fn emits(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.emitted = self.emitted.saturating_add(bytes);
+        if self.emitted > self.output_bytes_max {
+            self.halt = Some(Halt::Output(self.output_bytes_max));
+            wasmtime::bail!("output");
+        }
+        Ok(())
+    }
+
     /// Asks the host, once more; the guest waits.
     pub(crate) fn ask<T: Send + 'static>(
         &mut self,
@@ -113,22 +133,30 @@ impl Confined {
             questions,
             asks: 0,
             asks_max: limits.asks_max,
+            emitted: 0,
+            output_bytes_max: limits.output_bytes_max,
             wasi: self.wasi.as_ref().map(|given| Box::new(Wasi::new(given))),
             halt: None,
         };
+        let (called, party) = (Instant::now(), desk.party());
         // The slot outlives the store: what is given back must be free.
-        let slot = match timeout_at(deadline, self.walls.slots.acquire()).await {
+        let slot = match timeout_at(deadline, self.walls.slots.take(&party)).await {
             Ok(slot) => slot,
-            Err(_) => return Ended::before(Halt::Time(limits.time_max)),
+            Err(_) => return Ended::before(Halt::Time(limits.time_max), called.elapsed()),
         };
+        let mut queued = called.elapsed();
+        let mut cpu = Duration::ZERO;
         let mut store = Store::new(&self.walls.engine, state);
         let whole = async {
-            let mut run = pin!(self.run(&mut store, input, limits, deadline));
+            let run = timed(&mut cpu, self.run(&mut store, input, limits, deadline));
+            let mut run = pin!(self.walls.processors.share(&party, &mut queued, run));
             loop {
                 tokio::select! {
                     biased;
+                    // INVARIANT: a question is heard before the guest is looked at again, so that no guest stands in
+                    // line, and gets a turn, while its host is busy with what it asked.
+                    Some(question) = unconstrained(asked.recv()) => answer(&mut desk, question).await,
                     result = &mut run => break result,
-                    Some(question) = asked.recv() => answer(&mut desk, question).await,
                 }
             }
         };
@@ -142,6 +170,8 @@ impl Confined {
             fuel: limits.fuel_max.saturating_sub(left),
             memory_bytes_peak: state.meter.peak_bytes(),
             asks: state.asks,
+            cpu,
+            queued,
         };
         let printed = state.wasi.as_ref().map_or_else(String::new, |wasi| wasi.printed());
         drop((store, slot));
@@ -186,10 +216,34 @@ impl Confined {
             instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, &self.export)?;
         let (result,) = call.call_async(&mut *store, (input,)).await?;
         let text = result.as_ref().unwrap_or_else(|text| text);
-        Ok(match text.len() > limits.output_bytes_max {
+        Ok(match text.len().saturating_add(store.data().emitted) > limits.output_bytes_max {
             true => Err(Halt::Output(limits.output_bytes_max)),
             false => result.map_err(Halt::Failed),
         })
+    }
+}
+
+/// Adds up how long a future is worked on. What guests wait for is not in it.
+async fn timed<T>(spent: &mut Duration, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let started = cpu_time();
+        let polled = future.as_mut().poll(cx);
+        *spent += cpu_time().saturating_sub(started);
+        polled
+    })
+    .await
+}
+
+/// What this thread has used of a processor.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a whole `timespec` of this frame, which the call only writes to.
+    #[allow(unsafe_code, reason = "see above")]
+    let known = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } == 0;
+    match known {
+        true => Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)),
+        false => Duration::ZERO,
     }
 }
 

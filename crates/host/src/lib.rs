@@ -12,6 +12,7 @@ mod load;
 mod meter;
 mod script;
 mod ticks;
+mod turns;
 mod walls;
 mod wasi;
 

@@ -2,7 +2,7 @@
 
 use crate::cache::ModuleCache;
 use crate::call::State;
-use crate::capability::{CAPABILITIES, Capability};
+use crate::capability::{CAPABILITIES, Capability, FREE};
 use crate::core_module::as_component;
 use crate::walls::Walls;
 use crate::wasi::{self, Given};
@@ -97,7 +97,7 @@ impl Confined {
         let has = |name: &str| granted.capabilities.contains(&name);
         for import in imports.iter().filter(|import| *import != TYPES && !wasi::is_known(import)) {
             let capability = provider(import)?;
-            if !has(capability.name) {
+            if !has(capability.name) && capability.name != FREE {
                 return Err(LoadError::NotGranted { import: import.clone(), capability: capability.name });
             }
             (capability.link)(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;

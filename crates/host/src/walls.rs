@@ -1,9 +1,9 @@
 //! The walls: one wasmtime engine with a pool of instances, and the clock that no guest can outrun.
 
 use crate::ticks::{Clock, Counted};
+use crate::turns::Turns;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// Calls that run at the same time; others wait their turn.
@@ -32,7 +32,9 @@ pub struct WallsError(String);
 #[derive(Debug)]
 pub struct Walls {
     pub(crate) engine: Engine,
-    pub(crate) slots: Semaphore,
+    /// Room for an instance, and time of a processor.
+    pub(crate) slots: Turns,
+    pub(crate) processors: Turns,
     clock: Clock,
 }
 
@@ -42,7 +44,9 @@ impl Walls {
         let ticked = engine.weak();
         let clock = Clock::start(move || ticked.upgrade().map(|engine| engine.increment_epoch()).is_some());
         let clock = clock.map_err(|error| WallsError(error.to_string()))?;
-        Ok(Arc::new(Walls { engine, slots: Semaphore::new(CALLS_MAX as usize), clock }))
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (slots, processors) = (Turns::new(CALLS_MAX as usize), Turns::new(processors));
+        Ok(Arc::new(Walls { engine, slots, processors, clock }))
     }
 
     /// The clock goes until this is dropped.

@@ -131,7 +131,7 @@ impl Place {
         }
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
         let builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
-        let mut builder = builder.module_cache(self.modules(), true);
+        let mut builder = builder.module_cache(self.modules(), true).kept(data.join("kept.redb"));
         if let Some(source) = &self.source {
             builder = builder.project(source.clone(), &self.root);
         }

@@ -15,7 +15,8 @@ use ringmail_engine::core::grant::{
 };
 use ringmail_engine::core::kind::{Kind, With};
 use ringmail_engine::core::plugin::{
-    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, USE_KEYS, manifest_schema,
+    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, QUOTA_KEYS,
+    USE_KEYS, manifest_schema,
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
@@ -153,7 +154,9 @@ fn project() -> String {
         ("`respond` of a grant", RESPOND_KEYS),
         ("`[plugin.NAME]`", PLUGIN_KEYS),
         ("`env` of a plugin, each", ENV_KEYS),
+        ("`kv` of a plugin", KV_KEYS),
         ("`limits` of a plugin", USE_KEYS),
+        ("`quota` of a plugin", QUOTA_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];

@@ -51,9 +51,18 @@ impl NetPermit {
         self.authority.secrets.iter().filter(|secret| secret.is_bound_to(&self.target))
     }
 
-    /// What connections may be shared by: a link never uses one that another link opened.
+    /// What connections may be shared by: a link never uses one that another link opened, or that was held to other
+    /// pins.
     pub fn pool(&self) -> String {
-        format!("{} {}", self.link, self.target.origin())
+        let pins: String = self.rule.pins.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        format!("{} {} {pins}", self.link, self.target.origin())
+    }
+
+    /// Whether a server that shows this certificate may be spoken to.
+    pub fn takes_certificate(&self, der: &[u8]) -> bool {
+        use sha2::{Digest, Sha256};
+        let pins = &self.rule.pins;
+        pins.is_empty() || pins.iter().any(|pin| Sha256::digest(der).as_slice() == pin)
     }
 
     pub fn link(&self) -> &Str {
@@ -125,6 +134,11 @@ impl FsPermit {
 
     pub fn file_bytes_max(&self) -> u64 {
         self.rule.file_bytes_max
+    }
+
+    /// Bytes and files that the whole mount may hold after a write.
+    pub fn mount_max(&self) -> (Option<u64>, Option<u64>) {
+        (self.rule.mount_bytes_max, self.rule.mount_files_max)
     }
 }
 

@@ -93,6 +93,12 @@ impl Connections {
             let stream = stream.map_err(|error| {
                 unavailable(format!("no secure connection to `{}`: {error}", permit.target().origin()))
             })?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            if !permit.takes_certificate(shown.map_or(&[], |certificate| certificate)) {
+                let message =
+                    format!("`{}` shows a certificate that is not pinned", permit.target().origin());
+                return Err(unavailable(message).into());
+            }
             handshake(TokioIo::new(stream)).await?
         } else {
             handshake(TokioIo::new(stream)).await?

@@ -4,7 +4,7 @@
 use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::desk::{Behind, GuestDesk, Told, asks};
-use crate::plugins::{output_of, takes};
+use crate::plugins::{Guest, output_of, takes};
 use crate::run::Way;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
@@ -12,7 +12,11 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, Unchecked};
 use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
-use ringmail_core::label::{Label, Labels};
+use ringmail_core::label::{Label, Labels, Tags};
+use ringmail_core::value::Str;
+use ringmail_host::Halt;
+use std::sync::Arc;
+use std::time::Instant;
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",
@@ -44,6 +48,8 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         return fail(Failure::new(FailureKind::NotFound, "the plugin is not there")).await;
     };
     takes(&plugin.manifest, call.admitted.args())?;
+    let tenant = way.shared.facts().principal.tenant.clone();
+    let mut probe = Probe::enter(guest, tenant)?;
     let input = to_string(call.admitted.args());
     let given = call.admitted.labels().all().join(call.admitted.decision());
     let schema = plugin.manifest.input.as_ref();
@@ -57,10 +63,13 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         frame: call.frame.clone(),
         told: told.clone(),
         way: way.clone(),
+        pieces: way.pieces(&call.admitted, Tags::NONE),
+        used: Arc::default(),
     };
     let (limits, mut printer) = (&guest.limits, desk.clone());
     let ended = guest.confined.call(&input, limits, desk).await;
     printer.print(&ended.printed).await;
+    probe.leave(ended.result.as_ref().err().is_some_and(is_crash));
     let result = output_of(ended.result, limits.output_bytes_max);
     guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
     match result {
@@ -69,5 +78,47 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             Ok(Unchecked::told(value, all))
         }
         Err(failure) => Err(failure.labelled(told.all()).into()),
+    }
+}
+
+/// A guest that ended by itself, with whatever words, has not crashed.
+fn is_crash(halt: &Halt) -> bool {
+    !matches!(halt, Halt::Failed(_) | Halt::Output(_) | Halt::Asks(_))
+}
+
+/// A call as the plugin's circuit sees it; one that is given up half way counts as neither good nor bad.
+struct Probe<'g> {
+    guest: &'g Guest,
+    tenant: Option<Str>,
+    ended: bool,
+}
+
+impl Probe<'_> {
+    fn enter(guest: &Guest, tenant: Option<Str>) -> Result<Probe<'_>, Failure> {
+        match guest.circuit.enter(tenant.as_ref(), Instant::now()) {
+            Ok(()) => Ok(Probe { guest, tenant, ended: false }),
+            Err(left) => {
+                let message =
+                    format!("it crashed again and again, and is left alone for {} ms", left.as_millis());
+                // Other runs brought this about, whatever they were given.
+                let told = Label { untrusted: true, ..Label::BOTTOM };
+                Err(Failure::new(FailureKind::Unavailable, message).labelled(told))
+            }
+        }
+    }
+
+    fn leave(&mut self, crashed: bool) {
+        self.ended = true;
+        if self.guest.circuit.leave(self.tenant.as_ref(), crashed, Instant::now()).is_some() {
+            self.guest.pause();
+        }
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.guest.circuit.abandon(self.tenant.as_ref());
+        }
     }
 }

@@ -460,4 +460,19 @@ async fn tls_is_verified_against_the_roots_of_the_project() {
     let project = format!("{rule}[net]\nextra_roots = [\"{}\"]\n", folder.path().join("ca.pem").display());
     let known = bench_with(&project, PERMIT_ALL, |builder| builder.resolver(Scripted::new(answers)));
     assert_eq!(shown(&known.run(&[&get(&url)], "{}").await), "\"safe\"");
+    // A certificate that is trusted, and not one of those that are pinned.
+    let print = |der: &[u8]| {
+        use sha2::{Digest, Sha256};
+        Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect::<Vec<String>>().join(":")
+    };
+    let own = print(made.cert.der());
+    for (pins, expected) in [
+        (format!("\"{}\", \"{own}\"", print(b"other")), "\"safe\""),
+        (format!("\"{}\"", print(b"other")), "`t.get` failed: unavailable: `https://name.test:"),
+    ] {
+        let pinned = project.replace("resolves_to", &format!("pins = [{pins}], resolves_to"));
+        let pinned = bench_with(&pinned, PERMIT_ALL, |builder| builder.resolver(Scripted::new(answers)));
+        let ended = shown(&pinned.run(&[&get(&url)], "{}").await);
+        assert!(ended.starts_with(expected), "{ended}");
+    }
 }

@@ -20,6 +20,7 @@ mod flows;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod http;
+mod kept;
 mod library;
 mod middleware;
 mod passes;

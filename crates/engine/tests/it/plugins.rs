@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const MANIFEST: &str = "plugin = \"p\"\nversion = \"1.0.0\"\ndescription = \"a test\"\n";
 /// A chain that hands its input to the plugin.
 pub const CHAIN: &str = "chain: t\nlinks:\n  p: {kind: plugin, plugin: p, with: '${input}'}\noutput: ${p}";
-const HTTP: &str = r#"(import "ringmail:plugin/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+pub const HTTP: &str = r#"(import "ringmail:plugin/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
 /// Calls the address that its input is, without its quotes, and answers with the body; `#` is the method.
 const FETCH: &str = "(i64.store (i32.const 64) (i64.const #))
     (call $send (i32.const 64) (i32.load8_u (i32.const 71)) (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2))
@@ -23,7 +23,7 @@ const FETCH: &str = "(i64.store (i32.const 64) (i64.const #))
       (else (call $ok (i32.load (i32.const 216)) (i32.load (i32.const 220)))))";
 
 /// A method and its length, as one number.
-fn fetch(method: &str) -> String {
+pub fn fetch(method: &str) -> String {
     let mut bytes = [0_u8; 8];
     bytes[..method.len()].copy_from_slice(method.as_bytes());
     bytes[7] = method.len() as u8;
@@ -70,7 +70,7 @@ impl Given<'_> {
         bench_in(folder, &self.text(&digest(manifest.as_bytes(), &module)), self.policy, more)
     }
 
-    fn write(&self, folder: &Path) -> (String, Vec<u8>) {
+    pub fn write(&self, folder: &Path) -> (String, Vec<u8>) {
         let manifest = format!("{MANIFEST}{}", self.asks);
         let module = if self.core { self.guest.module() } else { self.guest.component() };
         std::fs::create_dir_all(folder.join("p")).unwrap();
@@ -79,13 +79,13 @@ impl Given<'_> {
         (manifest, module)
     }
 
-    fn text(&self, digest: &str) -> String {
+    pub fn text(&self, digest: &str) -> String {
         let Given { grants, project, .. } = self;
         format!("{project}\n[plugin.p]\npath = \"p\"\ndigest = \"{digest}\"\nreason = \"test\"\n{grants}\n")
     }
 
     /// Why there is no engine.
-    fn fault(&self, change: impl FnOnce(&Path), digest: Option<&str>) -> String {
+    pub fn fault(&self, change: impl FnOnce(&Path), digest: Option<&str>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let (manifest, module) = self.write(folder.path());
         let pinned = ringmail_engine::core::plugin::digest(manifest.as_bytes(), &module);

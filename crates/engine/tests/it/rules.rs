@@ -135,6 +135,7 @@ async fn refused(rule: Rule) -> Report {
         Rule::Clearance => plain(&format!("{MAYBE}links: {{}}\noutput: '${{input}}'"), "{\"k\": \"x\"}").await,
         Rule::UntrustedArgument => act("a: {kind: native, call: act, with: {v: '${input}'}}").await,
         Rule::UntrustedDecision => act("a: {kind: native, call: act, with: {v: 1}, when: input}").await,
+        Rule::Quota => unreachable!("a guest is told, and its run goes on; the tests of plugins bring it about"),
         Rule::ForeignTenant => unreachable!("an engine has one tenant in a run; core's own tests bring two"),
         Rule::UntrustedDeclassify => {
             let drop = "links: {a: {kind: declassify, drop: [pii], reason: r, with: {value: '${input}'}}}";
@@ -166,7 +167,7 @@ async fn refused(rule: Rule) -> Report {
 
 #[tokio::test]
 async fn every_rule_refuses_a_run_and_stands_on_its_trail() {
-    for rule in Rule::ALL.iter().filter(|rule| **rule != Rule::ForeignTenant) {
+    for rule in Rule::ALL.iter().filter(|rule| !matches!(rule, Rule::ForeignTenant | Rule::Quota)) {
         let report = refused(*rule).await;
         let Err(RunError::Refused(refusal)) = &report.result else {
             panic!("{}: {}", rule.id(), shown(&report))

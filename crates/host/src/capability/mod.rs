@@ -36,12 +36,17 @@ capabilities! {
     clock,
     random,
     tool,
+    kv,
+    output,
 }
+
+/// Leads nowhere but where the link's own output goes, so it needs no grant.
+pub(crate) const FREE: &str = "output";
 
 /// What a guest asks of the world, as the link kind that does it takes it.
 #[derive(Debug)]
 pub struct Errand {
-    /// `net`, `fs`, `log` or `tool`.
+    /// `net`, `fs`, `log`, `tool`, `kv` or `output`.
     pub capability: &'static str,
     /// Which tool.
     pub tool: Option<String>,
@@ -106,6 +111,11 @@ pub trait Desk: Send {
     fn random(&mut self, into: &mut [u8]) -> bool;
     /// The tools a guest may call.
     fn tools(&mut self) -> Vec<ToolCard>;
+
+    /// On whose behalf the guest runs: turns are shared out among parties, and no two of them share a worker.
+    fn party(&self) -> String {
+        String::new()
+    }
 }
 
 /// What a guest is told of a tool.
@@ -123,6 +133,10 @@ pub struct NoDesk;
 
 impl Desk for NoDesk {
     fn ask(&mut self, asked: Errand) -> Reply<'_> {
+        if asked.capability == FREE {
+            // Pieces of an output that nobody listens to.
+            return Box::pin(async { Ok(Value::Null) });
+        }
         let message = format!("nobody answers `{}` here", asked.capability);
         Box::pin(async { Err(Denied { refused: true, message }) })
     }

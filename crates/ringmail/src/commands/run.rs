@@ -260,6 +260,12 @@ fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
             Value::map(figures.iter().map(|(link, figures)| (link.clone(), figures.to_value()))),
         ));
     }
+    let plugins = ended.engine.plugin_figures();
+    let called = plugins.iter().filter(|(_, figures)| figures.calls > 0);
+    let called: Vec<_> = called.map(|(name, figures)| (name.clone(), figures.to_value())).collect();
+    if !called.is_empty() {
+        members.push(("plugins", Value::map(called)));
+    }
     match &report.result {
         Ok(answer) => {
             members.push(("ended", text("answered")));

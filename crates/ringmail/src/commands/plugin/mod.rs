@@ -226,7 +226,8 @@ fn granted(grant: &Grant, plugin: &Plugin) -> Vec<String> {
     let secrets = plugin.powers.secrets.iter().map(|name| format!("secret {name}"));
     let env = plugin.powers.env.iter().map(|(name, value)| format!("env {name} = {value}"));
     let tools = plugin.powers.tools.iter().map(|name| format!("tool {name}"));
-    let plain = ["clock", "random"].into_iter().filter(|name| plugin.powers.has(name)).map(String::from);
+    let plain =
+        ["kv", "clock", "random"].into_iter().filter(|name| plugin.powers.has(name)).map(String::from);
     powers(grant).into_iter().chain(secrets).chain(env).chain(tools).chain(plain).collect()
 }
 
@@ -269,7 +270,9 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     out.push_str(&format!("digest = \"{}\"\nreason = \"...\"\n", read.digest));
     out.push_str(&list("net", net.collect()));
     out.push_str(&list("fs", fs.collect()));
-    for (name, written) in [("log", "log = {}"), ("clock", "clock = true"), ("random", "random = true")] {
+    for (name, written) in
+        [("log", "log = {}"), ("kv", "kv = {}"), ("clock", "clock = true"), ("random", "random = true")]
+    {
         if asks(name).next().is_some() {
             out.push_str(&format!("{written}\n"));
         }
