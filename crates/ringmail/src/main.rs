@@ -6,6 +6,7 @@ mod demo;
 mod draw;
 mod exit;
 mod failure;
+mod folder;
 mod input;
 mod layout;
 mod place;
@@ -13,6 +14,7 @@ mod progress;
 mod records;
 #[cfg(test)]
 mod reference;
+mod selftest;
 mod snippet;
 mod terminal;
 

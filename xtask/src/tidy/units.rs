@@ -7,6 +7,7 @@ const REGISTERED: &[(&str, &str)] = &[
     ("crates/engine/src/kinds/", "kinds! {"),
     ("crates/host/src/capability/", "capabilities! {"),
     ("crates/ringmail/src/commands/", "commands! {"),
+    ("crates/ringmail/src/selftest/", "groups! {\n    "),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<String> {

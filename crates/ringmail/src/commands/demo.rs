@@ -5,6 +5,7 @@ use super::Common;
 use super::run::{Ended, execute, fault_of};
 use crate::demo::{MAILS, Seen, Town, write};
 use crate::exit::{Exit, Fault};
+use crate::folder::Folder;
 use crate::place::{Place, Wanted, origins};
 use crate::progress::Tree;
 use crate::snippet;
@@ -33,7 +34,7 @@ impl Args {
                 super::init::new_folder(folder)?;
                 Folder { path: folder.to_path_buf(), kept: true }
             }
-            None => Folder::temporary()?,
+            None => Folder::temporary("demo")?,
         };
         let town = Town::start().context("cannot listen on loopback")?;
         write(&folder.path, &town).with_context(|| format!("cannot write to `{}`", folder.path.display()))?;
@@ -46,32 +47,6 @@ impl Args {
             ))?;
         }
         Ok(Exit::Done)
-    }
-}
-
-/// Where the demo's project lies; a temporary one goes with it.
-struct Folder {
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Folder {
-    fn temporary() -> Result<Folder, Fault> {
-        let mut nonce = [0_u8; 8];
-        getrandom::fill(&mut nonce).context("the operating system gives no randomness")?;
-        let name = format!("ringmail-demo-{:016x}", u64::from_ne_bytes(nonce));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
-        Ok(Folder { path, kept: false })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Left behind, it lies among temporary files.
-            let _left = std::fs::remove_dir_all(&self.path);
-        }
     }
 }
 

@@ -32,6 +32,7 @@ commands! {
     graph Graph,
     inspect Inspect,
     plugin Plugin,
+    selftest Selftest,
     fmt Fmt,
     schema Schema,
     completions Completions,

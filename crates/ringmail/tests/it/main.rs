@@ -14,5 +14,6 @@ mod cli;
 mod demo;
 mod documents;
 mod examples;
+mod selftest;
 mod setup;
 mod streams;
