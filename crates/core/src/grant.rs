@@ -22,6 +22,7 @@ pub const GRANT_KEYS: &[Key] = &[
     Key::new("fs", Form::List(&Form::Table(FS_KEYS)), "mounts it may read or write"),
     Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
     Key::new("effect", Form::List(&Form::Table(EFFECT_KEYS)), "effects of native links it may have"),
+    Key::new("command", Form::List(&Form::Table(COMMAND_RULE_KEYS)), "programs of the project it may run"),
     Key::new("respond", Form::Table(RESPOND_KEYS), "what the chain's output may carry to its caller"),
 ];
 
@@ -81,6 +82,12 @@ pub const FS_KEYS: &[Key] = &[
 pub const LOG_KEYS: &[Key] = &[CLEARANCE];
 pub const EFFECT_KEYS: &[Key] =
     &[Key::required("name", Form::Text, "the effect, as the native link declares it"), CLEARANCE, TRUSTED];
+pub const COMMAND_RULE_KEYS: &[Key] = &[
+    Key::required("name", Form::Name, "a program of `[command.NAME]`"),
+    CLEARANCE,
+    TRUSTED,
+    Key::new("label", Form::List(&Form::Text), "tags put on everything it writes"),
+];
 pub const RESPOND_KEYS: &[Key] = &[CLEARANCE];
 
 /// Largest answer or file unless a grant says otherwise.
@@ -107,6 +114,10 @@ pub(crate) fn fs_power(mount: &str, access: Access) -> String {
 
 pub(crate) fn effect_power(name: &str) -> String {
     format!("effect = [{{ name = \"{name}\" }}]")
+}
+
+pub(crate) fn command_power(name: &str) -> String {
+    format!("command = [{{ name = \"{name}\" }}]")
 }
 
 pub(crate) fn respond_power(tags: &[Str]) -> String {
@@ -192,6 +203,15 @@ pub struct EffectRule {
     pub flow: Flow,
 }
 
+/// Leave to run a program.
+#[derive(Clone, Debug)]
+pub struct CommandRule {
+    pub name: Str,
+    pub flow: Flow,
+    /// Tags of what it writes.
+    pub label: Tags,
+}
+
 /// One operator's decision.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
@@ -205,6 +225,7 @@ pub struct Grant {
     pub fs: Vec<FsRule>,
     pub log: Option<Flow>,
     pub effects: Vec<EffectRule>,
+    pub commands: Vec<CommandRule>,
     pub respond: Option<Flow>,
     pub spot: Option<Spot>,
 }
@@ -214,6 +235,7 @@ pub struct Grant {
 pub struct Ceiling {
     pub net: Option<Vec<Pattern>>,
     pub mounts: Option<Vec<Str>>,
+    pub commands: Option<Vec<Str>>,
 }
 
 /// All grants of a host, by whom they are for.
@@ -445,6 +467,9 @@ impl Effective {
             Reach::Fs { .. } => {
                 self.grants.iter().flat_map(|grant| &grant.fs).map(|rule| rule.label).collect()
             }
+            Reach::Command => {
+                self.grants.iter().flat_map(|grant| &grant.commands).map(|rule| rule.label).collect()
+            }
             _ => Vec::new(),
         };
         let always = tags.iter().copied().reduce(Tags::both).unwrap_or_default();
@@ -457,6 +482,17 @@ impl Effective {
 
     pub fn respond(&self, now_ms: u64) -> Result<Fit<'_, Flow>, Lacking> {
         first(now_ms, self.grants.iter().map(|grant| (grant, grant.respond.as_ref())))
+    }
+
+    /// The rule that lets a program run.
+    pub fn command(&self, name: &str, now_ms: u64) -> Result<Fit<'_, CommandRule>, Lacking> {
+        let rules = self.grants.iter().flat_map(|grant| grant.commands.iter().map(move |rule| (grant, rule)));
+        let named = rules.filter(|(_, rule)| &*rule.name == name).map(|(grant, rule)| (grant, Some(rule)));
+        let fit = first(now_ms, named)?;
+        match &self.ceiling.commands {
+            Some(most) if !most.iter().any(|known| &**known == name) => Err(Lacking::Ceiling),
+            _ => Ok(fit),
+        }
     }
 
     pub fn effect(&self, name: &str, now_ms: u64) -> Result<Fit<'_, EffectRule>, Lacking> {
@@ -563,8 +599,11 @@ mod tests {
     fn expiry_method_and_ceiling_each_end_a_grant() {
         let mut expiring = grant("c", "https://a.test");
         expiring.expires_ms = Some(1000);
-        let ceiling =
-            Ceiling { net: Some(vec![Pattern::parse("https://a.test").unwrap()]), mounts: Some(vec![]) };
+        let ceiling = Ceiling {
+            net: Some(vec![Pattern::parse("https://a.test").unwrap()]),
+            mounts: Some(vec![]),
+            commands: None,
+        };
         let mut files = grant("c", "https://b.test");
         files.fs = vec![FsRule {
             mount: "inbox".into(),

@@ -58,6 +58,7 @@ pub enum Role {
     Validate,
     Plugin,
     Script,
+    Command,
 }
 
 /// One power a call needs.
@@ -67,6 +68,7 @@ pub enum Need {
     Fs { mount: Str, path: Str, access: Access },
     Log,
     Effect { name: Str },
+    Command { name: Str },
 }
 
 /// Which power a kind can need, and which arguments say so.
@@ -77,6 +79,7 @@ pub enum Reach {
     Fs { path: &'static str, op: &'static str },
     Log,
     Effect,
+    Command,
 }
 
 /// For kinds without a way out.

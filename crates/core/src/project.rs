@@ -3,10 +3,12 @@
 
 use crate::address::{IpRange, Pattern};
 use crate::chain::keys::LIMIT_KEYS;
+use crate::command::{COMMAND_KEYS, CommandSetting};
 use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span, Spot};
 use crate::grant::{
-    Access, BODY_BYTES_MAX, Ceiling, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule, Trusted,
+    Access, BODY_BYTES_MAX, Ceiling, CommandRule, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule,
+    Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
 use crate::plugin::{PLUGIN_KEYS, Setting, keeps, power_of, quota, usage};
@@ -37,6 +39,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         Form::Names(&Form::Table(PLUGIN_KEYS)),
         "plugins by name: what was reviewed, and what it may",
     ),
+    Key::new(
+        "command",
+        Form::Names(&Form::Table(COMMAND_KEYS)),
+        "programs by name: what runs, and behind which walls",
+    ),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -66,7 +73,8 @@ pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, 
 
 pub const CEILING_KEYS: &[Key] = &[
     Key::new("net", Form::List(&Form::Text), "addresses any grant may name"),
-    Key::new("mounts", Form::List(&Form::Text), "mounts any grant may name"),
+    Key::new("mounts", Form::List(&Form::Text), "mounts any grant or command may name"),
+    Key::new("commands", Form::List(&Form::Text), "commands any grant may name"),
 ];
 
 pub const NET_KEYS: &[Key] = &[Key::new(
@@ -101,6 +109,7 @@ pub struct Project {
     pub mounts: Vec<(Str, String)>,
     pub grants: Vec<Grant>,
     pub plugins: Vec<Setting>,
+    pub commands: Vec<CommandSetting>,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
 }
@@ -144,6 +153,7 @@ impl Project {
             mounts: mounts(node),
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
             plugins: loader.plugins(node),
+            commands: loader.commands(node),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
         };
@@ -165,6 +175,7 @@ impl Project {
             mounts: Vec::new(),
             grants: Vec::new(),
             plugins: Vec::new(),
+            commands: Vec::new(),
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
         }
@@ -293,7 +304,10 @@ impl Loader<'_> {
         let mounts = ceiling
             .get("mounts")
             .map(|_| texts(Some(ceiling), "mounts").map(|(text, _)| text.into()).collect());
-        Ceiling { net, mounts }
+        let commands = ceiling
+            .get("commands")
+            .map(|_| texts(Some(ceiling), "commands").map(|(text, _)| text.into()).collect());
+        Ceiling { net, mounts, commands }
     }
 
     fn tag_list(&mut self, node: &Node, key: &str) -> Tags {
@@ -324,6 +338,12 @@ impl Loader<'_> {
             flow: self.flow(item),
         });
         let effects = effects.collect();
+        let commands = items(node, "command").iter().map(|item| CommandRule {
+            name: item.get("name").and_then(Node::text).unwrap_or_default().into(),
+            flow: self.flow(item),
+            label: self.tag_list(item, "label"),
+        });
+        let commands = commands.collect();
         Grant {
             to: text("to").unwrap_or_default().into(),
             reason: text("reason").unwrap_or_default().into(),
@@ -333,9 +353,21 @@ impl Loader<'_> {
             fs: items(node, "fs").iter().map(|item| self.fs(item)).collect(),
             log: node.get("log").map(|log| self.flow(log)),
             effects,
+            commands,
             respond: node.get("respond").map(|respond| self.flow(respond)),
             spot: Some(Spot { source: self.source.clone(), span: node.span }),
         }
+    }
+
+    fn commands(&mut self, node: &Node) -> Vec<CommandSetting> {
+        let mut out = Vec::new();
+        for (key, item) in node.get("command").map_or(&[][..], Node::entries) {
+            match CommandSetting::read(&key.name, item) {
+                Ok(setting) => out.push(setting),
+                Err((span, message)) => self.wrong(span, message),
+            }
+        }
+        out
     }
 
     fn plugins(&mut self, node: &Node) -> Vec<Setting> {
@@ -472,6 +504,7 @@ impl Loader<'_> {
                 }
             }
         }
+        self.check_commands(project, node);
         for (name, span) in plugins.flat_map(|plugin| texts(Some(plugin), "secret")) {
             if !project.secrets.iter().any(|secret| &*secret.name == name) {
                 self.wrong(span, format!("there is no secret `{name}`"));
@@ -479,6 +512,46 @@ impl Loader<'_> {
         }
         for (name, span) in texts(node.get("ceiling"), "mounts").filter(|(name, _)| !known(name)) {
             self.wrong(span, format!("there is no mount `{name}`"));
+        }
+    }
+}
+
+impl Loader<'_> {
+    /// What commands and grants of them lead to, and what the ceiling leaves of it.
+    fn check_commands(&mut self, project: &Project, node: &Node) {
+        let known = |name: &str| project.commands.iter().any(|command| &*command.name == name);
+        let granted = items(node, "grant").iter().flat_map(|grant| items(grant, "command"));
+        let granted =
+            granted.filter_map(|rule| rule.get("name")).filter_map(|name| Some((name.text()?, name.span)));
+        let most = texts(node.get("ceiling"), "commands");
+        for (name, span) in granted.chain(most).filter(|(name, _)| !known(name)) {
+            let help = format!("add:\n[command.{name}]\nprogram = \"...\"");
+            self.problems.add_help(self.source, span, format!("there is no command `{name}`"), help);
+        }
+        for (_, command) in node.get("command").map_or(&[][..], Node::entries) {
+            for mount in items(command, "mounts").iter().filter_map(|item| item.get("mount")) {
+                let name = mount.text().unwrap_or_default();
+                if !project.mounts.iter().any(|(known, _)| &**known == name) {
+                    let help = format!("add:\n[mount.{name}]\npath = \"...\"");
+                    self.problems.add_help(
+                        self.source,
+                        mount.span,
+                        format!("there is no mount `{name}`"),
+                        help,
+                    );
+                } else if project
+                    .ceiling
+                    .mounts
+                    .as_ref()
+                    .is_some_and(|most| !most.iter().any(|known| &**known == name))
+                {
+                    self.wrong(mount.span, format!("the ceiling does not allow the mount `{name}`"));
+                }
+            }
+            if let Some(net) = command.get("net").filter(|_| project.ceiling.net.is_some()) {
+                let why = "a program with ports reaches any host, and the ceiling lists addresses";
+                self.wrong(net.span, why);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::bound::{Bound, NativeRun};
 use crate::chain::Chain;
 use crate::clock::{Clock, SystemClock};
+use crate::commands::Commands;
 use crate::egress::Egress;
 use crate::egress::resolve::{Resolve, SystemResolver};
 use crate::files::Mounts;
@@ -28,7 +29,7 @@ use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
-use ringmail_host::{ModuleCache, Script};
+use ringmail_host::{KernelWalls, ModuleCache, Script};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) plugins: Plugins,
     pub(crate) scripts: Scripts,
     pub(crate) kept: KeyValue,
+    pub(crate) commands: Commands,
     pub(crate) limits: Limits,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
@@ -139,6 +141,7 @@ impl Engine {
         let natives = self.native_effects(extras);
         let middleware = self.middleware_names(extras);
         let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let commands = self.0.commands.names();
         for source in sources {
             let tags = &mut *self.0.authority.tags.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut around = Surroundings {
@@ -148,6 +151,7 @@ impl Engine {
                 secrets: &secrets,
                 plugins: self.0.plugins.known(),
                 files: &|name| self.0.scripts.read(name),
+                commands: &commands,
                 tags,
                 limits: self.0.limits,
             };
@@ -413,6 +417,7 @@ pub struct EngineBuilder {
     key: Option<HostKey>,
     module_cache: Option<(PathBuf, bool)>,
     kept: KeyValue,
+    walls: Option<Arc<KernelWalls>>,
     unread_secrets: bool,
 }
 
@@ -536,6 +541,13 @@ impl EngineBuilder {
         self
     }
 
+    /// What commands are confined with; by default all that the kernel gives.
+    #[must_use]
+    pub fn kernel_walls(mut self, walls: KernelWalls) -> Self {
+        self.walls = Some(Arc::new(walls));
+        self
+    }
+
     pub fn build(mut self) -> Result<Engine, BuildError> {
         let mut tags = TagTable::default();
         let mut problems = Problems::default();
@@ -578,6 +590,12 @@ impl EngineBuilder {
             }
             None => Plugins::default(),
         };
+        let commands = match &self.project {
+            Some((source, _)) => {
+                Commands::open(&project.commands, &project.mounts, source, &folder, self.walls.take())?
+            }
+            None => Commands::default(),
+        };
         let authority = Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)) };
         let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
         Ok(Engine(Arc::new(Inner {
@@ -594,6 +612,7 @@ impl EngineBuilder {
             plugins,
             scripts: Scripts::new(self.project.is_some().then_some(folder)),
             kept: self.kept,
+            commands,
             limits: project.limits,
             key,
             figures,

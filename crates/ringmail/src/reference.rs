@@ -7,11 +7,15 @@ use ringmail_engine::core::chain::keys::{
     BODY_KEYS, CACHE_KEYS, CASE_KEYS, CHAIN_KEYS, EDGE_KEYS, LIMIT_KEYS, LINK_KEYS, RETRY_KEYS, chain_schema,
 };
 use ringmail_engine::core::checks::CHECKS;
+use ringmail_engine::core::command::{
+    COMMAND_DANGEROUS_KEYS, COMMAND_ENV_KEYS, COMMAND_KEYS, COMMAND_LIMIT_KEYS, COMMAND_MOUNT_KEYS,
+    COMMAND_NET_KEYS,
+};
 use ringmail_engine::core::doc::form::Key;
 use ringmail_engine::core::expr::functions;
 use ringmail_engine::core::failure::FailureKind;
 use ringmail_engine::core::grant::{
-    EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS, RESPOND_KEYS,
+    COMMAND_RULE_KEYS, EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS, RESPOND_KEYS,
 };
 use ringmail_engine::core::kind::{Kind, With};
 use ringmail_engine::core::plugin::{
@@ -151,12 +155,19 @@ fn project() -> String {
         ("`fs` of a grant, each", FS_KEYS),
         ("`log` of a grant", LOG_KEYS),
         ("`effect` of a grant, each", EFFECT_KEYS),
+        ("`command` of a grant, each", COMMAND_RULE_KEYS),
         ("`respond` of a grant", RESPOND_KEYS),
         ("`[plugin.NAME]`", PLUGIN_KEYS),
         ("`env` of a plugin, each", ENV_KEYS),
         ("`kv` of a plugin", KV_KEYS),
         ("`limits` of a plugin", USE_KEYS),
         ("`quota` of a plugin", QUOTA_KEYS),
+        ("`[command.NAME]`", COMMAND_KEYS),
+        ("`env` of a command, each", COMMAND_ENV_KEYS),
+        ("`mounts` of a command, each", COMMAND_MOUNT_KEYS),
+        ("`net` of a command", COMMAND_NET_KEYS),
+        ("`limits` of a command", COMMAND_LIMIT_KEYS),
+        ("`dangerous` of a command", COMMAND_DANGEROUS_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];

@@ -360,7 +360,7 @@ impl Ahead<'_> {
                 }
                 Bounds::new(plain.best.all(), told)
             }
-            Detail::Nothing | Detail::Native { .. } | Detail::Script(_) => plain,
+            Detail::Nothing | Detail::Native { .. } | Detail::Script(_) | Detail::Command(_) => plain,
         };
         let output = match &link.fallback {
             Some(fallback) => {

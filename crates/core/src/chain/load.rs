@@ -5,7 +5,7 @@ mod scripts;
 use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
-use super::names::{ListNames, PlanNames, RESERVED};
+use super::names::{ListNames, PlanNames, RESERVED, command, meant};
 use super::{Act, Cache, Case, Detail, Edge, Link, On, Outlet, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
@@ -33,6 +33,8 @@ pub struct Surroundings<'a> {
     pub plugins: &'a BTreeMap<Str, Arc<Plugin>>,
     /// Reads a file of the project.
     pub files: &'a dyn Fn(&str) -> Result<Arc<Source>, String>,
+    /// Programs of the project.
+    pub commands: &'a [Str],
     pub tags: &'a mut TagTable,
     pub limits: Limits,
 }
@@ -395,6 +397,7 @@ impl<'l> Loader<'l, '_> {
             Role::Validate => self.validate(node),
             Role::Plugin => self.plugin(full, node, names),
             Role::Script => self.script(node),
+            Role::Command => command(self.around.commands, node, self.source, self.problems),
         }
     }
 
@@ -402,12 +405,9 @@ impl<'l> Loader<'l, '_> {
         let call: Str = node.get("call").and_then(Node::text).unwrap_or_default().into();
         let effect = self.around.natives.get(&call).cloned();
         if let (None, Some(name)) = (&effect, node.get("call")) {
-            let known =
-                self.around.natives.keys().map(|known| &**known).filter(|known| !known.starts_with('#'));
-            let help = match suggest(&call, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known: {}", known.collect::<Vec<_>>().join(", ")),
-            };
+            let known = self.around.natives.keys().map(|known| &**known);
+            let known: Vec<&str> = known.filter(|known| !known.starts_with('#')).collect();
+            let help = meant(&call, &known, &format!("known: {}", known.join(", ")));
             let message = format!("there is no native function `{}`", crate::json::shorten(&call));
             self.problems.add_help(self.source, name.span, message, help);
         }
@@ -419,11 +419,8 @@ impl<'l> Loader<'l, '_> {
         let Some(named) = node.get("plugin") else { return Detail::Nothing };
         let name = named.text().unwrap_or_default();
         let Some(plugin) = self.around.plugins.get(name).cloned() else {
-            let known = self.around.plugins.keys().map(|known| &**known);
-            let help = match suggest(name, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`".into(),
-            };
+            let known: Vec<&str> = self.around.plugins.keys().map(|known| &**known).collect();
+            let help = meant(name, &known, "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`");
             let message = format!("there is no plugin `{}`", crate::json::shorten(name));
             self.problems.add_help(self.source, named.span, message, help);
             return Detail::Nothing;

@@ -125,6 +125,8 @@ pub enum Detail {
     Act(Act),
     Validate(Option<Schema>, Option<&'static crate::checks::TextCheck>),
     Script(Scripted),
+    /// A program of the project.
+    Command(Str),
     /// A guest, and all its ways out.
     Plugin {
         plugin: Arc<Plugin>,

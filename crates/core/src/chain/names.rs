@@ -1,8 +1,10 @@
 //! Names inside a chain: links, what is always there, variables of a body, and what surrounds the body.
 
-use super::Root;
+use super::{Detail, Root};
+use crate::doc::{Node, Problems, Source, suggest};
 use crate::expr::{Names, Slot};
 use crate::value::Str;
+use std::sync::Arc;
 
 /// Names no link may have, because expressions use them for something else.
 pub(crate) const RESERVED: &[&str] =
@@ -83,4 +85,23 @@ impl Names for ListNames {
     fn known(&self) -> Vec<Str> {
         self.0.iter().map(|name| Str::from(*name)).collect()
     }
+}
+
+/// What to say of a name that leads nowhere.
+pub(crate) fn meant(name: &str, known: &[&str], otherwise: &str) -> String {
+    let near = suggest(name, known.iter().copied());
+    near.map_or_else(|| otherwise.into(), |near| format!("did you mean `{near}`?"))
+}
+
+/// The program that a link names.
+pub(crate) fn command(known: &[Str], node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Detail {
+    let Some(named) = node.get("command") else { return Detail::Nothing };
+    let name = named.text().unwrap_or_default();
+    let known: Vec<&str> = known.iter().map(|known| &**known).collect();
+    if !known.contains(&name) {
+        let help = meant(name, &known, "a project names its programs: `[command.NAME]` in `ringmail.toml`");
+        let message = format!("there is no command `{}`", crate::json::shorten(name));
+        problems.add_help(source, named.span, message, help);
+    }
+    Detail::Command(name.into())
 }

@@ -2,14 +2,16 @@
 //! evidence the link needs, and what the gate after it will measure the output by.
 
 use super::judge::{Sink, flow_fault, tenant_fault};
-use super::permit::{FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net};
+use super::permit::{
+    COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net,
+};
 use super::refuse::Refuser;
 use super::{Authority, Moment, TAGS};
 use crate::address::Target;
 use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
-use crate::grant::{Access, Effective, LOG_POWER, effect_power, fs_power, net_power};
+use crate::grant::{Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power};
 use crate::kind::{Need, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
 use crate::plugin::Plugin;
@@ -365,6 +367,7 @@ impl Case<'_> {
                 self.power().permits.push(Permit::Log);
                 Ok(Tags::NONE)
             }
+            Need::Command { name } => self.command(name, effective),
             Need::Effect { name } => {
                 let fit = effective.effect(&name, self.moment.now_ms).map_err(|lacking| {
                     Box::new(self.refuser(format!("effect:{name}")).lacking(lacking, &effect_power(&name)))
@@ -377,6 +380,22 @@ impl Case<'_> {
                 Ok(Tags::NONE)
             }
         }
+    }
+
+    /// What a program makes of its arguments nobody knows, so running one is always an effect.
+    fn command(&mut self, name: Str, effective: &Arc<Effective>) -> Judged<Tags> {
+        let sink_name = format!("command:{name}");
+        let fit = effective.command(&name, self.moment.now_ms).map_err(|lacking| {
+            Box::new(self.refuser(sink_name.clone()).lacking(lacking, &command_power(&name)))
+        })?;
+        let (flow, label) = (&fit.rule.flow, fit.rule.label);
+        self.flow(
+            &Sink { flow, also: Tags::NONE, consequential: true, steering: COMMAND_STEERING },
+            sink_name,
+        )?;
+        self.power().consequential = true;
+        self.power().permits.push(Permit::Command(CommandPermit { name }));
+        Ok(label)
     }
 
     fn flow(&mut self, sink: &Sink<'_>, name: String) -> Judged<()> {

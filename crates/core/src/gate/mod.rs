@@ -12,7 +12,8 @@ mod release;
 pub use admit::{ActRecord, Admitted, Due, Redirect, admit};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
-pub use permit::{CheckedAddress, FsPermit, NetPermit, Permit};
+pub(crate) use permit::COMMAND_STEERING;
+pub use permit::{CheckedAddress, CommandPermit, FsPermit, NetPermit, Permit};
 pub(crate) use refuse::flow_changes;
 pub use release::{Released, Unchecked, fall_back, hold, release, spend};
 

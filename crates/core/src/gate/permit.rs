@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// Arguments that choose where a request goes and what it does.
 pub(super) const NET_STEERING: &[&str] = &["url", "method", "headers"];
 pub(super) const FS_STEERING: &[&str] = &["path", "op"];
+pub(crate) const COMMAND_STEERING: &[&str] = &["args"];
 
 #[derive(Debug)]
 pub enum Permit {
@@ -21,6 +22,19 @@ pub enum Permit {
     Fs(FsPermit),
     Log,
     Effect,
+    Command(CommandPermit),
+}
+
+/// Leave to run one program of the project.
+#[derive(Debug)]
+pub struct CommandPermit {
+    pub(super) name: Str,
+}
+
+impl CommandPermit {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Leave to make one request.

@@ -102,6 +102,7 @@ impl Bench {
             middleware: &[],
             secrets: &[],
             plugins: &BTreeMap::new(),
+            commands: &[],
             files: &|name| Err(format!("there is no `{name}`")),
             tags: &mut tags,
             limits: Limits::default(),

@@ -52,6 +52,7 @@ kinds! {
     declassify,
     plugin,
     script,
+    command,
 }
 
 pub(crate) use chain::blocked;

@@ -14,6 +14,7 @@
 static ALLOCATOR: ringmail_engine::Metered<std::alloc::System> = ringmail_engine::Metered(std::alloc::System);
 
 mod chains;
+mod commands;
 mod copies;
 mod files;
 mod flows;

@@ -34,6 +34,7 @@ commands! {
     plugin Plugin,
     selftest Selftest,
     fmt Fmt,
+    walls Walls,
     schema Schema,
     completions Completions,
     man Man,

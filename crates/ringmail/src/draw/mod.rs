@@ -143,6 +143,7 @@ fn link_box(link: &Link) -> Box {
     let note = match &link.detail {
         Detail::Native { call, .. } => format!("{kind} {call}"),
         Detail::Chain { chain, .. } => format!("{kind} {chain}"),
+        Detail::Command(command) => format!("{kind} {command}"),
         Detail::Plugin { plugin, .. } => format!("{kind} {}", plugin.manifest.name),
         _ => kind.to_string(),
     };

@@ -11,6 +11,7 @@
 
 mod authoring;
 mod cli;
+mod commands;
 mod demo;
 mod documents;
 mod examples;

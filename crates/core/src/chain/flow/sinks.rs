@@ -3,8 +3,10 @@
 use super::Ahead;
 use crate::address::Target;
 use crate::chain::{Detail, Link};
-use crate::gate::Sink;
-use crate::grant::{Access, Effective, Flow, LOG_POWER, effect_power, fs_power, net_power, to_add};
+use crate::gate::{COMMAND_STEERING, Sink};
+use crate::grant::{
+    Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, to_add,
+};
 use crate::kind::Reach;
 use crate::label::Tags;
 use crate::refusal::Rule;
@@ -27,6 +29,14 @@ impl Ahead<'_> {
                         Ok(vec![Candidate::new(&format!("effect:{name}"), &fit.rule.flow, Some(true), &[])])
                     }
                     Err(_) => missing(format!("effect:{name}"), effect_power(name)),
+                }
+            }
+            Reach::Command => {
+                let Detail::Command(name) = &link.detail else { return Ok(Vec::new()) };
+                let sink = format!("command:{name}");
+                match effective.command(name, 0) {
+                    Ok(fit) => Ok(vec![Candidate::new(&sink, &fit.rule.flow, Some(true), COMMAND_STEERING)]),
+                    Err(_) => missing(sink, command_power(name)),
                 }
             }
             Reach::Net { method, url } => self.net(link, effective, method, url),
