@@ -59,6 +59,7 @@ pub enum Role {
     Plugin,
     Script,
     Command,
+    Python,
 }
 
 /// One power a call needs.

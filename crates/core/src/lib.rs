@@ -19,6 +19,7 @@ pub mod plugin;
 pub mod policy;
 pub mod program;
 pub mod project;
+pub mod python;
 pub mod redact;
 pub mod refusal;
 pub mod run;

@@ -13,6 +13,7 @@ use crate::grant::{
 use crate::label::{TagTable, Tags, secret_tag};
 use crate::plugin::{PLUGIN_KEYS, Setting, keeps, power_of, quota, usage};
 use crate::policy::Principal;
+use crate::python::{LibrarySetting, PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
 use crate::schema::is_tag_name;
 use crate::value::{Str, parse_path};
@@ -44,6 +45,7 @@ pub const PROJECT_KEYS: &[Key] = &[
         Form::Names(&Form::Table(COMMAND_KEYS)),
         "programs by name: what runs, and behind which walls",
     ),
+    Key::new("python", Form::Table(PYTHON_KEYS), "the interpreter of `python` links, and what programs may"),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -110,6 +112,7 @@ pub struct Project {
     pub grants: Vec<Grant>,
     pub plugins: Vec<Setting>,
     pub commands: Vec<CommandSetting>,
+    pub python: Option<PythonSetting>,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
 }
@@ -154,6 +157,7 @@ impl Project {
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
             plugins: loader.plugins(node),
             commands: loader.commands(node),
+            python: node.get("python").map(python),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
         };
@@ -176,6 +180,7 @@ impl Project {
             grants: Vec::new(),
             plugins: Vec::new(),
             commands: Vec::new(),
+            python: None,
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
         }
@@ -204,6 +209,25 @@ fn limits(node: Option<&Node>) -> Limits {
         time_ms_max: text("time").and_then(|text| duration_ms(text).ok()).unwrap_or(standard.time_ms_max),
         depth_max: int("depth").unwrap_or(standard.depth_max),
         bytes_max: text("bytes").and_then(|text| size_bytes(text).ok()).unwrap_or(standard.bytes_max),
+    }
+}
+
+fn python(node: &Node) -> PythonSetting {
+    let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_string();
+    let truth = |key: &str| matches!(node.get(key).map(|node| &node.data), Some(Data::Bool(true)));
+    let library = |item: &Node| LibrarySetting {
+        path: text(item, "path"),
+        digest: text(item, "digest").into(),
+        span: item.span,
+    };
+    PythonSetting {
+        interpreter: text(node, "interpreter"),
+        digest: text(node, "digest").into(),
+        libraries: items(node, "libraries").iter().map(library).collect(),
+        clock: truth("clock"),
+        random: truth("random"),
+        limits: usage(node.get("limits")),
+        span: node.get("digest").map_or(node.span, |digest| digest.span),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::kinds::blocked;
 use crate::pieces::Pieces;
 use crate::plugins::Guest;
+use crate::python::Modules;
 use crate::quota::{Cost, Over};
 use crate::run::{Way, pass};
 use ringmail_core::address::Target;
@@ -67,6 +68,8 @@ impl Told {
 #[derive(Clone)]
 pub(crate) enum Behind {
     Plugin(Arc<Plugin>),
+    /// The interpreter, with the libraries of its project.
+    Python(Arc<Modules>),
 }
 
 /// What a guest may ask: a capability, which of its kind, and the body that does it.
@@ -142,7 +145,7 @@ impl GuestDesk {
 
 impl GuestDesk {
     fn guest(&self) -> Option<(&Plugin, &Guest)> {
-        let Behind::Plugin(plugin) = &self.behind;
+        let Behind::Plugin(plugin) = &self.behind else { return None };
         Some((plugin, self.way.shared.engine.plugins.guest(&plugin.manifest.name)?))
     }
 
@@ -249,7 +252,7 @@ impl Desk for GuestDesk {
     }
 
     fn secret(&mut self, name: &str) -> Option<String> {
-        let Behind::Plugin(plugin) = &self.behind;
+        let Behind::Plugin(plugin) = &self.behind else { return None };
         let granted = plugin.powers.secrets.iter().any(|known| &**known == name);
         let secrets = &self.way.shared.engine.authority.secrets;
         let secret = secrets.iter().find(|secret| granted && &*secret.name == name)?;
@@ -257,9 +260,16 @@ impl Desk for GuestDesk {
     }
 
     fn setting(&mut self, key: &str) -> Option<String> {
-        let Behind::Plugin(plugin) = &self.behind;
-        let env = &plugin.powers.env;
-        env.iter().find(|(known, _)| &**known == key).map(|(_, value)| value.to_string())
+        match &self.behind {
+            Behind::Plugin(plugin) => {
+                let env = &plugin.powers.env;
+                env.iter().find(|(known, _)| &**known == key).map(|(_, value)| value.to_string())
+            }
+            Behind::Python(modules) => {
+                let (_, source) = modules.get(key.strip_prefix("module:")?)?;
+                Some(source.to_string())
+            }
+        }
     }
 
     fn now_ms(&mut self) -> u64 {
@@ -306,6 +316,7 @@ impl Behind {
                 "add it to `[plugin.{}]`: tool = [\"{tool}\"]; the manifest has to ask for it, too",
                 plugin.manifest.name
             ),
+            Behind::Python(_) => format!("add it to the link's `tools`: [{tool}]"),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
 use crate::plugins::{PluginFigures, Plugins};
+use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
 use crate::secrets::{SecretError, Secrets, read_secret};
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) scripts: Scripts,
     pub(crate) kept: KeyValue,
     pub(crate) commands: Commands,
+    pub(crate) python: Option<Interpreter>,
     pub(crate) limits: Limits,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
@@ -152,6 +154,7 @@ impl Engine {
                 plugins: self.0.plugins.known(),
                 files: &|name| self.0.scripts.read(name),
                 commands: &commands,
+                python: self.0.python.as_ref().map(|python| python.limits),
                 tags,
                 limits: self.0.limits,
             };
@@ -164,6 +167,9 @@ impl Engine {
             out.scripts.extend(self.0.scripts.check(plan, &mut out.problems));
         }
         self.check_names(&mut out);
+        for plan in out.plans.clone() {
+            self.check_programs(&plan, &mut out.problems);
+        }
         if out.problems.is_empty() {
             self.check_flows(&mut out);
         }
@@ -201,6 +207,11 @@ impl Engine {
     /// What the calls of each plugin came to.
     pub fn plugin_figures(&self) -> BTreeMap<Str, PluginFigures> {
         self.0.plugins.figures()
+    }
+
+    /// What all runs of programs came to, if the project has an interpreter.
+    pub fn python_figures(&self) -> Option<PluginFigures> {
+        self.0.python.as_ref().map(|python| python.guest.figures())
     }
 
     /// The key that acts are signed with, for those who verify them.
@@ -260,6 +271,18 @@ impl Engine {
             }
             check_recursion(plan, &seen, &mut out.problems);
         }
+    }
+
+    fn check_programs(&self, plan: &Plan, problems: &mut Problems) {
+        for link in &plan.links {
+            if let (Detail::Python { program: Some(program), ways, .. }, Some(python)) =
+                (&link.detail, &self.0.python)
+            {
+                let tools: Vec<Str> = ways.iter().filter_map(|way| way.tool.clone()).collect();
+                python.check(program, &tools, problems);
+            }
+        }
+        plan.bodies().iter().for_each(|(_, body)| self.check_programs(body, problems));
     }
 
     fn check_flows(&self, out: &mut Checked) {
@@ -584,11 +607,15 @@ impl EngineBuilder {
         let cache = self
             .module_cache
             .map(|(folder, writes)| ModuleCache::new(folder, &key.secret_for("compiled modules"), writes));
-        let plugins = match &self.project {
+        let (plugins, python) = match &self.project {
             Some((source, _)) => {
-                Plugins::open(&project.plugins, source, &folder, cache.as_ref(), &mut tags, &mut grants)?
+                let cache = cache.as_ref();
+                let plugins = Plugins::open(&project.plugins, source, &folder, cache, &mut tags, &mut grants);
+                let python =
+                    project.python.map(|setting| Interpreter::open(&setting, source, &folder, cache));
+                both(plugins, python.transpose())?
             }
-            None => Plugins::default(),
+            None => Default::default(),
         };
         let commands = match &self.project {
             Some((source, _)) => {
@@ -613,6 +640,7 @@ impl EngineBuilder {
             scripts: Scripts::new(self.project.is_some().then_some(folder)),
             kept: self.kept,
             commands,
+            python,
             limits: project.limits,
             key,
             figures,
@@ -652,6 +680,17 @@ impl EngineBuilder {
             });
         }
         Ok((secrets, rules))
+    }
+}
+
+/// Both, or the problems of both.
+fn both<A, B>(one: Result<A, Problems>, other: Result<B, Problems>) -> Result<(A, B), Problems> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => {
+            let all = one.err().into_iter().chain(other.err()).flat_map(|problems| problems.0);
+            Err(Problems(all.collect()))
+        }
     }
 }
 

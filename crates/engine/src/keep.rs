@@ -17,7 +17,9 @@ impl GuestDesk {
     /// Reads or changes what the plugin keeps for this run's tenant. What is written carries all the guest was told,
     /// and what is read tells it all that was carried there.
     pub(crate) async fn keep(&mut self, args: &Value) -> Result<Value, Denied> {
-        let Behind::Plugin(plugin) = &self.behind;
+        let Behind::Plugin(plugin) = &self.behind else {
+            return Err(Denied { refused: true, message: "it was not granted".into() });
+        };
         let Some(keeps) = plugin.powers.kv else {
             return Err(Denied { refused: true, message: "it was not granted".into() });
         };

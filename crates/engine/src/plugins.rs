@@ -92,6 +92,20 @@ impl PluginFigures {
 }
 
 impl Guest {
+    pub(crate) fn new(confined: Confined, limits: CallLimits) -> Guest {
+        Guest {
+            confined,
+            limits,
+            figures: Mutex::default(),
+            quota: Window::default(),
+            circuit: Circuit::default(),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> PluginFigures {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Counts a call that has ended.
     pub(crate) fn count(&self, used: CallFigures, failed: Option<FailureKind>) {
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +244,7 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
 }
 
 /// All guests of a process stand behind the same walls.
-fn walls() -> Result<Arc<Walls>, String> {
+pub(crate) fn walls() -> Result<Arc<Walls>, String> {
     static WALLS: OnceLock<Result<Arc<Walls>, String>> = OnceLock::new();
     WALLS.get_or_init(|| Walls::new().map_err(|error| error.to_string())).clone()
 }
@@ -296,8 +310,7 @@ impl Plugins {
                 let plugin = Arc::new(plugin);
                 grants.add_plugin(setting.grant.clone(), plugin.clone());
                 self.known.insert(name.clone(), plugin);
-                let (figures, quota, circuit) = (Mutex::default(), Window::default(), Circuit::default());
-                self.guests.insert(name.clone(), Guest { confined, limits, figures, quota, circuit });
+                self.guests.insert(name.clone(), Guest::new(confined, limits));
             }
             Err(message) => problems.add(project, setting.span, message),
         }
@@ -308,8 +321,7 @@ impl Plugins {
     }
 
     pub(crate) fn figures(&self) -> BTreeMap<Str, PluginFigures> {
-        let figures = |guest: &Guest| guest.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.guests.iter().map(|(name, guest)| (name.clone(), figures(guest))).collect()
+        self.guests.iter().map(|(name, guest)| (name.clone(), guest.figures())).collect()
     }
 
     pub(crate) fn guest(&self, name: &str) -> Option<&Guest> {

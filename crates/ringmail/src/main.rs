@@ -17,6 +17,7 @@ mod reference;
 mod selftest;
 mod snippet;
 mod terminal;
+mod toolchain;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -125,10 +125,7 @@ impl Place {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
         let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
-        let ignore = data.join(".gitignore");
-        if !ignore.exists() {
-            std::fs::write(&ignore, "*\n").with_context(unusable)?;
-        }
+        keep_out(&data).with_context(unusable)?;
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
         let builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
         let mut builder = builder.module_cache(self.modules(), true).kept(data.join("kept.redb"));
@@ -139,6 +136,33 @@ impl Place {
             builder = builder.policies(policies.clone());
         }
         builder.build().map_err(build_fault)
+    }
+
+    /// The folder of a project and its data folder, which is all there is to know before its `[python]` is pinned.
+    pub(crate) fn folders(chosen: Option<&Path>) -> Result<(PathBuf, String), Fault> {
+        let root = match chosen {
+            Some(folder) if folder.join(PROJECT_FILE).is_file() => Some(folder.to_path_buf()),
+            Some(_) => None,
+            None => find_root(Path::new(".")),
+        };
+        let none = || Fault::user("there is no project here").hint("make one: ringmail init my-project");
+        let root = root.ok_or_else(none)?;
+        let node = toml::parse(&read(&root.join(PROJECT_FILE))?)?;
+        let data = node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
+        Ok((root, data.unwrap_or(&Project::empty().data).to_string()))
+    }
+
+    /// Compiles every guest into the module cache.
+    pub(crate) fn compile(&self) -> Result<(), Fault> {
+        let data = self.data();
+        let unusable = || format!("cannot use the data folder `{}`", shown(&data));
+        keep_out(&data).with_context(unusable)?;
+        let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
+        let mut builder = Engine::builder().unread_secrets().key(key).module_cache(self.modules(), true);
+        if let Some(source) = &self.source {
+            builder = builder.project(source.clone(), &self.root);
+        }
+        builder.build().map(drop).map_err(build_fault)
     }
 
     /// Leaves only what a chain needs to run, itself and all it calls, if anything else is broken.
@@ -189,6 +213,12 @@ impl Place {
             }
         })
     }
+}
+
+/// Keeps the data folder out of version control.
+fn keep_out(data: &Path) -> std::io::Result<()> {
+    let ignore = data.join(".gitignore");
+    if ignore.exists() { Ok(()) } else { std::fs::write(&ignore, "*\n") }
 }
 
 /// What a command was asked to look at.

@@ -20,13 +20,14 @@ use ringmail_engine::core::grant::{
 use ringmail_engine::core::kind::{Kind, With};
 use ringmail_engine::core::plugin::{
     ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, QUOTA_KEYS,
-    USE_KEYS, manifest_schema,
+    TOOL_KEYS, USE_KEYS, manifest_schema,
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
     CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, RUN_KEYS, SECRET_KEYS,
     project_schema,
 };
+use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::middleware::SHIPPED;
 use ringmail_engine::{CAPABILITIES, KINDS, NATIVES};
@@ -168,6 +169,9 @@ fn project() -> String {
         ("`net` of a command", COMMAND_NET_KEYS),
         ("`limits` of a command", COMMAND_LIMIT_KEYS),
         ("`dangerous` of a command", COMMAND_DANGEROUS_KEYS),
+        ("`[python]`", PYTHON_KEYS),
+        ("`limits` of `[python]`", PROGRAM_KEYS),
+        ("`libraries` of `[python]`, each", LIBRARY_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];
@@ -187,6 +191,7 @@ fn plugins() -> String {
         ("`net`, each", ASK_NET_KEYS),
         ("`fs`, each", ASK_FS_KEYS),
         ("`secret` and `env`, each", NAMED_KEYS),
+        ("`tool`, each", TOOL_KEYS),
         ("`limits`", USE_KEYS),
     ];
     for (title, table) in tables {

@@ -4,7 +4,7 @@
 
 mod sinks;
 
-use super::{Act, Detail, Link, Plan, Root};
+use super::{Act, Detail, Link, Outlet, Plan, Root};
 use crate::doc::Span;
 use crate::expr::{Read, Ref, Slot, labels_at};
 use crate::gate::{Authority, CALLER, Fault, Sink, flow_changes, flow_fault};
@@ -341,24 +341,16 @@ impl Ahead<'_> {
                 all.unwrap_or_default().joined(asked.0, asked.1)
             }
             Detail::Plugin { plugin, ways } => {
-                // What it asks is made of all it was given and all it was told.
                 // A text that holds a placeholder carries the tag of its secret.
                 let secrets = self.authority.secrets.iter();
                 let held = secrets.filter(|secret| plugin.powers.secrets.contains(&secret.name));
                 let tags = held.fold(Tags::NONE, |tags, secret| tags.with(secret.tag));
-                let mut told = plain.worst.all().join(Label { tags, ..Label::BOTTOM });
-                for way in ways {
-                    let call = Bounds::new(plain.best.all(), told);
-                    let start = Start { control: (base.0, told), ..start };
-                    let quiet = std::mem::replace(&mut self.quiet, true);
-                    told = told.join(self.body(&way.body, start, known, &[], &call).worst.all());
-                    self.quiet = quiet;
-                }
-                for way in ways {
-                    let call = Bounds::new(plain.best.all(), told);
-                    self.body(&way.body, Start { control: (base.0, told), ..start }, known, &[], &call);
-                }
-                Bounds::new(plain.best.all(), told)
+                let told = plain.worst.all().join(Label { tags, ..Label::BOTTOM });
+                self.guest(ways, (plain.best.all(), told), Start { control: base, ..start }, known)
+            }
+            Detail::Python { ways, .. } => {
+                let given = (plain.best.all(), plain.worst.all());
+                self.guest(ways, given, Start { control: base, ..start }, known)
             }
             Detail::Nothing | Detail::Native { .. } | Detail::Script(_) | Detail::Command(_) => plain,
         };
@@ -370,6 +362,23 @@ impl Ahead<'_> {
             None => output,
         };
         link.promises().fold(output, |output, schema| output.shaped(schema))
+    }
+
+    /// What a guest asks and answers is made of all it was given and all it was told.
+    fn guest(&mut self, ways: &[Outlet], given: (Label, Label), start: Start, known: &Known<'_>) -> Bounds {
+        let (best, mut told) = given;
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        for way in ways {
+            let start = Start { control: (start.control.0, told), ..start };
+            let answer = self.body(&way.body, start, known, &[], &Bounds::new(best, told));
+            told = told.join(answer.worst.all());
+        }
+        self.quiet = quiet;
+        for way in ways {
+            let start = Start { control: (start.control.0, told), ..start };
+            self.body(&way.body, start, known, &[], &Bounds::new(best, told));
+        }
+        Bounds::new(best, told)
     }
 
     fn passed(&self, link: &Link, args: &Bounds) -> Bounds {

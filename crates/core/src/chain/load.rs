@@ -1,12 +1,13 @@
 //! Documents to plans. One pass reads a chain and all bodies in it, and reports everything that is wrong at once.
 
+mod guests;
 mod scripts;
 
 use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
 use super::names::{ListNames, PlanNames, RESERVED, command, meant};
-use super::{Act, Cache, Case, Detail, Edge, Link, On, Outlet, Plan, Retry};
+use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
 use crate::doc::{Data, Node, NodeKey, Problems, Source, Span, suggest};
@@ -14,7 +15,7 @@ use crate::expr::{Expr, Names};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role, With};
 use crate::label::{TagTable, Tags};
-use crate::plugin::{Plugin, TOOL, WAYS, power_of};
+use crate::plugin::{Plugin, Use};
 use crate::run::Limits;
 use crate::schema::{Schema, is_tag_name};
 use crate::template::{Place, Template, expression};
@@ -35,6 +36,8 @@ pub struct Surroundings<'a> {
     pub files: &'a dyn Fn(&str) -> Result<Arc<Source>, String>,
     /// Programs of the project.
     pub commands: &'a [Str],
+    /// What one run of a Python program may use; nothing where there is no interpreter.
+    pub python: Option<Use>,
     pub tags: &'a mut TagTable,
     pub limits: Limits,
 }
@@ -398,6 +401,7 @@ impl<'l> Loader<'l, '_> {
             Role::Plugin => self.plugin(full, node, names),
             Role::Script => self.script(node),
             Role::Command => command(self.around.commands, node, self.source, self.problems),
+            Role::Python => self.python(full, node, names),
         }
     }
 
@@ -412,41 +416,6 @@ impl<'l> Loader<'l, '_> {
             self.problems.add_help(self.source, name.span, message, help);
         }
         Detail::Native { call, effect: effect.flatten() }
-    }
-
-    /// A plugin, with a body of one link for each way out that it has: what it asks of the host is a call like any other.
-    fn plugin(&mut self, full: &Str, node: &Node, names: &mut PlanNames<'_>) -> Detail {
-        let Some(named) = node.get("plugin") else { return Detail::Nothing };
-        let name = named.text().unwrap_or_default();
-        let Some(plugin) = self.around.plugins.get(name).cloned() else {
-            let known: Vec<&str> = self.around.plugins.keys().map(|known| &**known).collect();
-            let help = meant(name, &known, "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`");
-            let message = format!("there is no plugin `{}`", crate::json::shorten(name));
-            self.problems.add_help(self.source, named.span, message, help);
-            return Detail::Nothing;
-        };
-        self.power = Some(power_of(name).into());
-        let ways = WAYS.iter().filter(|(capability, _)| plugin.powers.has(capability));
-        let mut ways: Vec<Outlet> = ways
-            .map(|(capability, kind)| {
-                let body = self.body(full.clone(), &way_body(kind, kind, &[], named.span), &["call"], names);
-                Outlet { capability, tool: None, body }
-            })
-            .collect();
-        self.power = None;
-        ways.extend(plugin.powers.tools.iter().map(|tool| self.tool(full, tool, named.span, names)));
-        Detail::Plugin { ways, plugin }
-    }
-
-    /// A chain that a guest may call: a link of its own, named after it.
-    fn tool(&mut self, full: &Str, tool: &Str, span: Span, names: &mut PlanNames<'_>) -> Outlet {
-        let settings = [entry("chain", text_node(tool, span))];
-        let body = way_body(&format!("{TOOL}_{tool}"), "chain", &settings, span);
-        Outlet {
-            capability: TOOL,
-            tool: Some(tool.clone()),
-            body: self.body(full.clone(), &body, &["call"], names),
-        }
     }
 
     /// Loads what stands under `do`, `chain` or `value` as a plan of its own.
@@ -731,16 +700,6 @@ fn chain_body(chain: &Node, with: Option<&Node>) -> Node {
     let links = Node { span: chain.span, data: Data::Map(vec![entry("call", call)]) };
     let output = text_node("${call}", chain.span);
     Node { span: chain.span, data: Data::Map(vec![entry("links", links), entry("output", output)]) }
-}
-
-/// One link of this kind, which takes what it is handed as it is.
-fn way_body(name: &str, kind: &str, settings: &[(NodeKey, Node)], span: Span) -> Node {
-    let mut link = vec![entry("kind", text_node(kind, span)), entry("with", text_node("${call}", span))];
-    link.extend(settings.iter().cloned());
-    let links = Node { span, data: Data::Map(vec![entry(name, Node { span, data: Data::Map(link) })]) };
-    let output = text_node(&format!("${{{name}}}"), span);
-    let body = Node { span, data: Data::Map(vec![entry("links", links), entry("output", output)]) };
-    Node { span, data: Data::Map(vec![entry("do", body)]) }
 }
 
 /// `value: ...` as a body without links.

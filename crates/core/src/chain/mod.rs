@@ -132,6 +132,12 @@ pub enum Detail {
         plugin: Arc<Plugin>,
         ways: Vec<Outlet>,
     },
+    /// A program, unless it comes as an argument; what one run may use; and its ways out.
+    Python {
+        program: Option<Program>,
+        limits: Use,
+        ways: Vec<Outlet>,
+    },
 }
 
 /// A way out of a guest, and the body that is the call.
@@ -299,7 +305,10 @@ impl Link {
 
     /// Whether it is a pass through links of its own.
     pub fn is_pass(&self) -> bool {
-        matches!(self.kind.role, Role::Chain | Role::Each | Role::Repeat | Role::Choice | Role::Plugin)
+        matches!(
+            self.kind.role,
+            Role::Chain | Role::Each | Role::Repeat | Role::Choice | Role::Plugin | Role::Python
+        )
     }
 
     /// Whether what it lets through counts for more than what it was given.
@@ -321,7 +330,9 @@ impl Link {
         match &self.detail {
             Detail::Each { body, .. } | Detail::Repeat { body, .. } => vec![body],
             Detail::Choice { cases } => cases.iter().map(|case| &case.body).collect(),
-            Detail::Plugin { ways, .. } => ways.iter().map(|way| &way.body).collect(),
+            Detail::Plugin { ways, .. } | Detail::Python { ways, .. } => {
+                ways.iter().map(|way| &way.body).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -104,6 +104,7 @@ impl Bench {
             plugins: &BTreeMap::new(),
             commands: &[],
             files: &|name| Err(format!("there is no `{name}`")),
+            python: None,
             tags: &mut tags,
             limits: Limits::default(),
         };

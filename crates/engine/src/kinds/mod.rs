@@ -53,6 +53,7 @@ kinds! {
     plugin,
     script,
     command,
+    python,
 }
 
 pub(crate) use chain::blocked;

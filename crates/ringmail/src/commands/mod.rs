@@ -32,6 +32,7 @@ commands! {
     graph Graph,
     inspect Inspect,
     plugin Plugin,
+    python Python,
     selftest Selftest,
     fmt Fmt,
     walls Walls,

@@ -192,6 +192,11 @@ impl Stage {
         let server = Server::start(&answers.unwrap_or_else(|| Value::map::<&str>([])));
         let place = Place::empty();
         copy(folder, folder, &place, &server.address.to_string());
+        // What its page has whoever tries it do first.
+        let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        if page.contains("    ringmail python setup\n") {
+            place.add_python();
+        }
         Stage { place, server }
     }
 

@@ -15,6 +15,7 @@ mod commands;
 mod demo;
 mod documents;
 mod examples;
+mod python;
 mod selftest;
 mod setup;
 mod streams;

@@ -41,6 +41,31 @@ impl Place {
         place
     }
 
+    /// A project whose interpreter is set up: built once for all tests, by the command itself.
+    pub fn with_python() -> Place {
+        let place = Place::project();
+        place.add_python();
+        place
+    }
+
+    pub fn add_python(&self) {
+        let built = python();
+        for name in ["host.key", "python/interpreter.wasm"] {
+            let path = self.path().join(".ringmail").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::copy(built.join(".ringmail").join(name), path).unwrap();
+        }
+        let modules = self.path().join(".ringmail/modules");
+        std::fs::create_dir_all(&modules).unwrap();
+        for entry in std::fs::read_dir(built.join(".ringmail/modules")).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), modules.join(entry.file_name())).unwrap();
+        }
+        let project = std::fs::read_to_string(built.join("ringmail.toml")).unwrap();
+        let (_, table) = project.split_once("[python]").unwrap();
+        self.write("ringmail.toml", &format!("{}\n[python]{table}", self.read("ringmail.toml")));
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -94,6 +119,35 @@ impl Place {
         }
         out
     }
+}
+
+/// A project in which `ringmail python setup` ran, for this binary and this runner.
+fn python() -> PathBuf {
+    let made_of = [
+        include_bytes!("../../../../sdk/python/runner.py").as_slice(),
+        include_bytes!("../../../../sdk/python/requirements.txt"),
+        include_bytes!("../../../../sdk/wit/ringmail.wit"),
+        include_bytes!("../../../../Cargo.lock"),
+    ];
+    let name = ringmail_engine::core::python::interpreter_digest(&made_of.concat());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let built = folder.join("built");
+    if std::fs::read_to_string(built.join("made-of")).ok().as_deref() != Some(&*name) {
+        let _none_yet = std::fs::remove_dir_all(&built);
+        let run = |args: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_ringmail")).args(args).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let shown = built.display().to_string();
+        run(&["init", &shown]);
+        run(&["-C", &shown, "python", "setup"]);
+        std::fs::remove_dir_all(built.join(".ringmail/python/toolchain")).unwrap();
+        std::fs::write(built.join("made-of"), &*name).unwrap();
+    }
+    built
 }
 
 fn steady_line(line: &str) -> String {
