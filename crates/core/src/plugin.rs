@@ -129,6 +129,11 @@ pub const PLUGIN_KEYS: &[Key] = &[
         Form::List(&Form::Name),
         "chains it may call; what they may do stands in their own grants",
     ),
+    Key::new(
+        "isolation",
+        Form::OneOf(&["instance", "process"]),
+        "`process` runs its instances in worker processes that can only compute; default `instance`",
+    ),
     Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
     Key::new("quota", Form::Table(QUOTA_KEYS), "what all its calls together may use within a time"),
 ];
@@ -285,6 +290,8 @@ pub struct Setting {
     pub clock: bool,
     pub random: bool,
     pub tools: Vec<Str>,
+    /// Whether it runs in processes of its own.
+    pub isolated: bool,
     pub limits: Use,
     pub quota: Quota,
     pub span: Span,

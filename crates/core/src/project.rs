@@ -414,6 +414,7 @@ impl Loader<'_> {
                 clock: truth("clock"),
                 random: truth("random"),
                 tools: texts(Some(item), "tool").map(|(name, _)| name.into()).collect(),
+                isolated: text("isolation") == "process",
                 limits: usage(item.get("limits")),
                 quota: quota(item.get("quota")),
                 span: key.span,

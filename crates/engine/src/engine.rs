@@ -12,7 +12,7 @@ use crate::kv::KeyValue;
 use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
-use crate::plugins::{PluginFigures, Plugins};
+use crate::plugins::{Means, PluginFigures, Plugins};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
@@ -30,7 +30,7 @@ use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
-use ringmail_host::{KernelWalls, ModuleCache, Script};
+use ringmail_host::{KernelWalls, ModuleCache, Script, WorkerCommand, Workers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -441,6 +441,7 @@ pub struct EngineBuilder {
     module_cache: Option<(PathBuf, bool)>,
     kept: KeyValue,
     walls: Option<Arc<KernelWalls>>,
+    workers: Option<WorkerCommand>,
     unread_secrets: bool,
 }
 
@@ -571,6 +572,14 @@ impl EngineBuilder {
         self
     }
 
+    /// How workers are started, for plugins that run in processes of their own: a program that calls
+    /// [`crate::serve_as_worker`] at once.
+    #[must_use]
+    pub fn workers(mut self, command: WorkerCommand) -> Self {
+        self.workers = Some(command);
+        self
+    }
+
     pub fn build(mut self) -> Result<Engine, BuildError> {
         let mut tags = TagTable::default();
         let mut problems = Problems::default();
@@ -607,10 +616,12 @@ impl EngineBuilder {
         let cache = self
             .module_cache
             .map(|(folder, writes)| ModuleCache::new(folder, &key.secret_for("compiled modules"), writes));
+        let workers = self.workers.map(Workers::new);
         let (plugins, python) = match &self.project {
             Some((source, _)) => {
                 let cache = cache.as_ref();
-                let plugins = Plugins::open(&project.plugins, source, &folder, cache, &mut tags, &mut grants);
+                let means = Means { cache, workers: workers.as_ref() };
+                let plugins = Plugins::open(&project.plugins, source, &folder, means, &mut tags, &mut grants);
                 let python =
                     project.python.map(|setting| Interpreter::open(&setting, source, &folder, cache));
                 both(plugins, python.transpose())?

@@ -68,7 +68,9 @@ pub use ringmail_core::failure::{Failure, FailureKind};
 pub use ringmail_core::json::IntoValue;
 pub use ringmail_core::policy::Principal;
 pub use ringmail_core::value::Value;
-pub use ringmail_host::{CAPABILITIES, KernelWalls, Metered, Surface, Wall, program_digest};
+pub use ringmail_host::{
+    CAPABILITIES, KernelWalls, Metered, Surface, Wall, WorkerCommand, program_digest, serve_as_worker,
+};
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};
 pub use secrets::{SecretError, read_secret};

@@ -13,7 +13,7 @@ use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
     CallFigures, CallLimits, Confined, Granted, Halt, LoadError, MEMORY_BYTES_MAX, MODULE_BYTES_MAX,
-    ModuleCache, NoDesk, Surface, Walls, surface,
+    ModuleCache, NoDesk, Surface, Walls, Workers, surface,
 };
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -32,6 +32,13 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct Plugins {
     known: BTreeMap<Str, Arc<Plugin>>,
     guests: BTreeMap<Str, Guest>,
+}
+
+/// What plugins are loaded with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'m> {
+    pub(crate) cache: Option<&'m ModuleCache>,
+    pub(crate) workers: Option<&'m Arc<Workers>>,
 }
 
 /// A plugin that can be called.
@@ -255,14 +262,14 @@ impl Plugins {
         settings: &[Setting],
         project: &Arc<Source>,
         folder: &Path,
-        cache: Option<&ModuleCache>,
+        means: Means<'_>,
         tags: &mut TagTable,
         grants: &mut Grants,
     ) -> Result<Plugins, Problems> {
         let (mut plugins, mut problems) = (Plugins::default(), Problems::default());
         for setting in settings {
             match PluginFolder::read(&folder.join(&setting.path), tags) {
-                Ok(read) => plugins.add(setting, read, project, cache, grants, &mut problems),
+                Ok(read) => plugins.add(setting, read, project, means, grants, &mut problems),
                 Err(found) => problems.0.extend(found.0),
             }
         }
@@ -274,7 +281,7 @@ impl Plugins {
         setting: &Setting,
         read: PluginFolder,
         project: &Arc<Source>,
-        cache: Option<&ModuleCache>,
+        means: Means<'_>,
         grants: &mut Grants,
         problems: &mut Problems,
     ) {
@@ -296,10 +303,17 @@ impl Plugins {
             let message = format!("`{name}` is granted `{unasked}`, and its manifest never asks for it");
             problems.add_help(project, setting.span, message, "take it out: it changes nothing");
         }
+        if setting.isolated && means.workers.is_none() {
+            let message = format!("`{name}` is to run in processes of its own, and this program starts none");
+            let help = "give the engine a command that starts workers";
+            return problems.add_help(project, setting.span, message, help);
+        }
+        let workers = means.workers.filter(|_| setting.isolated);
         let env = powers.env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let env: Vec<(String, String)> = env.collect();
         let loaded = walls().and_then(|walls| {
-            let granted = Granted { capabilities: &powers.capabilities, env: &env, cache };
+            let granted =
+                Granted { capabilities: &powers.capabilities, env: &env, cache: means.cache, workers };
             Confined::load(&walls, &read.module, granted).map_err(|error| said(name, &error))
         });
         match loaded {

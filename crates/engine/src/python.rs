@@ -141,7 +141,7 @@ fn confine(setting: &PythonSetting, folder: &Path, cache: Option<&ModuleCache>) 
     let mut capabilities = vec!["tool", "env"];
     capabilities.extend(setting.clock.then_some("clock"));
     capabilities.extend(setting.random.then_some("random"));
-    let granted = Granted { capabilities: &capabilities, env: &[], cache };
+    let granted = Granted { capabilities: &capabilities, env: &[], cache, workers: None };
     Confined::load(&walls()?, &module, granted)
         .map_err(|error| format!("the Python interpreter cannot be loaded: {error}"))
 }

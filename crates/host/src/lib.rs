@@ -15,6 +15,7 @@ mod ticks;
 mod turns;
 mod walls;
 mod wasi;
+mod worker;
 
 pub use cache::ModuleCache;
 pub use call::{CallFigures, Ended, Halt};
@@ -31,3 +32,4 @@ pub use script::{
     SCRIPT_BYTES_MAX, SCRIPT_MEMORY_BYTES_MAX, Script, ScriptEnded, ScriptError, ScriptFault, ScriptHalt,
 };
 pub use walls::{MEMORY_BYTES_MAX, Walls, WallsError};
+pub use worker::{WorkerCommand, Workers, serve_as_worker};

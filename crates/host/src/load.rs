@@ -6,6 +6,7 @@ use crate::capability::{CAPABILITIES, Capability, FREE};
 use crate::core_module::as_component;
 use crate::walls::Walls;
 use crate::wasi::{self, Given};
+use crate::worker::{Isolated, Workers};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
@@ -53,6 +54,8 @@ pub struct Confined {
     pub(crate) export: ComponentExportIndex,
     /// What it gets through WASI, if it imports that.
     pub(crate) wasi: Option<Given>,
+    /// Where its calls go, if not into this process.
+    pub(crate) isolated: Option<Isolated>,
 }
 
 /// What a guest is linked to.
@@ -63,6 +66,8 @@ pub struct Granted<'g> {
     pub env: &'g [(String, String)],
     /// Where compiled modules are kept.
     pub cache: Option<&'g ModuleCache>,
+    /// The workers its calls go to; without any they stay in this process.
+    pub workers: Option<&'g Arc<Workers>>,
 }
 
 impl std::fmt::Debug for Confined {
@@ -88,8 +93,33 @@ impl Confined {
                 component
             }
         };
+        let confined = Confined::link(walls, &component, granted)?;
+        let Some(workers) = granted.workers else { return Ok(confined) };
+        let code = component.serialize().map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let isolated = Isolated::new(workers, granted.capabilities, granted.env, code);
+        let isolated = isolated.ok_or(LoadError::TooLarge)?;
+        Ok(Confined { isolated: Some(isolated), ..confined })
+    }
+
+    /// A guest from code that was compiled already.
+    ///
+    /// # Safety
+    /// The code must be what [`Component::serialize`] made, unchanged.
+    #[allow(unsafe_code, reason = "passes on what `deserialize` wants")]
+    pub(crate) unsafe fn from_code(
+        walls: &Arc<Walls>,
+        code: &[u8],
+        granted: Granted<'_>,
+    ) -> Result<Confined, LoadError> {
+        // SAFETY: the caller's.
+        let component = unsafe { Component::deserialize(&walls.engine, code) };
+        let component = component.map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        Confined::link(walls, &component, granted)
+    }
+
+    fn link(walls: &Arc<Walls>, component: &Component, granted: Granted<'_>) -> Result<Confined, LoadError> {
         let mut linker = Linker::new(&walls.engine);
-        let imports = read(walls, &component).imports;
+        let imports = read(walls, component).imports;
         let wasi = imports.iter().any(|import| wasi::is_known(import));
         if wasi {
             wasi::link(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;
@@ -103,10 +133,10 @@ impl Confined {
             (capability.link)(&mut linker).map_err(|error| LoadError::Link(format!("{error:#}")))?;
         }
         let export = component.get_export_index(None, EXPORT).ok_or(LoadError::NoExport)?;
-        let pre = linker.instantiate_pre(&component);
+        let pre = linker.instantiate_pre(component);
         let pre = pre.map_err(|error| LoadError::Link(format!("{error:#}")))?;
         let given = Given { env: granted.env.to_vec(), clock: has("clock"), random: has("random") };
-        Ok(Confined { walls: walls.clone(), pre, export, wasi: wasi.then_some(given) })
+        Ok(Confined { walls: walls.clone(), pre, export, wasi: wasi.then_some(given), isolated: None })
     }
 }
 

@@ -40,13 +40,17 @@ pub struct Walls {
 
 impl Walls {
     pub fn new() -> Result<Arc<Walls>, WallsError> {
-        let engine = Engine::new(&config()).map_err(|error| WallsError(format!("{error:#}")))?;
-        let ticked = engine.weak();
-        let clock = Clock::start(move || ticked.upgrade().map(|engine| engine.increment_epoch()).is_some());
-        let clock = clock.map_err(|error| WallsError(error.to_string()))?;
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (slots, processors) = (Turns::new(CALLS_MAX as usize), Turns::new(processors));
-        Ok(Arc::new(Walls { engine, slots, processors, clock }))
+        Walls::begin(CALLS_MAX)?.start()
+    }
+
+    /// For one call at a time, and without a second thread as yet.
+    pub(crate) fn begin_alone() -> Result<Begun, WallsError> {
+        Walls::begin(1)
+    }
+
+    fn begin(calls_max: u32) -> Result<Begun, WallsError> {
+        let engine = Engine::new(&config(calls_max)).map_err(|error| WallsError(format!("{error:#}")))?;
+        Ok(Begun { engine, calls_max })
     }
 
     /// The clock goes until this is dropped.
@@ -55,13 +59,31 @@ impl Walls {
     }
 }
 
-fn config() -> Config {
+/// Walls that stand, and a clock that does not go yet.
+pub(crate) struct Begun {
+    engine: Engine,
+    calls_max: u32,
+}
+
+impl Begun {
+    pub(crate) fn start(self) -> Result<Arc<Walls>, WallsError> {
+        let Begun { engine, calls_max } = self;
+        let ticked = engine.weak();
+        let clock = Clock::start(move || ticked.upgrade().map(|engine| engine.increment_epoch()).is_some());
+        let clock = clock.map_err(|error| WallsError(error.to_string()))?;
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (slots, processors) = (Turns::new(calls_max as usize), Turns::new(processors));
+        Ok(Arc::new(Walls { engine, slots, processors, clock }))
+    }
+}
+
+fn config(calls_max: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(CALLS_MAX)
-        .total_core_instances(CALLS_MAX * INSTANCES_MAX)
-        .total_memories(CALLS_MAX * MEMORIES_MAX)
-        .total_tables(CALLS_MAX * TABLES_MAX)
-        .total_stacks(CALLS_MAX)
+    pool.total_component_instances(calls_max)
+        .total_core_instances(calls_max * INSTANCES_MAX)
+        .total_memories(calls_max * MEMORIES_MAX)
+        .total_tables(calls_max * TABLES_MAX)
+        .total_stacks(calls_max)
         .max_core_instances_per_component(INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)

@@ -26,7 +26,13 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: ringmail_engine::Metered<mimalloc::MiMalloc> = ringmail_engine::Metered(mimalloc::MiMalloc);
 
+/// What the program is started with to be a worker of itself.
+pub(crate) const WORKER: &str = "worker";
+
 fn main() -> ExitCode {
+    if std::env::args_os().skip(1).eq([WORKER]) {
+        return ringmail_engine::serve_as_worker();
+    }
     // A broken step of a chain is caught by the engine and reported there; only our own panics are news.
     std::panic::set_hook(Box::new(|_| {}));
     let ended = catch_unwind(AssertUnwindSafe(|| commands::main(std::env::args_os())));

@@ -9,7 +9,10 @@ use ringmail_engine::core::doc::{Problem, Problems, Source, suggest, toml};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
 use ringmail_engine::core::refusal::Refusal;
-use ringmail_engine::{BuildError, Checked, Engine, FileRecorder, HostKey, LogLine, LogSink, Principal};
+use ringmail_engine::{
+    BuildError, Checked, Engine, EngineBuilder, FileRecorder, HostKey, LogLine, LogSink, Principal,
+    WorkerCommand,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,7 +107,7 @@ impl Place {
 
     /// An engine that can check chains and touches nothing.
     pub(crate) fn checker(&self) -> Result<Engine, Fault> {
-        let mut builder = Engine::builder().unread_secrets();
+        let mut builder = with_workers(Engine::builder().unread_secrets());
         let key = self.data().join(HOST_KEY);
         if let Ok(true) = key.try_exists()
             && let Ok(key) = HostKey::open(&key)
@@ -127,7 +130,8 @@ impl Place {
         let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
         keep_out(&data).with_context(unusable)?;
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
-        let builder = Engine::builder().recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
+        let builder =
+            with_workers(Engine::builder()).recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
         let mut builder = builder.module_cache(self.modules(), true).kept(data.join("kept.redb"));
         if let Some(source) = &self.source {
             builder = builder.project(source.clone(), &self.root);
@@ -251,6 +255,15 @@ impl Wanted {
                 None => fault.hint(format!("chains here: {}", known.join(", "))),
             }
         })
+    }
+}
+
+/// Workers are this program itself, started again.
+fn with_workers(builder: EngineBuilder) -> EngineBuilder {
+    match std::env::current_exe() {
+        Ok(program) => builder.workers(WorkerCommand { program, args: vec![crate::WORKER.into()] }),
+        // A plugin that needs workers says that there are none.
+        Err(_) => builder,
     }
 }
 

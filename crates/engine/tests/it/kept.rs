@@ -399,3 +399,10 @@ async fn figures_name_what_a_plugin_reached() {
     );
     assert!(figures.cpu > Duration::ZERO && figures.cpu < Duration::from_secs(5), "{figures:?}");
 }
+
+#[test]
+fn a_plugin_that_is_to_be_isolated_is_not_loaded_without_workers() {
+    let fault = Given { grants: "isolation = \"process\"", ..Given::default() }.fault(|_| (), None);
+    assert!(fault.contains("`p` is to run in processes of its own, and this program starts none"), "{fault}");
+    assert_eq!(Given { grants: "isolation = \"instance\"", ..Given::default() }.bench().problems(CHAIN), "");
+}

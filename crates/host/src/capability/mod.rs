@@ -40,6 +40,8 @@ capabilities! {
     output,
 }
 
+pub(crate) use random::BYTES_MAX as RANDOM_BYTES_MAX;
+
 /// Leads nowhere but where the link's own output goes, so it needs no grant.
 pub(crate) const FREE: &str = "output";
 

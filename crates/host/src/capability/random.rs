@@ -8,7 +8,7 @@ pub(super) static CAPABILITY: Capability =
     Capability { name: "random", import: "ringmail:plugin/random@0.1.0", link };
 
 /// Most bytes of one call.
-const BYTES_MAX: u32 = 64 << 10;
+pub(crate) const BYTES_MAX: u32 = 64 << 10;
 
 fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(CAPABILITY.import)?.func_wrap_async("bytes", |mut store, (count,): (u32,)| {

@@ -4,6 +4,7 @@ use crate::guest::Guest;
 use ringmail_core::value::Value;
 use ringmail_host::{
     CallLimits, Confined, Denied, Desk, Ended, Errand, Granted, LoadError, Reply, ToolCard, Walls,
+    WorkerCommand, Workers,
 };
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -18,10 +19,19 @@ pub const LOG_INPUT: &str = "(call $log (i32.const 2) (local.get $p) (local.get 
 pub enum Form {
     Component,
     CoreModule,
+    Worker,
+}
+
+/// Workers that are the shipped program for them.
+pub static WORKERS: LazyLock<Arc<Workers>> =
+    LazyLock::new(|| workers(env!("CARGO_BIN_EXE_ringmail-worker"), &[]));
+
+pub fn workers(program: &str, args: &[&str]) -> Arc<Workers> {
+    Workers::new(WorkerCommand { program: program.into(), args: args.iter().map(Into::into).collect() })
 }
 
 impl Form {
-    pub const ALL: &[Form] = &[Form::Component, Form::CoreModule];
+    pub const ALL: &[Form] = &[Form::Component, Form::CoreModule, Form::Worker];
 }
 
 impl Guest<'_> {
@@ -29,8 +39,13 @@ impl Guest<'_> {
         let bytes = match form {
             Form::Component => self.component(),
             Form::CoreModule => self.module(),
+            Form::Worker => self.component(),
         };
-        Confined::load(&WALLS, &bytes, Granted { capabilities: granted, ..Granted::default() })
+        let workers = matches!(form, Form::Worker).then(|| {
+            WORKERS.warm().unwrap();
+            &*WORKERS
+        });
+        Confined::load(&WALLS, &bytes, Granted { capabilities: granted, workers, ..Granted::default() })
     }
 
     pub async fn run(&self, form: Form, input: &str, limits: &CallLimits) -> Ended {

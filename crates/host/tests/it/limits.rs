@@ -1,7 +1,7 @@
 //! What one call may use.
 
 use super::FORM;
-use crate::desk::{LOG, LOG_INPUT, TestDesk};
+use crate::desk::{Form, LOG, LOG_INPUT, TestDesk};
 use crate::guest::Guest;
 use ringmail_host::{CallLimits, Halt};
 use std::time::{Duration, Instant};
@@ -42,7 +42,9 @@ async fn attack_09_a_loop_anywhere_ends_with_its_budget() {
         let ended = confined.call("1", &limits(), TestDesk::default()).await;
         let took = started.elapsed();
         assert_eq!(ended.result, Err(Halt::Time(BUDGET)), "{place}");
-        assert!(took >= BUDGET && took < BUDGET * 12 / 10, "{place}: {took:?}");
+        // Another process has to get a processor as well.
+        let more = if matches!(FORM, Form::Worker) { Duration::from_millis(100) } else { Duration::ZERO };
+        assert!(took >= BUDGET && took < BUDGET * 12 / 10 + more, "{place}: {took:?}");
         let few = CallLimits { fuel_max: 10_000, time_max: Duration::from_secs(60), ..CallLimits::default() };
         let ended = confined.call("1", &few, TestDesk::default()).await;
         assert_eq!(ended.result, Err(Halt::Fuel(10_000)), "{place}");

@@ -19,6 +19,7 @@ mod guest;
 mod loading;
 mod scripts;
 mod wasi;
+mod workers;
 
 macro_rules! forms {
     ($($module:ident $form:ident,)*) => {$(
@@ -34,6 +35,7 @@ macro_rules! forms {
 forms! {
     component Component,
     core_module CoreModule,
+    worker Worker,
 }
 
 /// Scripts are held to what this counts.

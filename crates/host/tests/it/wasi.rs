@@ -76,7 +76,7 @@ async fn the_environment_holds_what_was_granted_and_nothing_of_the_hosts() {
     let guest = wat::parse_str(ENVIRONMENT).unwrap();
     assert_eq!(run(&guest, &[]).await, Err(Halt::Failed(String::new())), "it is empty");
     let env = [("GREETING".to_string(), "hello".to_string())];
-    let granted = Granted { capabilities: &["env"], env: &env, cache: None };
+    let granted = Granted { capabilities: &["env"], env: &env, ..Granted::default() };
     let confined = Confined::load(&WALLS, &guest, granted).unwrap();
     let ended = confined.call("1", &CallLimits::default(), TestDesk::default()).await;
     assert_eq!(ended.result, Ok("hello".into()));

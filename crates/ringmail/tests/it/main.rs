@@ -19,3 +19,4 @@ mod python;
 mod selftest;
 mod setup;
 mod streams;
+mod workers;
