@@ -37,11 +37,13 @@ mod kv;
 mod log;
 pub mod middleware;
 mod natives;
+pub mod packages;
 mod pieces;
 mod plugins;
 mod python;
 mod quota;
 mod recorder;
+mod revocation;
 mod run;
 mod running;
 mod scripts;
@@ -62,6 +64,7 @@ pub use natives::LIBRARY as NATIVES;
 pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, plugin_limits};
 pub use python::PythonLibrary;
 pub use recorder::{FileRecorder, Intent, RecordError, Recorder, Start, refusal_value};
+pub use revocation::GrantWatch;
 pub use ringmail_core as core;
 pub use ringmail_core::chain::walk::Stop;
 pub use ringmail_core::failure::{Failure, FailureKind};
@@ -69,7 +72,8 @@ pub use ringmail_core::json::IntoValue;
 pub use ringmail_core::policy::Principal;
 pub use ringmail_core::value::Value;
 pub use ringmail_host::{
-    CAPABILITIES, KernelWalls, Metered, Surface, Wall, WorkerCommand, program_digest, serve_as_worker,
+    CAPABILITIES, KernelWalls, Metered, Surface, Wall, WorkerCommand, producers, program_digest,
+    serve_as_worker,
 };
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};

@@ -1,7 +1,8 @@
 //! The Python interpreter of a project: a guest like any other, held against its pin, with the libraries that programs
 //! may import. Reads programs and says what is wrong with them without running them.
 
-use crate::plugins::{Guest, plugin_limits, read, walls};
+use crate::packages::read_bounded;
+use crate::plugins::{Guest, plugin_limits, walls};
 use ringmail_core::doc::{Problems, Source, suggest};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::plugin::Use;
@@ -132,7 +133,7 @@ impl Interpreter {
 
 /// The interpreter, if it is what was pinned.
 fn confine(setting: &PythonSetting, folder: &Path, cache: Option<&ModuleCache>) -> Result<Confined, String> {
-    let module = read(&folder.join(&setting.interpreter), MODULE_BYTES_MAX as u64)
+    let module = read_bounded(&folder.join(&setting.interpreter), MODULE_BYTES_MAX as u64)
         .map_err(|why| format!("the Python interpreter is not there: {why}"))?;
     if interpreter_digest(&module) != setting.digest {
         return Err("the Python interpreter is not what was set up".into());
@@ -239,7 +240,7 @@ fn collect(
                 module.0 = true;
             }
         } else if kind.is_file() && ending == "py" && word {
-            let bytes = read(&path, *bytes_left as u64)?;
+            let bytes = read_bounded(&path, *bytes_left as u64)?;
             *bytes_left -= bytes.len();
             let text =
                 String::from_utf8(bytes).map_err(|_| format!("`{}` is not UTF-8 text", path.display()))?;

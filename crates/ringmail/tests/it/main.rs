@@ -15,8 +15,13 @@ mod commands;
 mod demo;
 mod documents;
 mod examples;
+#[path = "../../../host/tests/it/guest.rs"]
+mod guest;
+mod packages;
 mod python;
+mod registries;
 mod selftest;
 mod setup;
+mod shop;
 mod streams;
 mod workers;

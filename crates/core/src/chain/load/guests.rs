@@ -1,9 +1,9 @@
 //! Links whose work is done by a guest: plugins and programs, each with a body for every way out it has.
 
 use super::{Loader, entry, text_node};
-use crate::chain::names::PlanNames;
+use crate::chain::names::{PlanNames, meant};
 use crate::chain::{Detail, Outlet};
-use crate::doc::{Data, Node, NodeKey, Span, suggest};
+use crate::doc::{Data, Node, NodeKey, Span};
 use crate::plugin::{TOOL, WAYS, power_of, usage};
 use crate::program::Program;
 use crate::python::KEYWORDS;
@@ -15,11 +15,8 @@ impl Loader<'_, '_> {
         let Some(named) = node.get("plugin") else { return Detail::Nothing };
         let name = named.text().unwrap_or_default();
         let Some(plugin) = self.around.plugins.get(name).cloned() else {
-            let known = self.around.plugins.keys().map(|known| &**known);
-            let help = match suggest(name, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`".into(),
-            };
+            let known: Vec<&str> = self.around.plugins.keys().map(|known| &**known).collect();
+            let help = meant(name, &known, "a project names its plugins: `[plugin.NAME]` in `ringmail.toml`");
             let message = format!("there is no plugin `{}`", crate::json::shorten(name));
             self.problems.add_help(self.source, named.span, message, help);
             return Detail::Nothing;
