@@ -15,6 +15,7 @@ pub mod grant;
 pub mod json;
 pub mod kind;
 pub mod label;
+pub mod package;
 pub mod plugin;
 pub mod policy;
 pub mod program;

@@ -7,9 +7,9 @@ use crate::doc::{Data, Node, Problems, Source, Span};
 use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS, NetRule};
 use crate::label::TagTable;
 use crate::schema::Schema;
-use crate::value::Str;
+use crate::value::{Str, Value};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const REASON: Key = Key::required("reason", Form::Text, "why; shown to whoever decides");
 const REASON_ONLY: &[Key] = &[REASON];
@@ -107,7 +107,8 @@ pub const ENV_KEYS: &[Key] = &[
 
 /// Keys of `[plugin.NAME]` in `ringmail.toml`.
 pub const PLUGIN_KEYS: &[Key] = &[
-    Key::required("path", Form::Text, "the folder of its `plugin.toml`, from the project's own"),
+    Key::new("path", Form::Text, "the folder of its `plugin.toml`, from the project's own"),
+    Key::new("publisher", Form::Name, "who signed it, where it was installed; either this or `path`"),
     Key::required(
         "digest",
         Form::Text,
@@ -275,7 +276,7 @@ const QUOTA_EVERY_MS: u64 = 60_000;
 #[derive(Debug)]
 pub struct Setting {
     pub name: Str,
-    pub path: String,
+    pub place: PluginPlace,
     pub digest: Str,
     /// `net`, `fs` and `log`, as for links.
     pub grant: Arc<Grant>,
@@ -288,6 +289,17 @@ pub struct Setting {
     pub limits: Use,
     pub quota: Quota,
     pub span: Span,
+    /// The table as it was written, places forgotten.
+    pub written: Value,
+}
+
+/// Where a plugin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginPlace {
+    /// In a folder; whoever pins its digest vouches for it.
+    Folder(String),
+    /// Among the installed, under the signature of this publisher.
+    Installed(Str),
 }
 
 /// What is left of manifest and grant.
@@ -314,6 +326,8 @@ pub struct Plugin {
     pub digest: Str,
     /// Milliseconds since 1970.
     pub expires_ms: Option<u64>,
+    /// Why nothing of it holds any more; once set, it stays.
+    pub revoked: OnceLock<Str>,
 }
 
 impl Powers {

@@ -11,7 +11,8 @@ use crate::grant::{
     Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
-use crate::plugin::{PLUGIN_KEYS, Setting, keeps, power_of, quota, usage};
+use crate::package::{PUBLISHER_KEYS, Publishers};
+use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, keeps, power_of, quota, usage};
 use crate::policy::Principal;
 use crate::python::{LibrarySetting, PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
@@ -46,6 +47,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "programs by name: what runs, and behind which walls",
     ),
     Key::new("python", Form::Table(PYTHON_KEYS), "the interpreter of `python` links, and what programs may"),
+    Key::new(
+        "publisher",
+        Form::Names(&Form::Table(PUBLISHER_KEYS)),
+        "who is believed when they sign, by name; without one nothing is installed",
+    ),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -55,6 +61,11 @@ pub const FOLDER_KEYS: &[Key] = &[
     Key::new("chains", Form::Text, "folder of chain files; default `chains`"),
     Key::new("policies", Form::Text, "folder of Cedar policies; default `policies`"),
     Key::new("data", Form::Text, "folder for records and keys; default `.ringmail`"),
+    Key::new(
+        "require_signed",
+        Form::Bool,
+        "whether only chains load that a publisher with `files = true` signed; default no",
+    ),
 ];
 
 pub const RUN_KEYS: &[Key] =
@@ -113,6 +124,9 @@ pub struct Project {
     pub plugins: Vec<Setting>,
     pub commands: Vec<CommandSetting>,
     pub python: Option<PythonSetting>,
+    pub publishers: Publishers,
+    /// Whether chains must be signed.
+    pub require_signed: bool,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
 }
@@ -158,6 +172,12 @@ impl Project {
             plugins: loader.plugins(node),
             commands: loader.commands(node),
             python: node.get("python").map(python),
+            publishers: Publishers::load(node, source, loader.problems),
+            require_signed: node
+                .get("project")
+                .and_then(|project| project.get("require_signed"))
+                .map(|node| &node.data)
+                == Some(&Data::Bool(true)),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
         };
@@ -181,6 +201,8 @@ impl Project {
             plugins: Vec::new(),
             commands: Vec::new(),
             python: None,
+            publishers: Publishers::default(),
+            require_signed: false,
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
         }
@@ -403,9 +425,18 @@ impl Loader<'_> {
             let written =
                 |item: &Node, key: &str| Str::from(item.get(key).and_then(Node::text).unwrap_or_default());
             let env = items(item, "env").iter().map(|item| (written(item, "name"), written(item, "value")));
+            let place = match (item.get("path"), item.get("publisher")) {
+                (Some(_), None) => PluginPlace::Folder(text("path").into()),
+                (None, Some(_)) => PluginPlace::Installed(text("publisher").into()),
+                _ => {
+                    let message = format!("`{}` needs either `path` or `publisher`", key.name);
+                    self.wrong(key.span, message);
+                    continue;
+                }
+            };
             out.push(Setting {
                 name: key.name.as_str().into(),
-                path: text("path").into(),
+                place,
                 digest: text("digest").into(),
                 grant: Arc::new(grant),
                 secrets: texts(Some(item), "secret").map(|(name, _)| name.into()).collect(),
@@ -417,6 +448,7 @@ impl Loader<'_> {
                 limits: usage(item.get("limits")),
                 quota: quota(item.get("quota")),
                 span: key.span,
+                written: item.to_value(),
             });
         }
         out
@@ -529,6 +561,19 @@ impl Loader<'_> {
             }
         }
         self.check_commands(project, node);
+        for publisher in plugins.clone().filter_map(|plugin| plugin.get("publisher")) {
+            let name = publisher.text().unwrap_or_default();
+            if !project.publishers.all().iter().any(|known| &*known.name == name) {
+                let help =
+                    format!("add it, if you trust it:\n[publisher.{name}]\nkeys = [{{ public = \"...\" }}]");
+                self.problems.add_help(
+                    self.source,
+                    publisher.span,
+                    format!("there is no publisher `{name}`"),
+                    help,
+                );
+            }
+        }
         for (name, span) in plugins.flat_map(|plugin| texts(Some(plugin), "secret")) {
             if !project.secrets.iter().any(|secret| &*secret.name == name) {
                 self.wrong(span, format!("there is no secret `{name}`"));

@@ -60,6 +60,7 @@ rules! {
     Quota "quota" Budget "the plugin has used as much as it may, in one call or within a time",
     NoGrant "no-grant" Grant "nothing grants this link the power it needs",
     GrantExpired "grant-expired" Grant "the grant that would allow this has expired",
+    GrantRevoked "grant-revoked" Grant "the grant that would allow this was revoked while the engine ran",
     AboveCeiling "above-ceiling" Grant "a grant allows this, and this host's ceiling does not",
     SpecialAddress "special-address" Grant "the address is private, loopback or otherwise special, and no grant names it",
     BadAddress "bad-address" Grant "the URL or path is malformed or could be read in two ways",
@@ -102,6 +103,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Of a plugin whose grant ended while the engine ran, before a call of it or in the middle of one.
+    pub fn revoked(link: &Str, plugin: &str, why: &str) -> Refusal {
+        let refusal = Refusal::new(Rule::GrantRevoked, link, format!("`{plugin}` was revoked: {why}"));
+        refusal.change(format!("look at it again, and `ringmail plugin grant {plugin}`"))
+    }
+
     pub fn new(rule: Rule, link: &Str, message: impl Into<String>) -> Refusal {
         Refusal {
             rule,

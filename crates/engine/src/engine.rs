@@ -12,7 +12,8 @@ use crate::kv::KeyValue;
 use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
-use crate::plugins::{PluginFigures, Plugins};
+use crate::packages::{StoreError, believed, read_lock};
+use crate::plugins::{Origins, PluginFigures, Plugins};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
@@ -21,10 +22,11 @@ use crate::sign::HostKey;
 use ringmail_core::chain::flow::{self, Foreseen, Verdict};
 use ringmail_core::chain::types;
 use ringmail_core::chain::{Detail, Plan, Surroundings, load};
-use ringmail_core::doc::{Problems, Source, toml, yaml};
+use ringmail_core::doc::{Problems, Source, Span, toml, yaml};
 use ringmail_core::gate::{Authority, CALLER};
 use ringmail_core::grant::{Grants, SecretRule};
 use ringmail_core::label::{Label, Labeled, Labels, TagTable};
+use ringmail_core::package::Publishers;
 use ringmail_core::plugin::{Plugin, power_of};
 use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
@@ -51,6 +53,17 @@ pub enum BuildError {
     Roots { path: String, cause: String },
     #[error("the operating system gives no randomness")]
     NoRandomness,
+    #[error("{0}")]
+    Lock(StoreError),
+}
+
+impl From<StoreError> for BuildError {
+    fn from(error: StoreError) -> BuildError {
+        match error {
+            StoreError::Problems(problems) => BuildError::Problems(problems),
+            other => BuildError::Lock(other),
+        }
+    }
 }
 
 impl From<Problems> for BuildError {
@@ -81,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) commands: Commands,
     pub(crate) python: Option<Interpreter>,
     pub(crate) limits: Limits,
+    /// Whose signature a chain needs, where it needs one.
+    signers: Option<Publishers>,
     pub(crate) key: HostKey,
     pub(crate) figures: Arc<middleware::Figures>,
     pub(crate) principals: Vec<Principal>,
@@ -135,7 +150,29 @@ impl Engine {
 
     /// Everything that can be known of chain files before running them.
     pub fn check(&self, sources: &[Arc<Source>]) -> Checked {
-        self.check_with(sources, &Extras::default())
+        let mut unsigned = Problems::default();
+        let signed: Vec<Arc<Source>> =
+            sources.iter().filter(|source| self.is_signed(source, &mut unsigned)).cloned().collect();
+        let mut checked = self.check_with(&signed, &Extras::default());
+        unsigned.0.append(&mut checked.problems.0);
+        Checked { problems: unsigned, ..checked }
+    }
+
+    /// Whether a chain file may be loaded: where signatures are required, under one that is believed.
+    fn is_signed(&self, source: &Arc<Source>, problems: &mut Problems) -> bool {
+        let Some(publishers) = &self.0.signers else { return true };
+        let name = &source.name;
+        match believed(publishers, Path::new(name), source.text.as_bytes(), None) {
+            Ok(_) => true,
+            Err(why) => {
+                let message = format!("`{name}` is not loaded: {why}");
+                let help = format!(
+                    "the project requires signed chains; once it is reviewed: ringmail sign {name} --publisher NAME --key FILE"
+                );
+                problems.add_help(source, Span { start: 0, end: 0 }, message, help);
+                false
+            }
+        }
     }
 
     pub(crate) fn check_with(&self, sources: &[Arc<Source>], extras: &Extras) -> Checked {
@@ -610,7 +647,12 @@ impl EngineBuilder {
         let (plugins, python) = match &self.project {
             Some((source, _)) => {
                 let cache = cache.as_ref();
-                let plugins = Plugins::open(&project.plugins, source, &folder, cache, &mut tags, &mut grants);
+                let data = folder.join(&project.data);
+                let lock = read_lock(&folder)?;
+                let publishers = &project.publishers;
+                let origins = Origins { root: &folder, data: &data, lock, publishers };
+                let plugins =
+                    Plugins::open(&project.plugins, source, &origins, cache, &mut tags, &mut grants);
                 let python =
                     project.python.map(|setting| Interpreter::open(&setting, source, &folder, cache));
                 both(plugins, python.transpose())?
@@ -642,6 +684,7 @@ impl EngineBuilder {
             commands,
             python,
             limits: project.limits,
+            signers: project.require_signed.then_some(project.publishers),
             key,
             figures,
             principals: project.principals,

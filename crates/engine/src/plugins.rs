@@ -3,23 +3,25 @@
 
 use crate::circuit::Circuit;
 use crate::quota::Window;
+use crate::packages::{ARCHIVES, read_bounded};
 use ringmail_core::doc::{Problems, Source, toml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate;
 use ringmail_core::grant::Grants;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::label::TagTable;
-use ringmail_core::plugin::{Manifest, Plugin, Powers, Setting, Use, digest};
+use ringmail_core::package::{LOCK_FILE, Lock, PACKAGE_BYTES_MAX, Package, Publishers, Signed};
+use ringmail_core::plugin::{Manifest, Plugin, PluginPlace, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
     CallFigures, CallLimits, Confined, Granted, Halt, LoadError, MEMORY_BYTES_MAX, MODULE_BYTES_MAX,
     ModuleCache, NoDesk, Surface, Walls, surface,
 };
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// What a plugin's manifest is called.
 pub const PLUGIN_FILE: &str = "plugin.toml";
@@ -39,6 +41,11 @@ pub(crate) struct Plugins {
 pub(crate) struct Guest {
     pub(crate) confined: Confined,
     pub(crate) limits: CallLimits,
+    /// Ends the calls that are under way.
+    pub(crate) revoked: CancellationToken,
+    /// What it was granted, as it was written, and under which signature it came in.
+    pub(crate) written: Value,
+    pub(crate) signed: Option<Signed>,
     figures: Mutex<PluginFigures>,
     pub(crate) quota: Window,
     pub(crate) circuit: Circuit,
@@ -99,6 +106,9 @@ impl Guest {
             figures: Mutex::default(),
             quota: Window::default(),
             circuit: Circuit::default(),
+            revoked: CancellationToken::new(),
+            written: Value::Null,
+            signed: None,
         }
     }
 
@@ -144,6 +154,8 @@ pub struct PluginFolder {
     pub module: Vec<u8>,
     /// What a project pins.
     pub digest: Str,
+    /// The signature it came under.
+    pub signed: Option<Signed>,
 }
 
 impl PluginFolder {
@@ -155,14 +167,20 @@ impl PluginFolder {
             problems.add_bare(message);
             problems
         };
-        let bytes = read(&name, MANIFEST_BYTES_MAX).map_err(fail)?;
+        let bytes = read_bounded(&name, MANIFEST_BYTES_MAX).map_err(fail)?;
         let text = String::from_utf8(bytes.clone());
         let text = text.map_err(|_| fail(format!("`{}` is not UTF-8 text", name.display())))?;
         let source = Source::new(name.display().to_string(), text);
         let manifest = toml::parse(&source).and_then(|node| Manifest::load(&node, &source, tags))?;
-        let module = read(&path.join(&manifest.module), MODULE_BYTES_MAX as u64).map_err(fail)?;
+        let module = read_bounded(&path.join(&manifest.module), MODULE_BYTES_MAX as u64).map_err(fail)?;
         let digest = digest(&bytes, &module);
-        Ok(PluginFolder { manifest, module, digest })
+        Ok(PluginFolder { manifest, module, digest, signed: None })
+    }
+
+    /// What an archive holds, believed or not.
+    pub fn of(package: Package) -> PluginFolder {
+        let digest = package.digest();
+        PluginFolder { manifest: package.manifest, module: package.module, digest, signed: package.signed }
     }
 
     /// Compiles the component and links it to all it asks for, to be tried without a project.
@@ -228,25 +246,79 @@ pub(crate) fn failure_kind(halt: &Halt) -> FailureKind {
     }
 }
 
-pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
-    let fault = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
-    // A pipe would keep whoever opens it waiting.
-    if !std::fs::metadata(path).map_err(fault)?.is_file() {
-        return Err(format!("`{}` is not a file", path.display()));
-    }
-    let file = std::fs::File::open(path).map_err(fault)?;
-    let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(format!("`{}` is larger than {bytes_max} bytes", path.display()));
-    }
-    Ok(bytes)
-}
-
 /// All guests of a process stand behind the same walls.
 pub(crate) fn walls() -> Result<Arc<Walls>, String> {
     static WALLS: OnceLock<Result<Arc<Walls>, String>> = OnceLock::new();
     WALLS.get_or_init(|| Walls::new().map_err(|error| error.to_string())).clone()
+}
+
+/// Where plugins of a project come from.
+#[derive(Debug)]
+pub(crate) struct Origins<'o> {
+    /// The project's own folder.
+    pub(crate) root: &'o Path,
+    pub(crate) data: &'o Path,
+    pub(crate) lock: Lock,
+    pub(crate) publishers: &'o Publishers,
+}
+
+impl Origins<'_> {
+    fn read(
+        &self,
+        setting: &Setting,
+        source: &Arc<Source>,
+        tags: &mut TagTable,
+    ) -> Result<PluginFolder, Problems> {
+        match &setting.place {
+            PluginPlace::Folder(path) => PluginFolder::read(&self.root.join(path), tags),
+            PluginPlace::Installed(publisher) => {
+                self.installed(setting, publisher, tags).map_err(|(why, help)| {
+                    let mut problems = Problems::default();
+                    let message = format!("the plugin `{}` cannot be used: {why}", setting.name);
+                    problems.add_help(source, setting.span, message, help);
+                    problems
+                })
+            }
+        }
+    }
+
+    /// One that was installed: the bytes that the lock names, still under a signature that is believed.
+    fn installed(
+        &self,
+        setting: &Setting,
+        publisher: &Str,
+        tags: &mut TagTable,
+    ) -> Result<PluginFolder, (String, String)> {
+        let name = &setting.name;
+        let Some(locked) = self.lock.pinned(name, &setting.digest) else {
+            return Err(match self.lock.newest(name) {
+                Some(newest) => (
+                    format!("`{LOCK_FILE}` has {} of it, which was not granted anything", newest.version),
+                    format!(
+                        "see what is different: ringmail plugin diff {name}\nthen let it in: ringmail plugin grant {name}"
+                    ),
+                ),
+                None => (
+                    format!("`{LOCK_FILE}` does not have it"),
+                    "install it with `ringmail plugin install`".to_string(),
+                ),
+            });
+        };
+        if locked.publisher != *publisher {
+            return Err((
+                format!("it was published by `{}`", locked.publisher),
+                "say so in its `publisher`".into(),
+            ));
+        }
+        let path = self.data.join(ARCHIVES).join(locked.file());
+        let again = "bring it back with `ringmail plugin install`; it is taken if it is what the lock names";
+        let archive =
+            read_bounded(&path, PACKAGE_BYTES_MAX as u64).map_err(|why| (why, again.to_string()))?;
+        let vouched = locked.open(&archive, self.publishers, tags);
+        vouched
+            .map(|vouched| PluginFolder::of(vouched.into_package()))
+            .map_err(|why| (why.to_string(), format!("if you still trust it, see `[publisher.{publisher}]`; otherwise: ringmail plugin remove {name}")))
+    }
 }
 
 impl Plugins {
@@ -254,14 +326,14 @@ impl Plugins {
     pub(crate) fn open(
         settings: &[Setting],
         project: &Arc<Source>,
-        folder: &Path,
+        origins: &Origins<'_>,
         cache: Option<&ModuleCache>,
         tags: &mut TagTable,
         grants: &mut Grants,
     ) -> Result<Plugins, Problems> {
         let (mut plugins, mut problems) = (Plugins::default(), Problems::default());
         for setting in settings {
-            match PluginFolder::read(&folder.join(&setting.path), tags) {
+            match origins.read(setting, project, tags) {
                 Ok(read) => plugins.add(setting, read, project, cache, grants, &mut problems),
                 Err(found) => problems.0.extend(found.0),
             }
@@ -281,9 +353,13 @@ impl Plugins {
         let name = &setting.name;
         if read.digest != setting.digest {
             let message = format!("the plugin `{name}` is not what was reviewed");
+            let path = match &setting.place {
+                PluginPlace::Folder(path) => path,
+                PluginPlace::Installed(_) => &**name,
+            };
             let help = format!(
-                "look at it with `ringmail plugin inspect {}`; if it is as it should be, pin it:\ndigest = \"{}\"",
-                setting.path, read.digest
+                "look at it with `ringmail plugin inspect {path}`; if it is as it should be, pin it:\ndigest = \"{}\"",
+                read.digest
             );
             return problems.add_help(project, setting.span, message, help);
         }
@@ -306,11 +382,19 @@ impl Plugins {
             Ok(confined) => {
                 let limits = plugin_limits(powers.limits);
                 let expires_ms = setting.grant.expires_ms;
-                let plugin = Plugin { manifest: read.manifest, powers, digest: read.digest, expires_ms };
+                let plugin = Plugin {
+                    manifest: read.manifest,
+                    powers,
+                    digest: read.digest,
+                    expires_ms,
+                    revoked: OnceLock::new(),
+                };
                 let plugin = Arc::new(plugin);
                 grants.add_plugin(setting.grant.clone(), plugin.clone());
                 self.known.insert(name.clone(), plugin);
-                self.guests.insert(name.clone(), Guest::new(confined, limits));
+                let (written, signed) = (setting.written.clone(), read.signed);
+                let guest = Guest { written, signed, ..Guest::new(confined, limits) };
+                self.guests.insert(name.clone(), guest);
             }
             Err(message) => problems.add(project, setting.span, message),
         }

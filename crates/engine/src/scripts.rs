@@ -2,7 +2,7 @@
 //! cases say takes no one's place.
 
 use crate::engine::Engine;
-use crate::plugins::read;
+use crate::packages::read_bounded;
 use ringmail_core::chain::{Detail, Plan, Scripted};
 use ringmail_core::doc::{Problems, Source, Span};
 use ringmail_core::failure::FailureKind;
@@ -147,7 +147,7 @@ impl Scripts {
         if !plain || !inside {
             return Err(format!("`{shown}` does not lie in the project's folder"));
         }
-        let text = String::from_utf8(read(&whole, SCRIPT_BYTES_MAX as u64)?);
+        let text = String::from_utf8(read_bounded(&whole, SCRIPT_BYTES_MAX as u64)?);
         Ok(Source::new(name, text.map_err(|_| format!("`{shown}` is not UTF-8 text"))?))
     }
 

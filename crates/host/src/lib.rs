@@ -10,6 +10,7 @@ mod core_module;
 mod limits;
 mod load;
 mod meter;
+mod producers;
 mod script;
 mod ticks;
 mod turns;
@@ -27,6 +28,7 @@ pub use child::{
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
 pub use meter::{Metered, is_metered};
+pub use producers::producers;
 pub use script::{
     SCRIPT_BYTES_MAX, SCRIPT_MEMORY_BYTES_MAX, Script, ScriptEnded, ScriptError, ScriptFault, ScriptHalt,
 };

@@ -4,6 +4,7 @@
 mod commands;
 mod demo;
 mod draw;
+mod edit;
 mod exit;
 mod failure;
 mod folder;

@@ -9,7 +9,9 @@ use ringmail_engine::core::doc::{Problem, Problems, Source, suggest, toml};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
 use ringmail_engine::core::refusal::Refusal;
-use ringmail_engine::{BuildError, Checked, Engine, FileRecorder, HostKey, LogLine, LogSink, Principal};
+use ringmail_engine::{
+    BuildError, Checked, Engine, FileRecorder, GrantWatch, HostKey, LogLine, LogSink, Principal,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,6 +83,11 @@ impl Place {
         }
         self.chains.push(source.clone());
         Ok(source.name.clone())
+    }
+
+    /// Whether there is a `ringmail.toml`.
+    pub(crate) fn is_project(&self) -> bool {
+        self.source.is_some()
     }
 
     /// Every file that places may point into.
@@ -163,6 +170,16 @@ impl Place {
             builder = builder.project(source.clone(), &self.root);
         }
         builder.build().map(drop).map_err(build_fault)
+    }
+
+    /// Looks on while an engine runs: what `ringmail.toml` no longer grants ends.
+    pub(crate) fn watch(&self, engine: &Engine) -> Result<Option<GrantWatch>, Fault> {
+        if self.source.is_none() || engine.plugins().is_empty() {
+            return Ok(None);
+        }
+        let told = |what: &str| terminal::say(&terminal::clean(what));
+        let watch = engine.watch_grants(self.root.join(PROJECT_FILE), told);
+        Ok(Some(watch.context("cannot look at what is granted")?))
     }
 
     /// Leaves only what a chain needs to run, itself and all it calls, if anything else is broken.

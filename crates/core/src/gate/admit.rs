@@ -555,6 +555,9 @@ impl Case<'_> {
     }
 
     fn plugin(&self, plugin: &Plugin) -> Judged<()> {
+        if let Some(why) = plugin.revoked.get() {
+            return Err(Box::new(Refusal::revoked(&self.link.full, &plugin.manifest.name, why)));
+        }
         if plugin.expires_ms.is_none_or(|end| self.moment.now_ms < end) {
             return Ok(());
         }

@@ -14,9 +14,10 @@ use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::label::{Label, Labels, Tags};
 use ringmail_core::value::Str;
-use ringmail_host::Halt;
 use std::sync::Arc;
 use std::time::Instant;
+use ringmail_core::refusal::Refusal;
+use ringmail_host::{CallFigures, Halt};
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",
@@ -67,7 +68,15 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         used: Arc::default(),
     };
     let (limits, mut printer) = (&guest.limits, desk.clone());
-    let ended = guest.confined.call(&input, limits, desk).await;
+    let ended = tokio::select! {
+        biased;
+        () = guest.revoked.cancelled() => {
+            guest.count(CallFigures::default(), Some(FailureKind::Unavailable));
+            let why = plugin.revoked.get().map_or("", |why| &**why);
+            return Err(Refusal::revoked(&link.full, &plugin.manifest.name, why).into());
+        }
+        ended = guest.confined.call(&input, limits, desk) => ended,
+    };
     printer.print(&ended.printed).await;
     probe.leave(ended.result.as_ref().err().is_some_and(is_crash));
     let result = output_of(ended.result, limits.output_bytes_max);

@@ -570,3 +570,36 @@ fn check_knows_where_a_plugin_may_not_send() {
     let unknown = bench.problems(&CHAIN.replace("plugin: p", "plugin: pp"));
     assert!(unknown.contains("there is no plugin `pp` (did you mean `p`?)"), "{unknown}");
 }
+
+/// A plugin that is revoked between two calls of it.
+pub async fn revoked_before_its_call() -> ringmail_engine::Report {
+    let bench = Given::default().bench();
+    let chain = bench.engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap().remove(0);
+    let request = || chain.request(json("1")).unwrap().principal(alice());
+    assert_eq!(shown(&request().run().await), "1");
+    assert!(!bench.engine.revoke_plugin("q", "unknown"));
+    assert!(bench.engine.revoke_plugin("p", "a test"));
+    request().run().await
+}
+
+#[tokio::test]
+async fn attack_21_a_plugin_that_is_revoked_ends_in_the_middle_of_its_call() {
+    let bench = Given {
+        guest: Guest::calling("(loop $l (br $l)) (unreachable)"),
+        grants: "limits = { time = \"60s\" }",
+        ..Given::default()
+    }
+    .bench();
+    let chain = bench.engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap().remove(0);
+    let running = tokio::spawn(chain.request(json("1")).unwrap().principal(alice()).run());
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!running.is_finished());
+    let since = std::time::Instant::now();
+    bench.engine.revoke_plugin("p", "it loops");
+    assert_eq!(shown(&running.await.unwrap()), "refused grant-revoked: `p` was revoked: it loops");
+    assert!(since.elapsed() < std::time::Duration::from_secs(1), "{:?}", since.elapsed());
+    // The one after it does not even begin, and the first reason stays.
+    bench.engine.revoke_plugin("p", "again");
+    let after = shown(&bench.run(&[CHAIN], "1").await);
+    assert_eq!(after, "refused grant-revoked: `p` was revoked: it loops");
+}

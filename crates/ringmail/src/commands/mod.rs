@@ -34,6 +34,8 @@ commands! {
     plugin Plugin,
     python Python,
     selftest Selftest,
+    sign Sign,
+    verify Verify,
     fmt Fmt,
     walls Walls,
     schema Schema,

@@ -65,6 +65,7 @@ impl Args {
         let (mut place, wanted) = Place::around(common.project.as_deref(), &self.chain)?;
         let input = self.input().read()?;
         let engine = place.engine()?;
+        let _watch = place.watch(&engine)?;
         // A chain that somebody else broke is no reason for this one not to run.
         place.keep_needed(&engine, &wanted)?;
         let chains = engine.load(&place.chains)?;

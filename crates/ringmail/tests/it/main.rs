@@ -17,5 +17,9 @@ mod documents;
 mod examples;
 mod python;
 mod selftest;
+#[path = "../../../host/tests/it/guest.rs"]
+mod guest;
+mod packages;
 mod setup;
+mod shop;
 mod streams;

@@ -1,9 +1,16 @@
 //! `ringmail plugin`: plugins from their first line on, and what a project lets them do.
 
 mod build;
+mod diff;
+mod grant;
+mod install;
 mod languages;
 mod new;
+mod pack;
+mod sign;
 mod test;
+
+pub(super) use sign::key_fault;
 
 use super::Common;
 use super::inspect::{decided, powers, size};
@@ -51,8 +58,63 @@ enum What {
     },
     /// Show what a plugin is and asks for, before it is in any project; runs nothing of it
     Inspect {
+        /// The folder of its `plugin.toml`, a package, or an installed plugin
+        plugin: String,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Pack a plugin's folder into one file: the same bytes each time, with a bill of its materials
+    Pack {
         /// The folder of its `plugin.toml`
+        #[arg(default_value = ".")]
         folder: PathBuf,
+        /// The package; by default NAME-VERSION.tar
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Make the key that a publisher signs with
+    Keygen {
+        /// File of the private key; not encrypted, readable by its owner alone
+        file: PathBuf,
+    },
+    /// Sign a package, as a publisher
+    Sign {
+        /// The package
+        package: PathBuf,
+        /// The publisher, as projects that trust it call it
+        #[arg(long, value_name = "NAME")]
+        publisher: String,
+        /// The private key that `keygen` made
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Say whether the project believes the signature of a package
+    Verify {
+        /// The package
+        package: PathBuf,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Install a plugin whose publisher the project trusts; it may do nothing until it is granted something
+    Install(install::Args),
+    /// Let a plugin be used, with what it asks for; says what is different from what was granted before
+    Grant(grant::Args),
+    /// Take everything from a plugin that it was granted, also from what runs now
+    Revoke {
+        /// Its name
+        plugin: String,
+    },
+    /// Remove a plugin with its grants from the project
+    Remove {
+        /// Its name
+        plugin: String,
+    },
+    /// Show what is different between two versions of a plugin: what they ask for, import and may use
+    Diff {
+        /// The older: a folder, a package or an installed plugin
+        old: String,
+        /// The newer; by default the newest that is installed
+        new: Option<String>,
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
@@ -78,15 +140,32 @@ impl Args {
             What::New { folder, lang } => new::run(&folder, &lang),
             What::Build { folder } => build::run(&folder),
             What::Test { folder } => test::run(&folder),
-            What::Inspect { folder, format } => inspect(&folder, format),
+            What::Inspect { plugin, format } => inspect(&plugin, common, format),
+            What::Pack { folder, output } => pack::run(&folder, output),
+            What::Keygen { file } => sign::keygen(&file),
+            What::Sign { package, publisher, key } => sign::sign(&package, &publisher, &key),
+            What::Verify { package, format } => sign::verify(&package, common, format),
+            What::Install(args) => install::run(&args, common),
+            What::Grant(args) => grant::run(&args, common),
+            What::Revoke { plugin } => grant::revoke(&plugin, common),
+            What::Remove { plugin } => grant::remove(&plugin, common),
+            What::Diff { old, new, format } => diff::run(&old, new.as_deref(), common, format),
             What::List { format } => list(&project()?, format),
             What::Explain { plugin, format } => explain(&project()?, &plugin, format),
         }
     }
 }
 
-fn inspect(folder: &Path, format: Format) -> Result<Exit, Fault> {
-    let read = PluginFolder::read(folder, &mut TagTable::default())?;
+fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault> {
+    let path = Path::new(plugin);
+    let read = match (path.is_dir(), path.is_file()) {
+        (true, _) => PluginFolder::read(path, &mut TagTable::default())?,
+        (_, true) => PluginFolder::of(sign::read(path)?.0),
+        _ => {
+            let (place, store) = grant::held(common)?;
+            diff::find(plugin, &place, &store)?
+        }
+    };
     let surface = read.surface().map_err(|why| Fault::user(format!("`{}`: {why}", read.manifest.module)))?;
     let manifest = &read.manifest;
     if format == Format::Json {
@@ -108,11 +187,10 @@ fn inspect(folder: &Path, format: Format) -> Result<Exit, Fault> {
     out.push_str(&surface_lines(&surface));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
     out.push_str(&asks(manifest, |_| None));
-    out.push_str(&format!(
-        "{}\n{}",
-        paint(BOLD, "to let a project have it, with all it asks for"),
-        table(folder, &read)
-    ));
+    if path.is_dir() {
+        let head = paint(BOLD, "to let a project have it, with all it asks for");
+        out.push_str(&format!("{head}\n{}", table(path, &read)));
+    }
     print(&out)?;
     Ok(Exit::Done)
 }

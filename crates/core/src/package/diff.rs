@@ -1,0 +1,52 @@
+//! What is different between two versions of a plugin, as far as it matters to whoever grants: what it asks for, and what
+//! one call may use. What is more comes before what is less.
+
+use crate::plugin::{Manifest, Use};
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether the newer asks for more here.
+    pub wider: bool,
+    pub what: String,
+    /// The newer one's reason, where it asks.
+    pub reason: String,
+}
+
+pub fn changes(old: &Manifest, new: &Manifest) -> Vec<Change> {
+    let asks = |manifest: &Manifest| -> Vec<(String, String)> {
+        let all = manifest.asks.iter();
+        let words = all.map(|ask| (format!("{} {}", ask.what.capability(), ask.what.words()), ask));
+        words.map(|(words, ask)| (words.trim_end().to_string(), ask.reason.to_string())).collect()
+    };
+    let (before, after) = (asks(old), asks(new));
+    let beyond = |some: &[(String, String)], others: &[(String, String)], wider: bool| -> Vec<Change> {
+        let lacking = some.iter().filter(|(what, _)| !others.iter().any(|(known, _)| known == what));
+        lacking.map(|(what, reason)| Change { wider, what: what.clone(), reason: reason.clone() }).collect()
+    };
+    let mut out = beyond(&after, &before, true);
+    let limits = limits(old.limits, new.limits);
+    out.extend(limits.iter().filter(|change| change.wider).cloned());
+    out.extend(beyond(&before, &after, false));
+    out.extend(limits.into_iter().filter(|change| !change.wider));
+    out
+}
+
+/// A limit that is not set is the project's, so it is wider than any.
+fn limits(old: Use, new: Use) -> Vec<Change> {
+    let all = [
+        ("memory", old.memory_bytes_max, new.memory_bytes_max),
+        ("time", old.time_ms_max, new.time_ms_max),
+        ("fuel", old.fuel_max, new.fuel_max),
+        ("output", old.output_bytes_max, new.output_bytes_max),
+        ("asks", old.asks_max, new.asks_max),
+    ];
+    let shown = |limit: Option<u64>| limit.map_or("unset".to_string(), |limit| limit.to_string());
+    let changed = all.into_iter().filter(|(_, old, new)| old != new);
+    let change = changed.map(|(name, old, new)| Change {
+        wider: new.unwrap_or(u64::MAX) > old.unwrap_or(u64::MAX),
+        what: format!("limit {name}: {} instead of {}", shown(new), shown(old)),
+        reason: String::new(),
+    });
+    change.collect()
+}

@@ -1,0 +1,212 @@
+//! `ringmail.lock`: which packages a project has, to the byte, and the newest of each it ever saw. Nothing older than
+//! that comes in again, and nothing else than what stands here is loaded.
+
+use super::{Distrust, Package, Publishers, Vouched, sha256};
+use crate::doc::form::{Form, Key, conform};
+use crate::doc::{Data, Node, Problems, Source, toml};
+use crate::label::TagTable;
+use crate::value::Str;
+use std::fmt::Write;
+use std::sync::Arc;
+use thiserror::Error;
+
+pub const LOCK_FILE: &str = "ringmail.lock";
+
+const LOCK_KEYS: &[Key] = &[
+    Key::required("version", Form::Int { min: 1, max: 1 }, "of this format"),
+    Key::new("plugin", Form::List(&Form::Table(LOCKED_KEYS)), "the packages"),
+];
+
+const LOCKED_KEYS: &[Key] = &[
+    Key::required("name", Form::Name, "the plugin"),
+    Key::required("version", Form::Text, "its version"),
+    Key::required("publisher", Form::Name, "who signed it"),
+    Key::required("issued", Form::Int { min: 0, max: i64::MAX }, "when, in milliseconds since 1970"),
+    Key::required("source", Form::Text, "where it came from"),
+    Key::required("digest", Form::Text, "of manifest and module"),
+    Key::required("package", Form::Text, "of the whole archive"),
+];
+
+/// One package of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    pub name: Str,
+    pub version: Str,
+    pub publisher: Str,
+    pub issued_ms: u64,
+    /// A registry's name, or `file`.
+    pub source: String,
+    pub digest: Str,
+    pub package: Str,
+}
+
+/// At most two of a plugin: the one that was granted, and the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock(Vec<Locked>);
+
+/// Why a package does not come in beside what was there before.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Rollback {
+    #[error("`{plugin}` {version} is older than {seen}, which was here already")]
+    Version { plugin: Str, version: Str, seen: Str },
+    #[error("`{plugin}` {version} was signed before the {seen} that was here already")]
+    Issued { plugin: Str, version: Str, seen: Str },
+    #[error("`{plugin}` was published by `{seen}`, and this is signed by `{publisher}`")]
+    Publisher { plugin: Str, publisher: String, seen: Str },
+    #[error("`{plugin}` came from `{seen}`, and this is from `{from}`")]
+    Source { plugin: Str, from: String, seen: String },
+}
+
+/// A version's three numbers.
+pub(super) fn version_numbers(version: &str) -> (u64, u64, u64) {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+impl Locked {
+    pub fn new(vouched: &Vouched, archive: &[u8], source: &str) -> Locked {
+        let manifest = &vouched.package().manifest;
+        Locked {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            publisher: vouched.publisher().into(),
+            issued_ms: vouched.issued_ms(),
+            source: source.into(),
+            digest: vouched.package().digest(),
+            package: sha256(archive).into(),
+        }
+    }
+
+    /// Reads the archive that stands here: the very bytes, still believed.
+    pub fn open(
+        &self,
+        archive: &[u8],
+        publishers: &Publishers,
+        tags: &mut TagTable,
+    ) -> Result<Vouched, Distrust> {
+        if sha256(archive) != *self.package {
+            return Err(Distrust::Malformed(format!("its bytes are not those of `{LOCK_FILE}`")));
+        }
+        let vouched = publishers.package(Package::read(archive, tags)?, None)?;
+        match Locked::new(&vouched, archive, &self.source) == *self {
+            true => Ok(vouched),
+            false => Err(Distrust::Malformed(format!("`{LOCK_FILE}` says something else of it"))),
+        }
+    }
+
+    /// The file of its archive, among the installed.
+    pub fn file(&self) -> String {
+        format!("{}.tar", self.package.trim_start_matches("sha256:"))
+    }
+}
+
+impl Lock {
+    pub fn parse(source: &Arc<Source>) -> Result<Lock, Problems> {
+        let node = toml::parse(source)?;
+        let mut problems = Problems::default();
+        conform(&node, &Form::Table(LOCK_KEYS), "the lock file", source, &mut problems);
+        let mut out = Vec::new();
+        for item in node.get("plugin").map_or(&[][..], Node::items) {
+            let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
+            for key in ["digest", "package"] {
+                let hex = text(key).strip_prefix("sha256:").and_then(super::unhex::<32>);
+                if let (None, Some(node)) = (hex, item.get(key)) {
+                    problems.add(source, node.span, format!("`{key}` is not a SHA-256 digest"));
+                }
+            }
+            let issued_ms = match item.get("issued").map(|node| &node.data) {
+                Some(Data::Int(int)) => u64::try_from(*int).unwrap_or(0),
+                _ => 0,
+            };
+            out.push(Locked {
+                name: text("name").into(),
+                version: text("version").into(),
+                publisher: text("publisher").into(),
+                issued_ms,
+                source: text("source").into(),
+                digest: text("digest").into(),
+                package: text("package").into(),
+            });
+        }
+        problems.or(Lock(out))
+    }
+
+    pub fn text(&self) -> String {
+        let mut out = String::from(
+            "# Written by `ringmail plugin install`. Keep it with the project, and do not edit it.\nversion = 1\n",
+        );
+        for one in &self.0 {
+            let quoted = |text: &str| crate::json::to_string(&crate::value::Value::from(text));
+            let _infallible = write!(
+                out,
+                "\n[[plugin]]\nname = {}\nversion = {}\npublisher = {}\nissued = {}\nsource = {}\ndigest = {}\npackage = {}\n",
+                quoted(&one.name),
+                quoted(&one.version),
+                quoted(&one.publisher),
+                one.issued_ms,
+                quoted(&one.source),
+                quoted(&one.digest),
+                quoted(&one.package),
+            );
+        }
+        out
+    }
+
+    pub fn all(&self) -> &[Locked] {
+        &self.0
+    }
+
+    /// The newest of a plugin.
+    pub fn newest(&self, plugin: &str) -> Option<&Locked> {
+        self.0.iter().rev().find(|one| *one.name == *plugin)
+    }
+
+    /// The one a project pins.
+    pub fn pinned(&self, plugin: &str, digest: &str) -> Option<&Locked> {
+        self.0.iter().rev().find(|one| *one.name == *plugin && *one.digest == *digest)
+    }
+
+    /// Whether this may come in beside what the project saw before.
+    fn judge(&self, next: &Locked) -> Result<(), Rollback> {
+        let (plugin, version) = (next.name.clone(), next.version.clone());
+        for seen in self.0.iter().filter(|seen| seen.name == next.name) {
+            if seen.publisher != next.publisher {
+                let publisher = next.publisher.to_string();
+                return Err(Rollback::Publisher { plugin, publisher, seen: seen.publisher.clone() });
+            }
+            if seen.source != next.source {
+                let (from, seen) = (next.source.clone(), seen.source.clone());
+                return Err(Rollback::Source { plugin, from, seen });
+            }
+            if version_numbers(&next.version) < version_numbers(&seen.version) {
+                return Err(Rollback::Version { plugin, version, seen: seen.version.clone() });
+            }
+            if next.issued_ms < seen.issued_ms {
+                return Err(Rollback::Issued { plugin, version, seen: seen.version.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one in as the newest. Of those before it only the one with the digest `granted` stays. What is older than
+    /// those comes in for whoever insists; what is another's does not.
+    pub fn with(mut self, next: Locked, granted: Option<&str>, older_too: bool) -> Result<Lock, Rollback> {
+        match self.judge(&next) {
+            Err(Rollback::Version { .. } | Rollback::Issued { .. }) if older_too => {}
+            judged => judged?,
+        }
+        self.0.retain(|one| {
+            one.name != next.name || (one.digest != next.digest && granted == Some(&*one.digest))
+        });
+        self.0.push(next);
+        Ok(self)
+    }
+
+    /// Forgets a plugin.
+    #[must_use]
+    pub fn without(mut self, plugin: &str) -> Lock {
+        self.0.retain(|one| *one.name != *plugin);
+        self
+    }
+}

@@ -1,0 +1,96 @@
+//! Authority that ends while an engine runs: a plugin whose grant is gone or not what it was, or whose publisher is no
+//! longer believed, is called no more, and calls of it that are under way end. It never comes back within an engine:
+//! authority does not grow from inside.
+
+use crate::engine::Engine;
+use ringmail_core::doc::{Source, toml};
+use ringmail_core::label::TagTable;
+use ringmail_core::project::Project;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often `ringmail.toml` is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const PROJECT_BYTES_MAX: u64 = 4 << 20;
+
+/// Looks at `ringmail.toml` as long as it lives.
+#[derive(Debug)]
+pub struct GrantWatch(Arc<AtomicBool>);
+
+impl Drop for GrantWatch {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Ends all that a plugin may in this engine, calls under way included. Answers whether there is such a plugin.
+    pub fn revoke_plugin(&self, name: &str, why: &str) -> bool {
+        let (Some(plugin), Some(guest)) = (self.plugins().get(name), self.0.plugins.guest(name)) else {
+            return false;
+        };
+        // The first reason stays.
+        let _known = plugin.revoked.set(why.into());
+        guest.revoked.cancel();
+        true
+    }
+
+    /// Revokes what `ringmail.toml` no longer grants, from now on, as long as the answer is kept. `told` hears of each
+    /// plugin that is revoked, and of a file that cannot be read: until it can, what was granted before holds.
+    pub fn watch_grants(
+        &self,
+        project: PathBuf,
+        told: impl Fn(&str) + Send + 'static,
+    ) -> std::io::Result<GrantWatch> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (engine, stopped) = (self.clone(), stop.clone());
+        std::thread::Builder::new().name("grants".into()).spawn(move || {
+            let mut seen = None;
+            while !stopped.load(Ordering::Relaxed) {
+                let now = crate::packages::read_bounded(&project, PROJECT_BYTES_MAX);
+                if seen.as_ref() != Some(&now) {
+                    let read = now.clone().and_then(|bytes| project_of(&project, bytes));
+                    match read {
+                        Ok(read) => engine.hold_against(&read, &told),
+                        Err(why) => told(&format!("{why}; what was granted before holds")),
+                    }
+                    seen = Some(now);
+                }
+                std::thread::sleep(LOOK_EVERY);
+            }
+        })?;
+        Ok(GrantWatch(stop))
+    }
+
+    fn hold_against(&self, project: &Project, told: &impl Fn(&str)) {
+        for (name, plugin) in self.plugins() {
+            let Some(guest) = self.0.plugins.guest(name).filter(|_| plugin.revoked.get().is_none()) else {
+                continue;
+            };
+            let setting = project.plugins.iter().find(|setting| setting.name == *name);
+            let why = match (setting, &guest.signed) {
+                (None, _) => Some("its grant was revoked".to_string()),
+                (Some(setting), _) if setting.written != guest.written => {
+                    Some("its grant was changed".into())
+                }
+                (_, Some(signed)) => project.publishers.still(signed, name).err().map(|why| why.to_string()),
+                _ => None,
+            };
+            if let Some(why) = why {
+                self.revoke_plugin(name, &why);
+                told(&format!("the plugin `{name}` may do nothing any more: {why}"));
+            }
+        }
+    }
+}
+
+fn project_of(path: &Path, bytes: Vec<u8>) -> Result<Project, String> {
+    let unread = |why: &dyn std::fmt::Display| format!("`{}` cannot be read: {why}", path.display());
+    let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8 text"))?;
+    let source = Source::new(path.display().to_string(), text);
+    let project =
+        toml::parse(&source).and_then(|node| Project::load(&node, &source, &mut TagTable::default()));
+    project.map_err(|problems| unread(&problems))
+}

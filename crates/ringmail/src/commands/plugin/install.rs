@@ -1,0 +1,125 @@
+//! `ringmail plugin install`: a package comes in if its publisher is believed and it is not older than what was here.
+//! It may do nothing until somebody grants it something.
+
+use super::diff::{change_lines, changes_value};
+use super::grant::{held, store_fault};
+use super::sign::{read, vouch};
+use crate::commands::Common;
+use crate::exit::{Exit, Fault};
+use crate::place::Place;
+use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use ringmail_engine::core::label::TagTable;
+use ringmail_engine::core::package::{Change, LOCK_FILE, Locked, Package, Rollback, changes};
+use ringmail_engine::core::value::{Str, Value};
+use ringmail_engine::packages::{Arrival, PackageStore, StoreError};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A package
+    package: String,
+    /// Take one that is older than what was here already
+    #[arg(long)]
+    dangerous_downgrade: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Where a package came from that was a file.
+const FILE: &str = "file";
+
+pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
+    let (place, mut store) = held(common)?;
+    let arrivals = vec![of_file(Path::new(&args.package), &place)?];
+    let before: Vec<Option<Package>> =
+        arrivals.iter().map(|arrival| earlier(&store, &arrival.vouched.package().manifest.name)).collect();
+    let installed = take(&place, &mut store, &arrivals, args.dangerous_downgrade)?;
+    let told: Vec<(&Locked, Option<Vec<Change>>)> = installed
+        .iter()
+        .zip(arrivals.iter().zip(&before))
+        .map(|(locked, (arrival, before))| {
+            let new = &arrival.vouched.package().manifest;
+            (locked, before.as_ref().map(|before| changes(&before.manifest, new)))
+        })
+        .collect();
+    match args.format {
+        Format::Json => print_json(&Value::list(told.iter().map(|(locked, changes)| {
+            Value::map([
+                ("plugin", Value::Str(locked.name.clone())),
+                ("version", Value::Str(locked.version.clone())),
+                ("publisher", Value::Str(locked.publisher.clone())),
+                ("source", Value::from(locked.source.as_str())),
+                ("digest", Value::Str(locked.digest.clone())),
+                ("package", Value::Str(locked.package.clone())),
+                ("granted", Value::Bool(is_granted(&place, locked))),
+                ("changes", changes.as_deref().map_or(Value::Null, changes_value)),
+            ])
+        })))?,
+        Format::Text => {
+            let told = told.iter().map(|(locked, changes)| text(&place, locked, changes.as_deref()));
+            print(&told.collect::<String>())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn of_file(path: &Path, place: &Place) -> Result<Arrival, Fault> {
+    let (package, archive) = read(path)?;
+    let vouched = vouch(&place.project.publishers, package)?;
+    Ok(Arrival { vouched, archive, source: FILE.into() })
+}
+
+/// The newest that was here before.
+fn earlier(store: &PackageStore, plugin: &str) -> Option<Package> {
+    let archive = store.archive(store.lock().newest(plugin)?).ok()?;
+    Package::read(&archive, &mut TagTable::default()).ok()
+}
+
+fn take(
+    place: &Place,
+    store: &mut PackageStore,
+    arrivals: &[Arrival],
+    older_too: bool,
+) -> Result<Vec<Locked>, Fault> {
+    let settings = place.project.plugins.iter();
+    let granted: BTreeMap<Str, Str> =
+        settings.map(|setting| (setting.name.clone(), setting.digest.clone())).collect();
+    store.install(arrivals, &granted, older_too).map_err(|error| match error {
+        StoreError::Rollback(rollback) => {
+            let hint = match &rollback {
+                Rollback::Version { .. } | Rollback::Issued { .. } => {
+                    "an old version may have holes that the newer one mended; if it must be: --dangerous-downgrade"
+                        .to_string()
+                }
+                Rollback::Publisher { plugin, .. } | Rollback::Source { plugin, .. } => {
+                    format!("if that is meant: ringmail plugin remove {plugin}, and install it anew")
+                }
+            };
+            Fault::user(rollback.to_string()).hint(hint)
+        }
+        other => store_fault(other),
+    })
+}
+
+fn is_granted(place: &Place, locked: &Locked) -> bool {
+    place.project.plugins.iter().any(|setting| setting.name == locked.name && setting.digest == locked.digest)
+}
+
+fn text(place: &Place, locked: &Locked, changes: Option<&[Change]>) -> String {
+    let head = format!("{} {}", paint(BOLD, &locked.name), locked.version);
+    let from = format!("published by {}, from {}", locked.publisher, clean(&locked.source));
+    let mut out = format!("{head} {}\n  digest     {}\n", paint(DIM, &from), locked.digest);
+    if let Some(changes) = changes {
+        out.push_str(&format!("{}\n{}", paint(BOLD, "different from the one before"), change_lines(changes)));
+    }
+    let name = &locked.name;
+    let next = match is_granted(place, locked) {
+        true => format!("it may do what it might; {LOCK_FILE} has it\n"),
+        false => format!(
+            "it may do nothing yet\n\nNext:\n  ringmail plugin inspect {name}\n  ringmail plugin grant {name} --reason \"...\"\n"
+        ),
+    };
+    out.push_str(&next);
+    out
+}
