@@ -6,6 +6,7 @@ use crate::doc::form::{Form, Key, conform, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span};
 use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS, NetRule};
 use crate::label::TagTable;
+use crate::package::PluginNeed;
 use crate::schema::Schema;
 use crate::value::{Str, Value};
 use sha2::{Digest, Sha256};
@@ -27,6 +28,7 @@ pub const MANIFEST_KEYS: &[Key] = &[
     ),
     Key::new("input", Form::Schema, "JSON Schema of what it takes"),
     Key::new("returns", Form::Schema, "JSON Schema of what it gives"),
+    Key::new("needs", Form::List(&Form::Table(NEEDS_KEYS)), "plugins that chains use beside it"),
     Key::new("net", Form::List(&Form::Table(ASK_NET_KEYS)), "addresses it calls"),
     Key::new("fs", Form::List(&Form::Table(ASK_FS_KEYS)), "mounts it reads or writes"),
     Key::new("log", Form::Table(REASON_ONLY), "it writes to the log"),
@@ -40,6 +42,12 @@ pub const MANIFEST_KEYS: &[Key] = &[
 ];
 
 pub const TOOL_KEYS: &[Key] = &[Key::required("name", Form::Name, "the chain's name"), REASON];
+
+const NEEDS_KEYS: &[Key] = &[
+    Key::required("plugin", Form::Name, "which one"),
+    Key::required("version", Form::Text, "the versions that do, such as `^1.2` or `>=1, <3`"),
+    REASON,
+];
 
 pub const ASK_NET_KEYS: &[Key] = &[
     Key::required("address", Form::Text, "`https://host[:port]`; the host may be `*.name`"),
@@ -165,6 +173,8 @@ pub struct Manifest {
     pub input: Option<Schema>,
     pub returns: Option<Schema>,
     pub asks: Vec<Ask>,
+    /// Plugins it is of no use without.
+    pub needs: Vec<PluginNeed>,
     pub limits: Use,
 }
 
@@ -416,6 +426,14 @@ impl Manifest {
             |key: &str| node.get(key).and_then(|node| Schema::load(node, source, tags, &mut problems));
         let (input, returns) = (schema("input"), schema("returns"));
         let asks = asks(node, source, &mut problems);
+        let mut needs = Vec::new();
+        for item in node.get("needs").map_or(&[][..], Node::items) {
+            let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
+            match PluginNeed::new(text("plugin"), text("version")) {
+                Ok(need) => needs.push(need),
+                Err(message) => problems.add(source, item.span, message),
+            }
+        }
         problems.or(Manifest {
             name: text("plugin").into(),
             version: text("version").into(),
@@ -424,6 +442,7 @@ impl Manifest {
             input,
             returns,
             asks,
+            needs,
             limits: usage(node.get("limits")),
         })
     }
@@ -514,7 +533,7 @@ pub fn usage(node: Option<&Node>) -> Use {
     }
 }
 
-fn is_version(text: &str) -> bool {
+pub(crate) fn is_version(text: &str) -> bool {
     let number = |part: &str| {
         !part.is_empty()
             && part.len() <= 9

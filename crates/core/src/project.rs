@@ -1,7 +1,7 @@
 //! A project: what `ringmail.toml` says. Decoded whole, all problems at once; nothing is read from disk here, so
 //! paths stay as they were written.
 
-use crate::address::{IpRange, Pattern};
+use crate::address::{IpRange, Pattern, Target};
 use crate::chain::keys::LIMIT_KEYS;
 use crate::command::{COMMAND_KEYS, CommandSetting};
 use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
@@ -52,6 +52,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         Form::Names(&Form::Table(PUBLISHER_KEYS)),
         "who is believed when they sign, by name; without one nothing is installed",
     ),
+    Key::new(
+        "registry",
+        Form::Names(&Form::Table(REGISTRY_KEYS)),
+        "where plugins are installed from, by name; what comes from there is believed for its signature alone",
+    ),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -64,7 +69,7 @@ pub const FOLDER_KEYS: &[Key] = &[
     Key::new(
         "require_signed",
         Form::Bool,
-        "whether only chains load that a publisher with `files = true` signed; default no",
+        "whether only chains and scripts load that a publisher with `files = true` signed; default no",
     ),
 ];
 
@@ -83,6 +88,15 @@ pub const SECRET_KEYS: &[Key] = &[
 ];
 
 pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, from the project's own")];
+
+const REGISTRY_KEYS: &[Key] = &[
+    Key::new("folder", Form::Text, "a folder with an `index.json`, from the project's own"),
+    Key::new("url", Form::Text, "the address of a folder with an `index.json`"),
+    Key::new("oci", Form::Text, "an OCI registry, `https://host/prefix`; a plugin's name follows"),
+    Key::new("plugins", Form::List(&Form::Name), "the plugins that come from here and from nowhere else"),
+    Key::new("resolves_to", Form::List(&Form::Text), "special addresses or ranges its name may lead to"),
+    Key::new("secret", Form::Name, "the secret it takes as a bearer token"),
+];
 
 pub const CEILING_KEYS: &[Key] = &[
     Key::new("net", Form::List(&Form::Text), "addresses any grant may name"),
@@ -125,6 +139,7 @@ pub struct Project {
     pub commands: Vec<CommandSetting>,
     pub python: Option<PythonSetting>,
     pub publishers: Publishers,
+    pub registries: Vec<RegistrySetting>,
     /// Whether chains must be signed.
     pub require_signed: bool,
     pub ceiling: Ceiling,
@@ -138,6 +153,24 @@ pub struct SecretSetting {
     pub tag: Tags,
     pub from: SecretSource,
     pub bound_to: Vec<Pattern>,
+}
+
+/// Where plugins are installed from.
+#[derive(Debug)]
+pub struct RegistrySetting {
+    pub name: Str,
+    pub place: RegistryPlace,
+    /// Those that come from here and from nowhere else.
+    pub plugins: Vec<Str>,
+    pub resolves_to: Vec<String>,
+    pub secret: Option<Str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryPlace {
+    Folder(String),
+    Index(String),
+    Oci(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +206,7 @@ impl Project {
             commands: loader.commands(node),
             python: node.get("python").map(python),
             publishers: Publishers::load(node, source, loader.problems),
+            registries: loader.registries(node),
             require_signed: node
                 .get("project")
                 .and_then(|project| project.get("require_signed"))
@@ -202,6 +236,7 @@ impl Project {
             commands: Vec::new(),
             python: None,
             publishers: Publishers::default(),
+            registries: Vec::new(),
             require_signed: false,
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
@@ -454,6 +489,48 @@ impl Loader<'_> {
         out
     }
 
+    fn registries(&mut self, node: &Node) -> Vec<RegistrySetting> {
+        let mut out: Vec<RegistrySetting> = Vec::new();
+        for (key, item) in node.get("registry").map_or(&[][..], Node::entries) {
+            let text = |key: &str| item.get(key).and_then(Node::text).map(String::from);
+            let place = match (text("folder"), text("url"), text("oci")) {
+                (Some(folder), None, None) => RegistryPlace::Folder(folder),
+                (None, Some(url), None) => RegistryPlace::Index(url),
+                (None, None, Some(url)) => RegistryPlace::Oci(url),
+                _ => {
+                    self.wrong(key.span, format!("`{}` needs one of `folder`, `url` and `oci`", key.name));
+                    continue;
+                }
+            };
+            if let Some(url) = item.get("url").or_else(|| item.get("oci")) {
+                match Target::parse(url.text().unwrap_or_default()) {
+                    Ok(target) if !target.is_tls() && target.host().special().is_none() => {
+                        self.wrong(url.span, "a registry elsewhere is asked over `https`");
+                    }
+                    Ok(_) => {}
+                    Err(message) => self.wrong(url.span, message),
+                }
+            }
+            let plugins: Vec<Str> = texts(Some(item), "plugins").map(|(name, _)| name.into()).collect();
+            for (name, span) in texts(Some(item), "plugins") {
+                if let Some(other) =
+                    out.iter().find(|other| other.plugins.iter().any(|known| **known == *name))
+                {
+                    let message = format!("`{name}` comes from `{}` and from nowhere else", other.name);
+                    self.wrong(span, message);
+                }
+            }
+            out.push(RegistrySetting {
+                name: key.name.as_str().into(),
+                place,
+                plugins,
+                resolves_to: texts(Some(item), "resolves_to").map(|(text, _)| text.to_string()).collect(),
+                secret: text("secret").map(Str::from),
+            });
+        }
+        out
+    }
+
     fn net(&mut self, node: &Node) -> Option<NetRule> {
         let address = node.get("address")?;
         let pattern = self.pattern(address.text().unwrap_or_default(), address.span);
@@ -572,6 +649,13 @@ impl Loader<'_> {
                     format!("there is no publisher `{name}`"),
                     help,
                 );
+            }
+        }
+        let registries = node.get("registry").map_or(&[][..], Node::entries).iter();
+        for name in registries.filter_map(|(_, registry)| registry.get("secret")) {
+            let secret = name.text().unwrap_or_default();
+            if !project.secrets.iter().any(|known| &*known.name == secret) {
+                self.wrong(name.span, format!("there is no secret `{secret}`"));
             }
         }
         for (name, span) in plugins.flat_map(|plugin| texts(Some(plugin), "secret")) {

@@ -667,6 +667,7 @@ impl EngineBuilder {
         };
         let authority = Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)) };
         let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        let signers = project.require_signed.then_some(project.publishers);
         Ok(Engine(Arc::new(Inner {
             authority: Arc::new(authority),
             natives: self.natives,
@@ -679,12 +680,12 @@ impl EngineBuilder {
             egress: Egress::new(resolver, &project.extra_roots, &folder)?,
             mounts: Mounts::open(&project.mounts, &folder)?,
             plugins,
-            scripts: Scripts::new(self.project.is_some().then_some(folder)),
             kept: self.kept,
             commands,
             python,
+            scripts: Scripts::new(self.project.is_some().then_some(folder), signers.clone()),
             limits: project.limits,
-            signers: project.require_signed.then_some(project.publishers),
+            signers,
             key,
             figures,
             principals: project.principals,

@@ -338,6 +338,21 @@ impl Plugins {
                 Err(found) => problems.0.extend(found.0),
             }
         }
+        for (setting, plugin) in
+            settings.iter().filter_map(|setting| Some((setting, plugins.known.get(&setting.name)?)))
+        {
+            for need in &plugin.manifest.needs {
+                let name = &need.plugin;
+                let has = plugins.known.get(name).map(|known| &*known.manifest.version);
+                if !has.is_some_and(|version| need.takes(version)) {
+                    let has = has.map_or("has none".to_string(), |version| format!("has {version}"));
+                    let message =
+                        format!("`{}` needs `{name}` {}, and the project {has}", setting.name, need.range);
+                    let help = format!("install it, and ringmail plugin grant {name}");
+                    problems.add_help(project, setting.span, message, help);
+                }
+            }
+        }
         problems.or(plugins)
     }
 

@@ -1,7 +1,8 @@
 //! The Python interpreter of a project: a guest like any other, held against its pin, with the libraries that programs
 //! may import. Reads programs and says what is wrong with them without running them.
 
-use crate::plugins::{Guest, plugin_limits, read, walls};
+use crate::packages::read_bounded as read;
+use crate::plugins::{Guest, plugin_limits, walls};
 use ringmail_core::doc::{Problems, Source, suggest};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::plugin::Use;

@@ -2,11 +2,12 @@
 //! cases say takes no one's place.
 
 use crate::engine::Engine;
-use crate::packages::read_bounded;
+use crate::packages::{believed, read_bounded};
 use ringmail_core::chain::{Detail, Plan, Scripted};
 use ringmail_core::doc::{Problems, Source, Span};
 use ringmail_core::failure::FailureKind;
 use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::package::Publishers;
 use ringmail_core::plugin::Use;
 use ringmail_core::program::Program;
 use ringmail_core::value::{Str, Value};
@@ -116,6 +117,8 @@ pub struct Reloaded {
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
     folder: Option<PathBuf>,
+    /// Whose signature a file needs, where it needs one.
+    signers: Option<Publishers>,
     compiled: Mutex<BTreeMap<(TextDigest, Str), Weak<Script>>>,
     slots: Mutex<Vec<(Str, Weak<Slot>)>>,
     compilations: AtomicU64,
@@ -126,8 +129,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Scripts {
-    pub(crate) fn new(folder: Option<PathBuf>) -> Scripts {
-        Scripts { folder, ..Scripts::default() }
+    pub(crate) fn new(folder: Option<PathBuf>, signers: Option<Publishers>) -> Scripts {
+        Scripts { folder, signers, ..Scripts::default() }
     }
 
     /// The text of a file, which lies below the project's folder.
@@ -147,7 +150,12 @@ impl Scripts {
         if !plain || !inside {
             return Err(format!("`{shown}` does not lie in the project's folder"));
         }
-        let text = String::from_utf8(read_bounded(&whole, SCRIPT_BYTES_MAX as u64)?);
+        let bytes = read_bounded(&whole, SCRIPT_BYTES_MAX as u64)?;
+        if let Some(signers) = self.signers.as_ref().filter(|_| !name.ends_with(CASES)) {
+            let by = believed(signers, &whole, &bytes, None);
+            by.map_err(|why| format!("`{shown}` is not loaded: {why}"))?;
+        }
+        let text = String::from_utf8(bytes);
         Ok(Source::new(name, text.map_err(|_| format!("`{shown}` is not UTF-8 text"))?))
     }
 

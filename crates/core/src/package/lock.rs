@@ -57,11 +57,11 @@ pub enum Rollback {
     Source { plugin: Str, from: String, seen: String },
 }
 
-/// A version's three numbers.
-pub(super) fn version_numbers(version: &str) -> (u64, u64, u64) {
-    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    (next(), next(), next())
+/// A version's three numbers, if it is one.
+pub fn version_of(version: &str) -> Option<(u64, u64, u64)> {
+    let mut numbers = version.split('.').map(|part| part.parse().ok());
+    crate::plugin::is_version(version).then_some(())?;
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
 
 impl Locked {
@@ -110,7 +110,7 @@ impl Lock {
         for item in node.get("plugin").map_or(&[][..], Node::items) {
             let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
             for key in ["digest", "package"] {
-                let hex = text(key).strip_prefix("sha256:").and_then(super::unhex::<32>);
+                let hex = text(key).strip_prefix("sha256:").and_then(super::statement::unhex::<32>);
                 if let (None, Some(node)) = (hex, item.get(key)) {
                     problems.add(source, node.span, format!("`{key}` is not a SHA-256 digest"));
                 }
@@ -179,7 +179,7 @@ impl Lock {
                 let (from, seen) = (next.source.clone(), seen.source.clone());
                 return Err(Rollback::Source { plugin, from, seen });
             }
-            if version_numbers(&next.version) < version_numbers(&seen.version) {
+            if version_of(&next.version) < version_of(&seen.version) {
                 return Err(Rollback::Version { plugin, version, seen: seen.version.clone() });
             }
             if next.issued_ms < seen.issued_ms {

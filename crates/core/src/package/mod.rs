@@ -3,6 +3,7 @@
 
 mod diff;
 mod lock;
+mod resolve;
 mod sbom;
 mod statement;
 mod tar;
@@ -10,9 +11,10 @@ mod trust;
 
 pub use self::{
     diff::{Change, changes},
-    lock::{LOCK_FILE, Lock, Locked, Rollback},
+    lock::{LOCK_FILE, Lock, Locked, Rollback, version_of},
+    resolve::{Offer, PluginNeed, Unsolvable, resolve},
     sbom::{Component, sbom},
-    statement::{Signed, Statement, sha256, unhex},
+    statement::{Signed, Statement, sha256},
     trust::{Distrust, Publishers, Vouched},
 };
 pub(crate) use trust::PUBLISHER_KEYS;

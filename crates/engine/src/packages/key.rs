@@ -1,8 +1,9 @@
 //! A publisher's private key: a file that only its owner can read, not encrypted, so that a build can sign. Whoever has
 //! it is the publisher; where that matters, keep it on a machine of its own.
 
+use crate::sign::from_hex;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use ringmail_core::package::{Signed, Statement, unhex};
+use ringmail_core::package::{Signed, Statement};
 use std::fmt;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -55,7 +56,8 @@ impl PublisherKey {
         }
         let bytes = super::read_bounded(path, 4096).map_err(|why| io(std::io::Error::other(why)))?;
         let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-        let seed = text.strip_prefix(HEAD).and_then(|hex| unhex::<32>(hex.trim_end()));
+        let seed =
+            text.strip_prefix(HEAD).and_then(|hex| <[u8; 32]>::try_from(from_hex(hex.trim_end())?).ok());
         PublisherKey::of(&Zeroizing::new(seed.ok_or_else(|| KeyError::Malformed(name()))?), path)
     }
 

@@ -1,10 +1,13 @@
 //! Packages on disk: what is installed, under a lock of its own; the keys of publishers; where packages come from. Nothing
 //! of a package runs here, and nothing is written that was not vouched for.
 
+mod fetch;
 mod key;
+mod registry;
 mod store;
 
 pub use key::{KeyError, PublisherKey};
+pub use registry::{INDEX_FILE, Listed, OCI_LAYER, OCI_NEEDS, Registry, RegistryError};
 pub(crate) use store::ARCHIVES;
 pub use store::{Arrival, PackageStore, StoreError, read_lock, write_whole};
 

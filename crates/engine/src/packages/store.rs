@@ -3,7 +3,7 @@
 //! halfway leaves nothing that anybody would use, and the next one clears it away.
 
 use ringmail_core::doc::{Problems, Source};
-use ringmail_core::package::{LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Rollback, Vouched};
+use ringmail_core::package::{LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Rollback, Vouched, sha256};
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -133,6 +133,16 @@ impl PackageStore {
         }
         self.put(lock)?;
         Ok(out)
+    }
+
+    /// Brings an archive back that the lock names, if these are its bytes.
+    pub fn restore(&self, locked: &Locked, archive: &[u8]) -> Result<bool, StoreError> {
+        if *sha256(archive) != *locked.package {
+            return Ok(false);
+        }
+        let path = self.archives.join(locked.file());
+        let io = |cause| StoreError::Io { path: path.display().to_string(), cause };
+        write_whole(&path, archive).map_err(io).map(|()| true)
     }
 
     /// Forgets a plugin and what was installed of it.

@@ -20,6 +20,7 @@ mod selftest;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod packages;
+mod registries;
 mod setup;
 mod shop;
 mod streams;

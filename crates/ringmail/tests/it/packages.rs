@@ -384,7 +384,7 @@ fn attack_22_what_a_package_says_is_data() {
         &["plugin", "diff", "said.tar", "mask"],
     ] {
         let ended = done(&place, args);
-        let told = ended.out + &ended.err;
+        let told = format!("{}{}", ended.out, ended.err);
         assert!(!told.contains('\u{1b}') && !told.contains('\u{7}'), "{args:?}: {told:.500}");
     }
     assert!(!exists(&place, "owned"));
@@ -618,6 +618,29 @@ fn a_project_that_requires_it_loads_signed_chains_alone() {
     run("");
     place.write("chains/use.yaml", "chain: use\nlinks: {}\noutput: other\n");
     run("its signature is for other content");
+    // A script is a file like any other.
+    place.write(
+        "chains/use.yaml",
+        "chain: use\nlinks:\n  s: {kind: script, file: s.rhai, with: 1}\noutput: ${s}\n",
+    );
+    place.write("s.rhai", "fn main(input) { input + 1 }");
+    sign("chains/use.yaml");
+    let script = place.run(&["run", "chains/use.yaml"]);
+    assert!(
+        script.code == 1 && script.err.contains("`s.rhai` is not loaded: it is not signed"),
+        "{}",
+        script.shown()
+    );
+    sign("s.rhai");
+    assert_eq!(done(&place, &["run", "chains/use.yaml"]).out, "2\n");
+    place.write("s.rhai", "fn main(input) { input + 2 }");
+    let script = place.run(&["run", "chains/use.yaml"]);
+    assert!(
+        script.code == 1 && script.err.contains("its signature is for other content"),
+        "{}",
+        script.shown()
+    );
+    place.write("chains/use.yaml", "chain: use\nlinks: {}\noutput: other\n");
     place.write("ringmail.toml", &open);
     assert_eq!(place.run(&["run", "chains/use.yaml"]).out, "other\n");
 }

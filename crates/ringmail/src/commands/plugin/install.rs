@@ -3,13 +3,14 @@
 
 use super::diff::{change_lines, changes_value};
 use super::grant::{held, store_fault};
+use super::registries::Registries;
 use super::sign::{read, vouch};
 use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::package::{Change, LOCK_FILE, Locked, Package, Rollback, changes};
+use ringmail_engine::core::package::{Change, LOCK_FILE, Locked, Package, PluginNeed, Rollback, changes};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::{Arrival, PackageStore, StoreError};
 use std::collections::BTreeMap;
@@ -17,8 +18,14 @@ use std::path::Path;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A package
-    package: String,
+    /// Packages, or plugins of a registry: NAME or NAME@RANGE; without any, what the lock names is brought back
+    what: Vec<String>,
+    /// The registry to ask; by default the one that is said to have a plugin, or that it came from before
+    #[arg(long, value_name = "REGISTRY")]
+    pub(super) from: Option<String>,
+    /// Ask no other machine
+    #[arg(long)]
+    pub(super) offline: bool,
     /// Take one that is older than what was here already
     #[arg(long)]
     dangerous_downgrade: bool,
@@ -31,7 +38,22 @@ const FILE: &str = "file";
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     let (place, mut store) = held(common)?;
-    let arrivals = vec![of_file(Path::new(&args.package), &place)?];
+    let registries = Registries::new(&place, args)?;
+    if args.what.is_empty() {
+        return registries.restore(&store);
+    }
+    let (files, names): (Vec<&String>, Vec<&String>) =
+        args.what.iter().partition(|what| what.ends_with(".tar") || Path::new(what).is_file());
+    let mut arrivals: Vec<Arrival> =
+        files.into_iter().map(|file| of_file(Path::new(file), &place)).collect::<Result<_, _>>()?;
+    let mut wanted: Vec<PluginNeed> = names.into_iter().map(|name| need(name)).collect::<Result<_, _>>()?;
+    for arrival in &arrivals {
+        let needs = arrival.vouched.package().manifest.needs.iter();
+        wanted.extend(needs.filter(|need| !is_met(need, &arrivals, &store)).cloned());
+    }
+    if !wanted.is_empty() {
+        arrivals.extend(registries.meet(&wanted, &store)?);
+    }
     let before: Vec<Option<Package>> =
         arrivals.iter().map(|arrival| earlier(&store, &arrival.vouched.package().manifest.name)).collect();
     let installed = take(&place, &mut store, &arrivals, args.dangerous_downgrade)?;
@@ -56,12 +78,28 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
                 ("changes", changes.as_deref().map_or(Value::Null, changes_value)),
             ])
         })))?,
+        Format::Text if told.is_empty() => print("all of it is here already\n")?,
         Format::Text => {
             let told = told.iter().map(|(locked, changes)| text(&place, locked, changes.as_deref()));
             print(&told.collect::<String>())?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// `NAME` or `NAME@RANGE`.
+fn need(text: &str) -> Result<PluginNeed, Fault> {
+    let (plugin, range) = text.split_once('@').unwrap_or((text, "*"));
+    PluginNeed::new(plugin, range).map_err(|why| {
+        Fault::user(why).hint("name a package, `NAME.tar`, or a plugin of a registry, `NAME` or `NAME@^1.2`")
+    })
+}
+
+fn is_met(need: &PluginNeed, arrivals: &[Arrival], store: &PackageStore) -> bool {
+    let arriving = arrivals.iter().map(|arrival| &arrival.vouched.package().manifest);
+    let mut arriving = arriving.filter(|manifest| manifest.name == need.plugin);
+    arriving.any(|manifest| need.takes(&manifest.version))
+        || store.lock().newest(&need.plugin).is_some_and(|locked| need.takes(&locked.version))
 }
 
 fn of_file(path: &Path, place: &Place) -> Result<Arrival, Fault> {

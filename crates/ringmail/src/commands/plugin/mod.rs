@@ -7,6 +7,7 @@ mod install;
 mod languages;
 mod new;
 mod pack;
+mod registries;
 mod sign;
 mod test;
 
@@ -95,6 +96,11 @@ enum What {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Write the index of a folder of packages, so that others can install from it
+    Index {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Install a plugin whose publisher the project trusts; it may do nothing until it is granted something
     Install(install::Args),
     /// Let a plugin be used, with what it asks for; says what is different from what was granted before
@@ -145,6 +151,7 @@ impl Args {
             What::Keygen { file } => sign::keygen(&file),
             What::Sign { package, publisher, key } => sign::sign(&package, &publisher, &key),
             What::Verify { package, format } => sign::verify(&package, common, format),
+            What::Index { folder } => registries::index(&folder),
             What::Install(args) => install::run(&args, common),
             What::Grant(args) => grant::run(&args, common),
             What::Revoke { plugin } => grant::revoke(&plugin, common),
