@@ -2,8 +2,8 @@
 //! here. Whatever is wrong with one stops the engine: a plugin that is not what was reviewed is not left out quietly.
 
 use crate::circuit::Circuit;
-use crate::quota::Window;
 use crate::packages::{ARCHIVES, read_bounded};
+use crate::quota::Window;
 use ringmail_core::doc::{Problems, Source, toml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate;

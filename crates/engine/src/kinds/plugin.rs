@@ -13,11 +13,11 @@ use ringmail_core::gate::{Blocked, Unchecked};
 use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::label::{Label, Labels, Tags};
+use ringmail_core::refusal::Refusal;
 use ringmail_core::value::Str;
+use ringmail_host::{CallFigures, Halt};
 use std::sync::Arc;
 use std::time::Instant;
-use ringmail_core::refusal::Refusal;
-use ringmail_host::{CallFigures, Halt};
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",

@@ -3,6 +3,7 @@
 
 use crate::chain::Chain;
 use crate::engine::Engine;
+use crate::recorder::FileRecorder;
 use crate::run::RunError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ use ringmail_core::doc::Source;
 use ringmail_core::json::to_string;
 use ringmail_core::value::Value;
 use std::path::Path;
+use std::sync::Arc;
 
 const CHAIN: &str = "chain: fetch
 links:
@@ -50,6 +52,7 @@ impl Fetcher {
         url: &str,
         resolves_to: &[String],
         root: &Path,
+        records: &Path,
         roots: &[String],
         token: Option<&str>,
     ) -> Result<Fetcher, String> {
@@ -68,7 +71,8 @@ impl Fetcher {
         }
         let mut builder = Engine::builder()
             .project(Source::new("the registry's grant", text), root)
-            .policies(vec![Source::new("the registry's policy", PERMIT)]);
+            .policies(vec![Source::new("the registry's policy", PERMIT)])
+            .recorder(Arc::new(FileRecorder::open(records).map_err(|error| error.to_string())?));
         if let Some(token) = token {
             builder = builder.secret("token", token);
         }

@@ -56,7 +56,7 @@ type Asked<T> = Result<T, RegistryError>;
 impl<'r> Registry<'r> {
     pub fn new(
         setting: &'r RegistrySetting,
-        root: &Path,
+        (root, records): (&Path, &Path),
         roots: &[String],
         token: Option<&str>,
         offline: bool,
@@ -65,7 +65,7 @@ impl<'r> Registry<'r> {
             RegistryPlace::Folder(_) => None,
             _ if offline => return Err(RegistryError::Offline(setting.name.to_string())),
             RegistryPlace::Index(url) | RegistryPlace::Oci(url) => {
-                let made = Fetcher::new(url, &setting.resolves_to, root, roots, token);
+                let made = Fetcher::new(url, &setting.resolves_to, root, records, roots, token);
                 Some(made.map_err(|why| asking(setting, why))?)
             }
         };

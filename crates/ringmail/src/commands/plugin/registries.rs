@@ -83,8 +83,14 @@ impl<'p> Registries<'p> {
         let token = secret.map(|secret| read_secret(&secret.from, &self.place.root)).transpose();
         let token = token.map_err(|error| Fault::user(error.to_string()))?;
         let roots = &project.extra_roots;
-        Registry::new(setting, &self.place.root, roots, token.as_deref(), self.args.offline)
-            .map_err(registry_fault)
+        Registry::new(
+            setting,
+            (&self.place.root, &self.place.records()),
+            roots,
+            token.as_deref(),
+            self.args.offline,
+        )
+        .map_err(registry_fault)
     }
 
     /// The packages that meet these needs, and what those need in turn.
