@@ -21,6 +21,7 @@ mod selftest;
 mod guest;
 mod packages;
 mod registries;
+mod selftest;
 mod setup;
 mod shop;
 mod streams;
