@@ -310,5 +310,7 @@ fn an_oci_registry_brings_what_its_publisher_signed() {
     refused(&place, &["mask"], "it is not signed");
     // A tag that lies about the version behind it.
     upload("2.0.0", &bytes(&place, &package), kind);
-    refused(&place, &["mask"], "lists `mask` as something else than it is");
+    let again = done(&place, &["plugin", "install", "mask"]);
+    assert!(again.out.contains("all of it is here already"), "{}", again.shown());
+    assert!(place.read("ringmail.lock").contains("version = \"1.0.0\""));
 }
