@@ -15,11 +15,10 @@ mod commands;
 mod demo;
 mod documents;
 mod examples;
-mod python;
-mod selftest;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod packages;
+mod python;
 mod registries;
 mod selftest;
 mod setup;
