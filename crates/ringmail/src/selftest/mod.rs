@@ -64,6 +64,7 @@ groups! {
     files,
     plugins,
     scripts,
+    processes,
 }
 
 /// How an attack ended.

@@ -4,6 +4,7 @@ use crate::setup::{Ended, Place};
 use crate::shop::{Release, add, archives, bytes, call, done, grant, shop, trust};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A server that ends with its test.
@@ -252,7 +253,41 @@ fn push(port: u16, repository: &str, bytes: &[u8]) -> String {
     digest
 }
 
-/// Needs the registry of Debian's package `docker-registry`; where that is not installed, there is nothing to test against.
+/// The registry of Debian's package `docker-registry`: the one that is installed, or one unpacked for these tests.
+fn docker_registry() -> PathBuf {
+    const NAME: &str = "docker-registry";
+    let known = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&known).map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    if let Some(installed) = installed {
+        return installed;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(NAME);
+    let unpacked = folder.join("usr/bin").join(NAME);
+    if unpacked.is_file() {
+        return unpacked;
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    let run = |program: &str, args: &[&str]| {
+        Command::new(program)
+            .args(args)
+            .current_dir(&folder)
+            .output()
+            .is_ok_and(|ended| ended.status.success())
+    };
+    // A fresh machine may not know yet what there is.
+    let fetched = run("apt-get", &["download", NAME])
+        || (run("apt-get", &["update"]) && run("apt-get", &["download", NAME]));
+    assert!(fetched, "Debian's `{NAME}` can neither be found nor fetched");
+    let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let package = files.find(|path| path.extension().is_some_and(|end| end == "deb")).unwrap();
+    assert!(
+        run("dpkg-deb", &["-x", package.to_str().unwrap(), "."]),
+        "`{}` cannot be unpacked",
+        package.display()
+    );
+    unpacked
+}
+
 #[test]
 fn an_oci_registry_brings_what_its_publisher_signed() {
     let place = folder_shop();
@@ -262,16 +297,13 @@ fn an_oci_registry_brings_what_its_publisher_signed() {
         place.path().join("oci").display()
     );
     let config = place.write("registry.yml", &config);
-    let started = Command::new("docker-registry")
+    let child = Command::new(docker_registry())
         .arg("serve")
         .arg(config)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn();
-    let Ok(child) = started else {
-        eprintln!("docker-registry is not installed");
-        return;
-    };
+        .spawn()
+        .unwrap();
     let _served = Served(child, port);
     for _ in 0..200 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
