@@ -36,13 +36,24 @@ pub(super) const ATTACKS: &[Attack] = &[
         "env | grep -q ^HOME= || echo nothing",
         "\"out\":\"nothing\\n\""
     ),
+    Attack {
+        after: |_| match std::path::Path::new("/tmp/ringmail-selftest-was-here").exists() {
+            true => Err("a file was written to the host".into()),
+            false => Ok(()),
+        },
+        ..program!(
+            28,
+            "writing where everybody may",
+            "echo x 2>&- > /tmp/ringmail-selftest-was-here; echo done",
+            "\"out\":\"done\\n\""
+        )
+    },
     program!(
         28,
-        "writing where everybody may",
-        "echo x 2>&- > /tmp/selftest || echo nothing",
+        "what other processes were started with",
+        "grep -l 'selftes[t]' /proc/[0-9]*/cmdline 2>&- || echo nothing",
         "\"out\":\"nothing\\n\""
     ),
-    program!(28, "other processes", "kill -0 $PPID 2>&- || echo nothing", "\"out\":\"nothing\\n\""),
     program!(
         28,
         "a program that ignores its end",
