@@ -27,7 +27,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     program!(
         28,
         "files of the host, and the environment of its first process",
-        "cat /etc/shadow /root/.profile 2>&- || cat /proc/1/environ 2>&- | grep -q PATH || echo nothing",
+        "cat /etc/shadow 2>&- || cat /proc/1/environ 2>&- | grep -q PATH || echo nothing",
         "\"out\":\"nothing\\n\""
     ),
     program!(
