@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that fails should stop")]
 
 use ringmail_host::{
-    CallLimits, Confined, Denied, Desk, Errand, Granted, Reply, ToolCard, Walls, WorkerCommand, Workers,
+    CallLimits, Confined, Denied, Desk, Errand, Granted, Reply, Walls, WorkerCommand, Workers,
     serve_as_worker,
 };
 use std::sync::Arc;
@@ -26,26 +26,6 @@ struct Party(&'static str);
 impl Desk for Party {
     fn ask(&mut self, _: Errand) -> Reply<'_> {
         Box::pin(async { Err(Denied { refused: true, message: String::new() }) })
-    }
-
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, _: &mut [u8]) -> bool {
-        false
-    }
-
-    fn tools(&mut self) -> Vec<ToolCard> {
-        Vec::new()
     }
 
     fn party(&self) -> String {

@@ -102,17 +102,33 @@ pub(crate) async fn answer(desk: &mut impl Desk, question: Question) {
     }
 }
 
-/// Who answers a guest. One for each call; the engine's goes through the gate.
+/// Who answers a guest. One for each call; the engine's goes through the gate. What a desk says nothing of is not there.
 pub trait Desk: Send {
     fn ask(&mut self, asked: Errand) -> Reply<'_>;
+
     /// What stands for a granted secret.
-    fn secret(&mut self, name: &str) -> Option<String>;
+    fn secret(&mut self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// A setting the operator gave the plugin.
-    fn setting(&mut self, key: &str) -> Option<String>;
-    fn now_ms(&mut self) -> u64;
-    fn random(&mut self, into: &mut [u8]) -> bool;
+    fn setting(&mut self, _key: &str) -> Option<String> {
+        None
+    }
+
+    fn now_ms(&mut self) -> u64 {
+        0
+    }
+
+    /// Whether there are random bytes.
+    fn random(&mut self, _into: &mut [u8]) -> bool {
+        false
+    }
+
     /// The tools a guest may call.
-    fn tools(&mut self) -> Vec<ToolCard>;
+    fn tools(&mut self) -> Vec<ToolCard> {
+        Vec::new()
+    }
 
     /// On whose behalf the guest runs: turns are shared out among parties, and no two of them share a worker.
     fn party(&self) -> String {
@@ -143,25 +159,9 @@ impl Desk for NoDesk {
         Box::pin(async { Err(Denied { refused: true, message }) })
     }
 
-    fn secret(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&mut self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
     fn random(&mut self, into: &mut [u8]) -> bool {
         into.fill(0);
         true
-    }
-
-    fn tools(&mut self) -> Vec<ToolCard> {
-        Vec::new()
     }
 }
 
