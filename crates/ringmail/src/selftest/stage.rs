@@ -218,9 +218,6 @@ fn serve(mut stream: &TcpStream, seen: &AtomicUsize, over: &AtomicBool) -> std::
         }
     }
     let path = first.split(' ').nth(1).unwrap_or_default().to_string();
-    if path == "/seen" {
-        seen.fetch_add(1, Ordering::SeqCst);
-    }
     match path.as_str() {
         "/away" => {
             let port = stream.local_addr()?.port();
