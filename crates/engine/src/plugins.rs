@@ -456,12 +456,16 @@ fn said(name: &str, error: &LoadError) -> String {
 
 /// What one call may use, where nobody said otherwise the standard.
 pub fn plugin_limits(written: Use) -> CallLimits {
-    let standard = CallLimits::default();
+    call_limits(written, CallLimits::default(), MEMORY_BYTES_MAX)
+}
+
+/// What was written, where it was, within what any guest of this kind may.
+pub(crate) fn call_limits(written: Use, standard: CallLimits, memory_bytes_max: usize) -> CallLimits {
     let bytes = |written: Option<u64>, standard: usize| {
         written.map_or(standard, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
     };
     CallLimits {
-        memory_bytes_max: bytes(written.memory_bytes_max, standard.memory_bytes_max).min(MEMORY_BYTES_MAX),
+        memory_bytes_max: bytes(written.memory_bytes_max, standard.memory_bytes_max).min(memory_bytes_max),
         time_max: written.time_ms_max.map_or(standard.time_max, Duration::from_millis),
         fuel_max: written.fuel_max.unwrap_or(standard.fuel_max),
         output_bytes_max: bytes(written.output_bytes_max, standard.output_bytes_max).min(OUTPUT_BYTES_MAX),

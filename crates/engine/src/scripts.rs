@@ -3,6 +3,7 @@
 
 use crate::engine::Engine;
 use crate::packages::{believed, read_bounded};
+use crate::plugins::call_limits;
 use ringmail_core::chain::{Detail, Plan, Scripted};
 use ringmail_core::doc::{Problems, Source, Span};
 use ringmail_core::failure::FailureKind;
@@ -21,26 +22,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-const MEMORY_BYTES: usize = 16 << 20;
-const TIME_MS: u64 = 1_000;
-const FUEL: u64 = 1_000_000_000;
-const OUTPUT_BYTES: usize = 8 << 20;
-const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// What ends in this beside a script holds its cases.
 const CASES: &str = "test.json";
 
 /// What one run may use, where the link does not say.
 pub(crate) fn script_limits(written: Use) -> CallLimits {
-    let bytes = |written: Option<u64>, standard: usize, most: usize| {
-        written.map_or(standard, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)).min(most)
-    };
-    CallLimits {
-        memory_bytes_max: bytes(written.memory_bytes_max, MEMORY_BYTES, SCRIPT_MEMORY_BYTES_MAX),
-        time_max: Duration::from_millis(written.time_ms_max.unwrap_or(TIME_MS)),
-        fuel_max: written.fuel_max.unwrap_or(FUEL),
-        output_bytes_max: bytes(written.output_bytes_max, OUTPUT_BYTES, OUTPUT_BYTES_MAX),
+    let standard = CallLimits {
+        memory_bytes_max: 16 << 20,
+        time_max: Duration::from_secs(1),
+        fuel_max: 1_000_000_000,
         asks_max: 0,
-    }
+        ..CallLimits::default()
+    };
+    call_limits(written, standard, SCRIPT_MEMORY_BYTES_MAX)
 }
 
 type TextDigest = [u8; 32];
@@ -120,7 +114,7 @@ pub(crate) struct Scripts {
     /// Whose signature a file needs, where it needs one.
     signers: Option<Publishers>,
     compiled: Mutex<BTreeMap<(TextDigest, Str), Weak<Script>>>,
-    slots: Mutex<Vec<(Str, Weak<Slot>)>>,
+    slots: Mutex<Vec<Weak<Slot>>>,
     compilations: AtomicU64,
 }
 
@@ -133,8 +127,20 @@ impl Scripts {
         Scripts { folder, signers, ..Scripts::default() }
     }
 
-    /// The text of a file, which lies below the project's folder.
+    /// The text of a file of the project, signed where that is asked for.
     pub(crate) fn read(&self, name: &str) -> Result<Arc<Source>, String> {
+        let (path, bytes) = self.bytes(name)?;
+        let shown = ringmail_core::json::shorten(name);
+        if let Some(signers) = &self.signers {
+            let by = believed(signers, &path, &bytes, None);
+            by.map_err(|why| format!("`{shown}` is not loaded: {why}"))?;
+        }
+        let text = String::from_utf8(bytes);
+        Ok(Source::new(name, text.map_err(|_| format!("`{shown}` is not UTF-8 text"))?))
+    }
+
+    /// A file, which lies below the project's folder.
+    fn bytes(&self, name: &str) -> Result<(PathBuf, Vec<u8>), String> {
         let shown = ringmail_core::json::shorten(name);
         let folder = self.folder.as_ref().ok_or_else(|| {
             format!("`{shown}` is looked for in a project, and there is none: write it under `code`")
@@ -151,12 +157,7 @@ impl Scripts {
             return Err(format!("`{shown}` does not lie in the project's folder"));
         }
         let bytes = read_bounded(&whole, SCRIPT_BYTES_MAX as u64)?;
-        if let Some(signers) = self.signers.as_ref().filter(|_| !name.ends_with(CASES)) {
-            let by = believed(signers, &whole, &bytes, None);
-            by.map_err(|why| format!("`{shown}` is not loaded: {why}"))?;
-        }
-        let text = String::from_utf8(bytes);
-        Ok(Source::new(name, text.map_err(|_| format!("`{shown}` is not UTF-8 text"))?))
+        Ok((whole, bytes))
     }
 
     /// Compiles a text, unless somebody has it compiled.
@@ -212,8 +213,8 @@ impl Scripts {
         let script = self.script(&scripted.program, &scripted.entry, &mut Problems::default())?;
         let digest = digest(&scripted.program.text);
         let mut slots = locked(&self.slots);
-        slots.retain(|(_, slot)| slot.strong_count() > 0);
-        let known = slots.iter().filter_map(|(_, slot)| slot.upgrade()).find(|slot| {
+        slots.retain(|slot| slot.strong_count() > 0);
+        let known = slots.iter().filter_map(Weak::upgrade).find(|slot| {
             slot.file.is_some()
                 && (&slot.file, &slot.entry, slot.limits)
                     == (&scripted.file, &scripted.entry, scripted.limits)
@@ -229,7 +230,7 @@ impl Scripts {
             limits: scripted.limits,
             figures: Mutex::default(),
         });
-        slots.push((scripted.file.clone().unwrap_or_else(|| "code".into()), Arc::downgrade(&slot)));
+        slots.push(Arc::downgrade(&slot));
         Some(slot)
     }
 }
@@ -239,8 +240,7 @@ impl Engine {
     /// one before it in every chain at once; one that has problems changes nothing.
     pub async fn reload_scripts(&self) -> Reloaded {
         let scripts = &self.0.scripts;
-        let slots: Vec<Arc<Slot>> =
-            locked(&scripts.slots).iter().filter_map(|(_, slot)| slot.upgrade()).collect();
+        let slots: Vec<Arc<Slot>> = locked(&scripts.slots).iter().filter_map(Weak::upgrade).collect();
         let mut reloaded = Reloaded::default();
         let mut texts: BTreeMap<Str, Result<Arc<Source>, String>> = BTreeMap::new();
         for slot in slots {
@@ -271,9 +271,9 @@ impl Engine {
     /// What the runs of each script came to, by file.
     pub fn script_figures(&self) -> BTreeMap<Str, ScriptFigures> {
         let mut out: BTreeMap<Str, ScriptFigures> = BTreeMap::new();
-        for (name, slot) in locked(&self.0.scripts.slots).iter() {
-            let Some(slot) = slot.upgrade() else { continue };
-            out.entry(name.clone()).or_default().add(&locked(&slot.figures));
+        for slot in locked(&self.0.scripts.slots).iter().filter_map(Weak::upgrade) {
+            let name = slot.file.clone().unwrap_or_else(|| "code".into());
+            out.entry(name).or_default().add(&locked(&slot.figures));
         }
         out
     }
@@ -292,7 +292,7 @@ async fn dry_run(scripts: &Scripts, file: &str, script: &Arc<Script>, limits: Us
     if !there {
         return Ok(());
     }
-    let cases = parse(scripts.read(&name)?.text.as_bytes(), &JsonLimits::default());
+    let cases = parse(&scripts.bytes(&name)?.1, &JsonLimits::default());
     let cases = cases.map_err(|error| format!("`{name}` is not JSON: {error}"))?;
     for case in cases.as_list().ok_or_else(|| format!("`{name}` holds a list of cases"))?.iter() {
         let input = case.get("input").unwrap_or(&Value::Null);

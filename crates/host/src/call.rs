@@ -54,7 +54,7 @@ pub struct CallFigures {
 }
 
 /// No call lasts longer, whatever is granted: a limit that no clock reaches is as good as one that lies far away.
-const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What a guest may hand over at once beyond its largest output: the frame around it.
 const COPY_BYTES_MORE: usize = 64 << 10;

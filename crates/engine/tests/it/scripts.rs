@@ -104,6 +104,12 @@ async fn attack_23_each_limit_of_a_link_is_held() {
             "memory: 1MiB, time: 60s",
             "`t.s` failed: limit: it asked for more than 1048576 bytes of memory",
         ),
+        // No link gives a script more than its stack is made for.
+        (
+            "fn f(n) { let a = ``; a.pad(500000, 'y'); let b = ``; b.pad(500000, 'y'); let c = ``; c.pad(500000, 'y'); f(n + 1) }\nfn main(input) { f(0) }",
+            "memory: 1GiB, time: 60s",
+            "`t.s` failed: limit: it asked for more than 67108864 bytes of memory",
+        ),
         (
             "fn main(input) { let s = \"\"; s.pad(2000, 'x'); s }",
             "output: 1KiB",

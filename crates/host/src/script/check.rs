@@ -2,7 +2,7 @@
 //! it runs by being loaded.
 
 use super::engine;
-use super::limits::{FUNCTIONS_MAX, SCRIPT_BYTES_MAX};
+use super::limits::SCRIPT_BYTES_MAX;
 use rhai::{AST, ASTNode, Engine, Expr, ParseErrorType, Position};
 use ringmail_core::doc::suggest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,9 +69,6 @@ fn said(kind: &ParseErrorType) -> String {
 
 fn unfit(ast: &AST, entry: &str) -> Option<ScriptFault> {
     let functions: Vec<_> = ast.iter_functions().filter(|function| !is_anonymous(function.name)).collect();
-    if functions.len() > FUNCTIONS_MAX {
-        return Some(ScriptFault::whole(format!("a script has at most {FUNCTIONS_MAX} functions")));
-    }
     let found = functions.iter().find(|function| function.name == entry);
     match found.map(|function| function.params.len()) {
         Some(1) => None,

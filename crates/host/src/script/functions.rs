@@ -3,6 +3,7 @@
 
 use super::limits::{ITEMS_MAX, STRING_BYTES_MAX};
 use super::value::{into_dynamic, of_dynamic};
+use crate::call::Halt;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
     BasicMathPackage, BasicStringPackage, BitFieldPackage, LogicPackage, MoreStringPackage, Package,
@@ -38,7 +39,10 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("parse_json", |text: &str| parse_json(text))
         .register_fn("to_json", |value: Dynamic| {
-            let value = of_dynamic(&value, STRING_BYTES_MAX).map_err(fault)?;
+            let value = of_dynamic(&value, STRING_BYTES_MAX).map_err(|halt| match halt {
+                Halt::Output(_) => EvalAltResult::ErrorDataTooLarge("text".into(), Position::NONE).into(),
+                other => fault(other.to_string()),
+            })?;
             Ok::<String, Box<EvalAltResult>>(to_string(&value))
         });
     // Code that comes into being while it runs was never checked, and nobody listens to what is printed.

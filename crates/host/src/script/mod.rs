@@ -12,7 +12,7 @@ mod watch;
 pub use check::ScriptFault;
 pub use limits::SCRIPT_BYTES_MAX;
 
-use crate::call::{CallFigures, Halt};
+use crate::call::{CallFigures, Halt, TIME_MAX};
 use crate::limits::CallLimits;
 use crate::meter::is_metered;
 use limits::{
@@ -94,6 +94,7 @@ impl Script {
 
     /// Calls the script with a value.
     pub async fn call(self: &Arc<Self>, input: &Value, limits: &CallLimits) -> ScriptEnded {
+        let limits = &CallLimits { time_max: limits.time_max.min(TIME_MAX), ..*limits };
         let started = Instant::now();
         let gone = Gone(Arc::default());
         let watch = |time_max| Watch::new(started, time_max, limits, gone.0.clone());
@@ -134,12 +135,7 @@ impl Script {
                 engine().call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, &self.entry, args);
             let given = given.map_err(|error| halted(&error, limits));
             given.and_then(|given| {
-                let value = value::of_dynamic(&given, limits.output_bytes_max).map_err(|message| {
-                    ScriptHalt::of(match message == value::TOO_LARGE {
-                        true => Halt::Output(limits.output_bytes_max),
-                        false => Halt::Failed(message),
-                    })
-                })?;
+                let value = value::of_dynamic(&given, limits.output_bytes_max).map_err(ScriptHalt::of)?;
                 // What it built is taken down inside the budget too.
                 drop(given);
                 Ok(value)
@@ -221,5 +217,16 @@ fn thrown_text(thrown: &Dynamic) -> String {
         Ok(Value::Null) => "it gave up".into(),
         Ok(other) => ringmail_core::json::to_string(&other),
         Err(_) => "it threw something that is no short text".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tests beside this crate count memory; this binary does not.
+    #[test]
+    fn without_an_allocator_that_counts_there_is_no_script() {
+        assert_eq!(Script::compile("fn main(input) { 1 }", "main").err(), Some(ScriptError::Unmetered));
     }
 }

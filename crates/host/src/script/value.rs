@@ -1,6 +1,7 @@
 //! Values on their way into a script and out of it.
 
 use super::limits::OUTPUT_DEEP_MAX;
+use crate::call::Halt;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use ringmail_core::value::Value;
 
@@ -20,26 +21,24 @@ pub(super) fn into_dynamic(value: &Value) -> Dynamic {
 }
 
 /// What a script gives, as a value of at most so many bytes.
-pub(super) fn of_dynamic(value: &Dynamic, bytes_max: usize) -> Result<Value, String> {
-    let mut left = Left { bytes: bytes_max, deep: OUTPUT_DEEP_MAX };
+pub(super) fn of_dynamic(value: &Dynamic, bytes_max: usize) -> Result<Value, Halt> {
+    let mut left = Left { bytes_max, bytes: bytes_max, deep: OUTPUT_DEEP_MAX };
     left.value(value)
 }
 
-/// Said of an output that is too large, so that whoever called can tell.
-pub(super) const TOO_LARGE: &str = "what it gives is too large";
-
 struct Left {
+    bytes_max: usize,
     bytes: usize,
     deep: usize,
 }
 
 impl Left {
-    fn take(&mut self, bytes: usize) -> Result<(), String> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(TOO_LARGE)?;
+    fn take(&mut self, bytes: usize) -> Result<(), Halt> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Halt::Output(self.bytes_max))?;
         Ok(())
     }
 
-    fn value(&mut self, value: &Dynamic) -> Result<Value, String> {
+    fn value(&mut self, value: &Dynamic) -> Result<Value, Halt> {
         if let Ok(text) = value.as_immutable_string_ref() {
             self.take(text.len() + 2)?;
             return Ok(Value::from(text.as_str()));
@@ -72,20 +71,24 @@ impl Left {
         }
         if let Ok(float) = value.as_float() {
             self.take(16)?;
-            return Value::float(float).ok_or_else(|| "it gives a number that is not finite".into());
+            return Value::float(float).ok_or_else(|| failed("it gives a number that is not finite"));
         }
         if let Ok(one) = value.as_char() {
             return Ok(Value::from(one.to_string()));
         }
-        Err(format!("it gives a {}, which is no data", kind(value)))
+        Err(failed(format!("it gives a {}, which is no data", kind(value))))
     }
 
-    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        self.deep = self.deep.checked_sub(1).ok_or("it gives values nested too deep")?;
+    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Halt>) -> Result<T, Halt> {
+        self.deep = self.deep.checked_sub(1).ok_or_else(|| failed("it gives values nested too deep"))?;
         let read = read(self);
         self.deep += 1;
         read
     }
+}
+
+fn failed(why: impl Into<String>) -> Halt {
+    Halt::Failed(why.into())
 }
 
 fn kind(value: &Dynamic) -> &'static str {

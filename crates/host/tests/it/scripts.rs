@@ -190,6 +190,10 @@ const HOSTILE: &[(&str, &str)] = &[
     ("let a = []; loop { a = [a]; }", "it "),
     ("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", "it "),
     (
+        "let m = #{}; for i in 0..300 { m[`k${i}`] = i; } let a = []; for i in 0..300 { a.push(m); } a",
+        "it built too much: size of object map",
+    ),
+    (
         "let k = \"k\"; for i in 0..16 { k += k; } let m = #{}; let i = 0; loop { m[`${k}${i}`] = 1; i += 1; }",
         "it asked for more than 16777216 bytes of memory",
     ),
@@ -253,6 +257,21 @@ async fn attack_23_steps_are_counted() {
     let few = CallLimits { fuel_max: 1_000, ..limits() };
     assert_eq!(shown(&run("for i in 0..10 {} 1", &few).await), "1");
     assert_eq!(shown(&run("loop {}", &few).await), "it used more than 1000 units of fuel");
+}
+
+#[tokio::test]
+async fn attack_23_names_are_counted() {
+    let many = |count: usize| (0..count).map(|at| format!("let x{at} = 1; ")).collect::<String>();
+    assert_eq!(shown(&run(&format!("{} 1", many(900)), &limits()).await), "1");
+    let over = shown(&run(&format!("{} 1", many(1_100)), &limits()).await);
+    assert_eq!(over, "it built too much: number of variables");
+}
+
+#[tokio::test]
+async fn a_time_past_every_clock_is_a_day() {
+    let endless = CallLimits { time_max: Duration::MAX, ..limits() };
+    assert_eq!(shown(&run("1", &endless).await), "1");
+    assert_eq!(shown(&run("let x = 0; for i in 0..300000 { x += 1; } x", &endless).await), "300000");
 }
 
 #[tokio::test]

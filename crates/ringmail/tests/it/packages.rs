@@ -640,6 +640,16 @@ fn a_project_that_requires_it_loads_signed_chains_alone() {
         "{}",
         script.shown()
     );
+    // The cases beside a script are not signed, so none of them is a script.
+    place.write("s.test.json", "fn main(input) { input + 3 }");
+    place.write("chains/use.yaml", &place.read("chains/use.yaml").replace("s.rhai", "s.test.json"));
+    sign("chains/use.yaml");
+    let cases = place.run(&["run", "chains/use.yaml"]);
+    assert!(
+        cases.code == 1 && cases.err.contains("`s.test.json` is not loaded: it is not signed"),
+        "{}",
+        cases.shown()
+    );
     place.write("chains/use.yaml", "chain: use\nlinks: {}\noutput: other\n");
     place.write("ringmail.toml", &open);
     assert_eq!(place.run(&["run", "chains/use.yaml"]).out, "other\n");
