@@ -4,31 +4,37 @@ use crate::exit::Fault;
 use crate::terminal::say;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 /// Runs one step in a folder; what it says is talk. `needs` says what to have where there is no such program.
 pub(crate) fn step(folder: &Path, words: &[&str], needs: &str) -> Result<(), Fault> {
-    let Some((program, args)) = words.split_first() else { return Ok(()) };
+    let ended = output(folder, words, needs)?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    say(&String::from_utf8_lossy(&ended.stdout));
+    Err(failed(words, ended.status))
+}
+
+/// The same, with what it answers on stdout.
+pub(crate) fn output(folder: &Path, words: &[&str], needs: &str) -> Result<Output, Fault> {
+    let (program, args) = words.split_first().unwrap_or((&"", &[]));
     say(&format!("{}\n", words.join(" ")));
     // A relative program would be looked for where this process is, not where it is started.
     let own = folder.join(program);
     let program = if program.contains('/') { own.canonicalize().unwrap_or(own) } else { program.into() };
-    let done = Command::new(&program)
+    let started = Command::new(&program)
         .args(args)
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn();
-    let output = done.and_then(std::process::Child::wait_with_output);
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            say(&String::from_utf8_lossy(&output.stdout));
-            Err(Fault::user(format!("`{}` failed with {}", words.join(" "), output.status)))
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(Fault::user(format!("there is no `{}`", program.display())).hint(needs))
-        }
-        Err(error) => Err(Fault::user(format!("cannot run `{}`: {error}", program.display()))),
-    }
+    started.and_then(Child::wait_with_output).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Fault::user(format!("there is no `{}`", program.display())).hint(needs),
+        _ => Fault::user(format!("cannot run `{}`: {error}", program.display())),
+    })
+}
+
+pub(crate) fn failed(words: &[&str], status: ExitStatus) -> Fault {
+    Fault::user(format!("`{}` failed with {status}", words.join(" ")))
 }

@@ -1,6 +1,7 @@
 //! A plugin from its first line on, with the real toolchain of its language.
 
 use crate::setup::Place;
+use crate::toolchains;
 
 /// Starts, builds and tests a plugin as its template is.
 fn authored(place: &Place, folder: &str, lang: &str) {
@@ -12,7 +13,10 @@ fn authored(place: &Place, folder: &str, lang: &str) {
 }
 
 fn build(place: &Place, folder: &str) {
-    let build = place.run(&["plugin", "build", folder]);
+    let rust = place.path().join(folder).join("Cargo.toml").is_file();
+    let mut command = place.command(&["plugin", "build", folder]);
+    command.envs(if rust { toolchains::rust() } else { Vec::new() });
+    let build = place.ended(command.output().unwrap());
     assert_eq!(build.code, 0, "{}", build.shown());
 }
 
@@ -55,6 +59,17 @@ fn a_javascript_plugin_goes_from_its_template_into_a_chain() {
 #[test]
 fn a_python_plugin_builds_and_passes_as_its_template_is() {
     authored(&Place::empty(), "greeter", "python");
+}
+
+#[test]
+fn a_rust_plugin_builds_and_passes_as_its_template_is() {
+    let place = Place::empty();
+    authored(&place, "greeter", "rust");
+    // A core module imports what is used of its world, and this one uses nothing.
+    let inspect = place.run(&["plugin", "inspect", "greeter"]);
+    assert!(inspect.out.contains("imports    nothing"), "{}", inspect.shown());
+    let pack = place.run(&["plugin", "pack", "greeter"]);
+    assert_eq!(pack.code, 0, "{}", pack.shown());
 }
 
 /// What a JavaScript author may do to the host.

@@ -24,4 +24,5 @@ mod selftest;
 mod setup;
 mod shop;
 mod streams;
+mod toolchains;
 mod workers;

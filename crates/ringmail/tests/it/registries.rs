@@ -2,9 +2,10 @@
 
 use crate::setup::{Ended, Place};
 use crate::shop::{Release, add, archives, bytes, call, done, grant, shop, trust};
+use crate::toolchains::debian;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A server that ends with its test.
@@ -261,31 +262,7 @@ fn docker_registry() -> PathBuf {
     if let Some(installed) = installed {
         return installed;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(NAME);
-    let unpacked = folder.join("usr/bin").join(NAME);
-    if unpacked.is_file() {
-        return unpacked;
-    }
-    std::fs::create_dir_all(&folder).unwrap();
-    let run = |program: &str, args: &[&str]| {
-        Command::new(program)
-            .args(args)
-            .current_dir(&folder)
-            .output()
-            .is_ok_and(|ended| ended.status.success())
-    };
-    // A fresh machine may not know yet what there is.
-    let fetched = run("apt-get", &["download", NAME])
-        || (run("apt-get", &["update"]) && run("apt-get", &["download", NAME]));
-    assert!(fetched, "Debian's `{NAME}` can neither be found nor fetched");
-    let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let package = files.find(|path| path.extension().is_some_and(|end| end == "deb")).unwrap();
-    assert!(
-        run("dpkg-deb", &["-x", package.to_str().unwrap(), "."]),
-        "`{}` cannot be unpacked",
-        package.display()
-    );
-    unpacked
+    debian(NAME, || vec![NAME.into()]).join("usr/bin").join(NAME)
 }
 
 #[test]

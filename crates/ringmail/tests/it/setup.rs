@@ -1,5 +1,6 @@
 //! A folder of its own for each test, and the binary run in it.
 
+use crate::toolchains::kept;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -130,10 +131,7 @@ fn python() -> PathBuf {
         include_bytes!("../../../../Cargo.lock"),
     ];
     let name = ringmail_engine::core::python::interpreter_digest(&made_of.concat());
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
+    let (folder, _lock) = kept("python");
     let built = folder.join("built");
     if std::fs::read_to_string(built.join("made-of")).ok().as_deref() != Some(&*name) {
         let _none_yet = std::fs::remove_dir_all(&built);

@@ -14,19 +14,25 @@ pub(super) fn run(folder: &Path, language: &str) -> Result<Exit, Fault> {
     };
     new_folder(folder)?;
     let name = name(folder);
-    for (file, text) in FILES.iter().chain(language.files) {
+    for (file, text) in FILES.iter().chain(language.files.iter().copied().flatten()) {
         let text = text.replace("@NAME@", &name).replace("@PACKAGE@", &name.replace('_', "-"));
         create(&folder.join(file), &text)?;
     }
     let shown = folder.display();
-    print(&format!(
-        "{}\n  {:<17} what it takes, gives and asks for\n  {:<17} what it does\n  {:<17} what it imports\n  {:<17} what it answers to what\n\nNext:\n  ringmail plugin build {shown}\n  ringmail plugin test {shown}\n  ringmail plugin inspect {shown}\n",
-        paint(BOLD, &format!("The plugin `{name}` in `{shown}`")),
-        "plugin.toml",
-        language.source,
-        "wit/world.wit",
-        "plugin.test.json",
-    ))?;
+    let about = [
+        &[("plugin.toml", "what it takes, gives and asks for")][..],
+        language.guide,
+        &[("plugin.test.json", "what it answers to what")],
+    ];
+    let mut out = format!("{}\n", paint(BOLD, &format!("The plugin `{name}` in `{shown}`")));
+    for (file, what) in about.concat() {
+        out.push_str(&format!("  {file:<17} {what}\n"));
+    }
+    out.push_str("\nNext:\n");
+    for next in ["build", "test", "inspect"] {
+        out.push_str(&format!("  ringmail plugin {next} {shown}\n"));
+    }
+    print(&out)?;
     Ok(Exit::Done)
 }
 

@@ -1,0 +1,74 @@
+//! What tests need of other toolchains: fetched from the package registries once, and kept below the target folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder that outlives the tests, for one of them at a time as long as the file is held.
+pub fn kept(name: &str) -> (PathBuf, File) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    (folder, lock)
+}
+
+/// Where packages of Debian lie, unpacked: those that `choose` names once it is known what there is.
+pub fn debian(name: &str, choose: impl FnOnce() -> Vec<String>) -> PathBuf {
+    let (folder, _lock) = kept(name);
+    let (unpacked, whole) = (folder.join("root"), folder.join("whole"));
+    if whole.is_file() {
+        return unpacked;
+    }
+    let run = |program: &str, args: &[&str]| {
+        let ended = Command::new(program).args(args).current_dir(&folder).output();
+        ended.is_ok_and(|ended| ended.status.success())
+    };
+    // Whoever may not do this has to do with what is known already.
+    let _updated = run("apt-get", &["update"]);
+    let packages = choose();
+    let download: Vec<&str> = ["download"].into_iter().chain(packages.iter().map(String::as_str)).collect();
+    assert!(run("apt-get", &download), "of Debian's {packages:?} some can neither be found nor fetched");
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let package = entry.unwrap().path();
+        if package.extension().is_some_and(|end| end == "deb") {
+            assert!(run("dpkg-deb", &["-x", package.to_str().unwrap(), "root"]), "{}", package.display());
+            std::fs::remove_file(package).unwrap();
+        }
+    }
+    File::create(whole).unwrap();
+    unpacked
+}
+
+/// The environment in which `plugin build` finds a Rust that builds for WebAssembly. A rustup that has the target does, as it
+/// does for a person. Where it has not, Debian has a compiler with the sources of its own standard library.
+pub fn rust() -> Vec<(&'static str, PathBuf)> {
+    let libraries = |args: &[&str]| {
+        let asked = Command::new("rustc").args(["--print", "target-libdir"]).args(args).output().unwrap();
+        PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
+    };
+    // Plugins share what they are made of, the standard library above all.
+    let target = ("CARGO_TARGET_DIR", kept("rust-plugins").0.join("target"));
+    if libraries(&["--target", "wasm32-unknown-unknown"]).is_dir() {
+        return vec![target];
+    }
+    let root = debian("rustc-web", || {
+        let mut asked = Command::new("apt-cache");
+        let needs = asked.args(["depends", "--recurse", "--important", "rustc-web", "rust-web-src"]).output();
+        // The compiler and what it is made of; the rest is on any machine that builds Rust.
+        let own = |name: &&str| {
+            ["rustc-web", "rust-web-src"].contains(name)
+                || name.starts_with("libstd-rust-web")
+                || name.to_lowercase().starts_with("libllvm")
+        };
+        String::from_utf8(needs.unwrap().stdout).unwrap().lines().filter(own).map(String::from).collect()
+    });
+    vec![
+        target,
+        ("RUSTC", root.join("usr/bin/rustc")),
+        ("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu")),
+        ("RUSTC_BOOTSTRAP", "1".into()),
+        ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort".into()),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", libraries(&[]).with_file_name("bin").join("rust-lld")),
+    ]
+}
