@@ -3,16 +3,20 @@
 use crate::setup::Place;
 use crate::toolchains;
 
-/// Starts, builds and tests a plugin as its template is.
-fn authored(place: &Place, folder: &str, lang: &str) {
+pub fn new(place: &Place, folder: &str, lang: &str) {
     let new = place.run(&["plugin", "new", folder, "--lang", lang]);
     assert_eq!(new.code, 0, "{}", new.shown());
+}
+
+/// Starts, builds and tests a plugin as its template is.
+fn authored(place: &Place, folder: &str, lang: &str) {
+    new(place, folder, lang);
     build(place, folder);
     let test = place.run(&["plugin", "test", folder]);
     assert_eq!((test.code, &*test.out), (0, "✓ {\"name\":\"Ada\"}\n✓ {\"name\":\"\"}\n"), "{}", test.shown());
 }
 
-fn build(place: &Place, folder: &str) {
+pub fn build(place: &Place, folder: &str) {
     let rust = place.path().join(folder).join("Cargo.toml").is_file();
     let mut command = place.command(&["plugin", "build", folder]);
     command.envs(if rust { toolchains::rust() } else { Vec::new() });
@@ -70,6 +74,18 @@ fn a_rust_plugin_builds_and_passes_as_its_template_is() {
     assert!(inspect.out.contains("imports    nothing"), "{}", inspect.shown());
     let pack = place.run(&["plugin", "pack", "greeter"]);
     assert_eq!(pack.code, 0, "{}", pack.shown());
+}
+
+#[test]
+fn a_c_plugin_builds_and_passes_as_its_template_is() {
+    let place = Place::empty();
+    authored(&place, "greeter", "c");
+    let inspect = place.run(&["plugin", "inspect", "greeter"]);
+    assert!(inspect.out.contains("imports    nothing"), "{}", inspect.shown());
+    let pack = place.run(&["plugin", "pack", "greeter"]);
+    assert_eq!(pack.code, 0, "{}", pack.shown());
+    let none = place.run(&["plugin", "new", "other", "--lang", "go"]);
+    assert!(none.err.contains("known: js, python, rust, c"), "{}", none.shown());
 }
 
 /// What a JavaScript author may do to the host.

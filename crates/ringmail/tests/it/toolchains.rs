@@ -72,3 +72,21 @@ pub fn rust() -> Vec<(&'static str, PathBuf)> {
         ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", libraries(&[]).with_file_name("bin").join("rust-lld")),
     ]
 }
+
+/// Puts the compiler of the C template into a plugin's folder, installed once for all tests but the template's own.
+pub fn c(plugin: &Path) {
+    let (folder, _lock) = kept("c");
+    let wanted = std::fs::read_to_string(plugin.join("requirements.txt")).unwrap();
+    let built = folder.join(wanted.trim());
+    let run = |args: &[&str]| {
+        let ended =
+            Command::new(env!("CARGO_BIN_EXE_ringmail")).args(args).current_dir(&folder).output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    };
+    if !built.join("plugin.wasm").is_file() {
+        let _half = std::fs::remove_dir_all(&built);
+        run(&["plugin", "new", wanted.trim(), "--lang", "c"]);
+        run(&["plugin", "build", wanted.trim()]);
+    }
+    std::os::unix::fs::symlink(built.join(".venv"), plugin.join(".venv")).unwrap();
+}

@@ -41,7 +41,7 @@ enum What {
     New {
         /// Folder of the new plugin
         folder: PathBuf,
-        /// Language of the template: js, python or rust
+        /// Language of the template: js, python, rust or c
         #[arg(long, value_name = "LANGUAGE", default_value = "js")]
         lang: String,
     },

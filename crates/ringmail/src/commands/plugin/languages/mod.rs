@@ -1,6 +1,7 @@
 //! The languages a plugin can be started in, one file each: the files of its template, and how its toolchain makes the
 //! module. What a toolchain is fetched from is its language's own registry, at the version the template names.
 
+mod c;
 mod javascript;
 mod python;
 mod rust;
@@ -25,7 +26,8 @@ pub(super) struct Language {
     pub(super) build: fn(&Path) -> Result<(), Fault>,
 }
 
-pub(super) const LANGUAGES: &[Language] = &[javascript::LANGUAGE, python::LANGUAGE, rust::LANGUAGE];
+pub(super) const LANGUAGES: &[Language] =
+    &[javascript::LANGUAGE, python::LANGUAGE, rust::LANGUAGE, c::LANGUAGE];
 
 /// What toolchains leave behind.
 pub(super) const MODULE: &str = "plugin.wasm";
