@@ -42,7 +42,6 @@ pub const NET_KEYS: &[Key] = &[
     ),
     Key::new("methods", Form::List(&Form::OneOf(METHODS)), "HTTP methods; default `GET` and `HEAD`"),
     CLEARANCE,
-    TRUSTED,
     Key::new(
         "consequential",
         Form::Bool,
@@ -56,6 +55,7 @@ pub const NET_KEYS: &[Key] = &[
         Form::List(&Form::Text),
         "SHA-256 fingerprints of certificates, as `openssl x509 -fingerprint -sha256` gives them; the server must show one",
     ),
+    TRUSTED,
 ];
 pub const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -63,7 +63,6 @@ pub const FS_KEYS: &[Key] = &[
     Key::required("mount", Form::Name, "a mount of `[mount.NAME]`"),
     Key::required("access", Form::OneOf(&["read", "write"]), "`write` includes reading"),
     CLEARANCE,
-    TRUSTED,
     Key::new("label", Form::List(&Form::Text), "tags put on everything read there"),
     Key::new(
         "extensions",
@@ -77,7 +76,20 @@ pub const FS_KEYS: &[Key] = &[
         Form::Int { min: 0, max: 1_000_000 },
         "files the mount may hold after a write; default no limit",
     ),
+    TRUSTED,
 ];
+
+/// A plugin that was told something untrusted chose address and path by it, and those are never left to it: `trusted`
+/// would change nothing.
+pub const PLUGIN_NET_KEYS: &[Key] = but_trusted(NET_KEYS);
+pub const PLUGIN_FS_KEYS: &[Key] = but_trusted(FS_KEYS);
+
+const fn but_trusted(keys: &'static [Key]) -> &'static [Key] {
+    match keys.split_last() {
+        Some((_, others)) => others,
+        None => keys,
+    }
+}
 
 pub const LOG_KEYS: &[Key] = &[CLEARANCE];
 pub const EFFECT_KEYS: &[Key] =

@@ -4,7 +4,7 @@
 use crate::address::{Pattern, Target};
 use crate::doc::form::{Form, Key, conform, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span};
-use crate::grant::{Access, FS_KEYS, Grant, LOG_KEYS, METHODS, NET_KEYS, NetRule};
+use crate::grant::{Access, Grant, LOG_KEYS, METHODS, NetRule, PLUGIN_FS_KEYS, PLUGIN_NET_KEYS};
 use crate::label::TagTable;
 use crate::package::PluginNeed;
 use crate::schema::Schema;
@@ -43,7 +43,7 @@ pub const MANIFEST_KEYS: &[Key] = &[
 
 pub const TOOL_KEYS: &[Key] = &[Key::required("name", Form::Name, "the chain's name"), REASON];
 
-const NEEDS_KEYS: &[Key] = &[
+pub const NEEDS_KEYS: &[Key] = &[
     Key::required("plugin", Form::Name, "which one"),
     Key::required("version", Form::Text, "the versions that do, such as `^1.2` or `>=1, <3`"),
     REASON,
@@ -125,8 +125,8 @@ pub const PLUGIN_KEYS: &[Key] = &[
     Key::required("reason", Form::Text, "why it is here"),
     Key::new("approved_by", Form::Text, "who approved it"),
     Key::new("expires", Form::Date, "from when on nothing of this holds"),
-    Key::new("net", Form::List(&Form::Table(NET_KEYS)), "addresses it may call"),
-    Key::new("fs", Form::List(&Form::Table(FS_KEYS)), "mounts it may read or write"),
+    Key::new("net", Form::List(&Form::Table(PLUGIN_NET_KEYS)), "addresses it may call"),
+    Key::new("fs", Form::List(&Form::Table(PLUGIN_FS_KEYS)), "mounts it may read or write"),
     Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
     Key::new("secret", Form::List(&Form::Text), "secrets it may use, as placeholders"),
     Key::new("env", Form::List(&Form::Table(ENV_KEYS)), "settings it may read"),
@@ -179,8 +179,15 @@ pub struct Manifest {
     pub returns: Option<Schema>,
     pub asks: Vec<Ask>,
     /// Plugins it is of no use without.
-    pub needs: Vec<PluginNeed>,
+    pub needs: Vec<Needed>,
     pub limits: Use,
+}
+
+/// A plugin that it is of no use without, and why.
+#[derive(Clone, Debug)]
+pub struct Needed {
+    pub need: PluginNeed,
+    pub reason: Str,
 }
 
 /// One power a manifest asks for.
@@ -437,7 +444,7 @@ impl Manifest {
         for item in node.get("needs").map_or(&[][..], Node::items) {
             let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
             match PluginNeed::new(text("plugin"), text("version")) {
-                Ok(need) => needs.push(need),
+                Ok(need) => needs.push(Needed { need, reason: text("reason").into() }),
                 Err(message) => problems.add(source, item.span, message),
             }
         }

@@ -62,7 +62,7 @@ pub const PROJECT_KEYS: &[Key] = &[
 ];
 
 pub const FOLDER_KEYS: &[Key] = &[
-    Key::new("name", Form::Text, "the project's name"),
+    Key::new("name", Form::Text, "the project's name, which stands in records and reports; default `ringmail`"),
     Key::new("chains", Form::Text, "folder of chain files; default `chains`"),
     Key::new("policies", Form::Text, "folder of Cedar policies; default `policies`"),
     Key::new("data", Form::Text, "folder for records and keys; default `.ringmail`"),
@@ -89,7 +89,7 @@ pub const SECRET_KEYS: &[Key] = &[
 
 pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, from the project's own")];
 
-const REGISTRY_KEYS: &[Key] = &[
+pub const REGISTRY_KEYS: &[Key] = &[
     Key::new("folder", Form::Text, "a folder with an `index.json`, from the project's own"),
     Key::new("url", Form::Text, "the address of a folder with an `index.json`"),
     Key::new("oci", Form::Text, "an OCI registry, `https://host/prefix`; a plugin's name follows"),

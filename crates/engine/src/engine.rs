@@ -77,6 +77,8 @@ impl From<Problems> for BuildError {
 pub struct Engine(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
+    /// What the project calls itself.
+    pub(crate) project: Str,
     pub(crate) authority: Arc<Authority>,
     pub(crate) natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
     pub(crate) middleware: BTreeMap<Str, Arc<dyn Middleware>>,
@@ -695,6 +697,7 @@ impl EngineBuilder {
             commands,
             python,
             scripts: Scripts::new(self.project.is_some().then_some(folder), signers.clone()),
+            project: project.name.into(),
             limits: project.limits,
             signers,
             key,

@@ -11,7 +11,7 @@ use ringmail_core::grant::Grants;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::label::TagTable;
 use ringmail_core::package::{LOCK_FILE, Lock, PACKAGE_BYTES_MAX, Package, Publishers, Signed};
-use ringmail_core::plugin::{Manifest, Plugin, PluginPlace, Powers, Setting, Use, digest};
+use ringmail_core::plugin::{Manifest, Needed, Plugin, PluginPlace, Powers, Setting, Use, digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
     CallFigures, CallLimits, Confined, Granted, Halt, LoadError, MEMORY_BYTES_MAX, MODULE_BYTES_MAX,
@@ -348,7 +348,7 @@ impl Plugins {
         for (setting, plugin) in
             settings.iter().filter_map(|setting| Some((setting, plugins.known.get(&setting.name)?)))
         {
-            for need in &plugin.manifest.needs {
+            for Needed { need, .. } in &plugin.manifest.needs {
                 let name = &need.plugin;
                 let has = plugins.known.get(name).map(|known| &*known.manifest.version);
                 if !has.is_some_and(|version| need.takes(version)) {

@@ -36,6 +36,8 @@ pub struct Intent {
 #[derive(Clone, Debug)]
 pub struct Start {
     pub run: Str,
+    /// What the project calls itself.
+    pub project: Str,
     pub chain: Str,
     /// SHA-256 of the chain's text.
     pub digest: Str,
@@ -224,6 +226,7 @@ fn start_value(start: &Start) -> Value {
         ("stage", Value::from("started")),
         ("at_ms", number(start.at_ms)),
         ("run", Value::Str(start.run.clone())),
+        ("project", Value::Str(start.project.clone())),
         ("chain", Value::Str(start.chain.clone())),
         ("chain_sha256", Value::Str(start.digest.clone())),
         ("principal", Value::Str(start.principal.clone())),

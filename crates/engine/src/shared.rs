@@ -72,6 +72,7 @@ impl Shared {
         let principal = self.facts().principal.clone();
         recorder.start(&Start {
             run: self.id.clone(),
+            project: self.engine.project.clone(),
             chain: self.answering.name.clone(),
             digest: self.answering.digest.clone(),
             principal: principal.subject,

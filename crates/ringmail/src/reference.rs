@@ -15,16 +15,18 @@ use ringmail_engine::core::doc::form::Key;
 use ringmail_engine::core::expr::functions;
 use ringmail_engine::core::failure::FailureKind;
 use ringmail_engine::core::grant::{
-    COMMAND_RULE_KEYS, EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS, RESPOND_KEYS,
+    COMMAND_RULE_KEYS, EFFECT_KEYS, FS_KEYS, GRANT_KEYS, LOG_KEYS, NET_KEYS as GRANT_NET_KEYS,
+    PLUGIN_FS_KEYS, PLUGIN_NET_KEYS, RESPOND_KEYS,
 };
 use ringmail_engine::core::kind::{Kind, With};
+use ringmail_engine::core::package::{PUBLISHER_KEYS, TRUSTED_KEY_KEYS};
 use ringmail_engine::core::plugin::{
-    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, PLUGIN_KEYS, QUOTA_KEYS,
+    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, NEEDS_KEYS, PLUGIN_KEYS, QUOTA_KEYS,
     TOOL_KEYS, USE_KEYS, manifest_schema,
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
-    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, RUN_KEYS, SECRET_KEYS,
+    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS,
     project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
@@ -159,6 +161,8 @@ fn project() -> String {
         ("`command` of a grant, each", COMMAND_RULE_KEYS),
         ("`respond` of a grant", RESPOND_KEYS),
         ("`[plugin.NAME]`", PLUGIN_KEYS),
+        ("`net` of a plugin, each", PLUGIN_NET_KEYS),
+        ("`fs` of a plugin, each", PLUGIN_FS_KEYS),
         ("`env` of a plugin, each", ENV_KEYS),
         ("`kv` of a plugin", KV_KEYS),
         ("`limits` of a plugin", USE_KEYS),
@@ -172,6 +176,9 @@ fn project() -> String {
         ("`[python]`", PYTHON_KEYS),
         ("`limits` of `[python]`", PROGRAM_KEYS),
         ("`libraries` of `[python]`, each", LIBRARY_KEYS),
+        ("`[publisher.NAME]`", PUBLISHER_KEYS),
+        ("`keys` of a publisher, each", TRUSTED_KEY_KEYS),
+        ("`[registry.NAME]`", REGISTRY_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];
@@ -188,6 +195,7 @@ fn plugins() -> String {
     );
     let tables: &[(&str, &[Key])] = &[
         ("The file", MANIFEST_KEYS),
+        ("`needs`, each", NEEDS_KEYS),
         ("`net`, each", ASK_NET_KEYS),
         ("`fs`, each", ASK_FS_KEYS),
         ("`secret` and `env`, each", NAMED_KEYS),

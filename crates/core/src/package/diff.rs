@@ -16,8 +16,10 @@ pub struct Change {
 pub fn changes(old: &Manifest, new: &Manifest) -> Vec<Change> {
     let asks = |manifest: &Manifest| -> Vec<(String, String)> {
         let all = manifest.asks.iter();
-        let words = all.map(|ask| (format!("{} {}", ask.what.capability(), ask.what.words()), ask));
-        words.map(|(words, ask)| (words.trim_end().to_string(), ask.reason.to_string())).collect()
+        let words = all.map(|ask| (format!("{} {}", ask.what.capability(), ask.what.words()), &ask.reason));
+        let needs = manifest.needs.iter();
+        let needs = needs.map(|needed| (format!("plugin {}", needed.need.words()), &needed.reason));
+        words.chain(needs).map(|(words, reason)| (words.trim_end().to_string(), reason.to_string())).collect()
     };
     let (before, after) = (asks(old), asks(new));
     let beyond = |some: &[(String, String)], others: &[(String, String)], wider: bool| -> Vec<Change> {
@@ -40,6 +42,8 @@ fn limits(old: Use, new: Use) -> Vec<Change> {
         ("fuel", old.fuel_max, new.fuel_max),
         ("output", old.output_bytes_max, new.output_bytes_max),
         ("asks", old.asks_max, new.asks_max),
+        ("data_out", old.data_out_bytes_max, new.data_out_bytes_max),
+        ("data_in", old.data_in_bytes_max, new.data_in_bytes_max),
     ];
     let shown = |limit: Option<u64>| limit.map_or("unset".to_string(), |limit| limit.to_string());
     let changed = all.into_iter().filter(|(_, old, new)| old != new);

@@ -15,9 +15,8 @@ pub use self::{
     resolve::{Offer, PluginNeed, Unsolvable, resolve},
     sbom::{Component, sbom},
     statement::{Signed, Statement, sha256},
-    trust::{Distrust, Publishers, Vouched},
+    trust::{Distrust, PUBLISHER_KEYS, Publishers, TRUSTED_KEY_KEYS, Vouched},
 };
-pub(crate) use trust::PUBLISHER_KEYS;
 
 use crate::doc::{Source, toml};
 use crate::label::TagTable;

@@ -55,6 +55,11 @@ impl PluginNeed {
         Ok(PluginNeed { plugin: plugin.into(), range: parsed.ok_or_else(wrong)? })
     }
 
+    /// Which one, and which versions do.
+    pub fn words(&self) -> String {
+        format!("{} {}", self.plugin, self.range)
+    }
+
     pub fn takes(&self, version: &str) -> bool {
         in_range(&self.range, version)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// Keys of `[publisher.NAME]` in `ringmail.toml`.
-pub(crate) const PUBLISHER_KEYS: &[Key] = &[
+pub const PUBLISHER_KEYS: &[Key] = &[
     Key::required(
         "keys",
         Form::List(&Form::Table(TRUSTED_KEY_KEYS)),
@@ -20,7 +20,7 @@ pub(crate) const PUBLISHER_KEYS: &[Key] = &[
     Key::new("files", Form::Bool, "whether it may sign chains and other files; default no"),
 ];
 
-const TRUSTED_KEY_KEYS: &[Key] = &[
+pub const TRUSTED_KEY_KEYS: &[Key] = &[
     Key::required("public", Form::Text, "the key, as `ringmail plugin keygen` tells it"),
     Key::new("not_before", Form::Date, "from when on it may sign"),
     Key::new("not_after", Form::Date, "until when it may sign, and be installed from"),

@@ -425,8 +425,20 @@ async fn a_piece_that_the_caller_may_not_see_refuses_the_run() {
     assert!(end.starts_with("refused clearance"), "{end}");
 }
 
-#[tokio::test]
-async fn tls_is_verified_against_the_roots_of_the_project() {
+/// A server behind a certificate for `name.test`.
+pub struct Secure {
+    pub port: u16,
+    pub pem: String,
+    /// SHA-256 of its certificate.
+    pub print: String,
+}
+
+fn print(der: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect::<Vec<String>>().join(":")
+}
+
+pub async fn secure() -> Secure {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let made = rcgen::generate_simple_self_signed(vec!["name.test".to_string()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -449,6 +461,12 @@ async fn tls_is_verified_against_the_roots_of_the_project() {
             }
         }
     });
+    Secure { port, pem: made.cert.pem(), print: print(made.cert.der()) }
+}
+
+#[tokio::test]
+async fn tls_is_verified_against_the_roots_of_the_project() {
+    let Secure { port, pem, print: own } = secure().await;
     let rule = grant(&format!("{{ address = \"https://name.test:{port}\", resolves_to = [\"127.0.0.1\"] }}"));
     let url = format!("https://name.test:{port}/");
     let answers: &[&[&str]] = &[&["127.0.0.1"], &["127.0.0.1"]];
@@ -456,16 +474,11 @@ async fn tls_is_verified_against_the_roots_of_the_project() {
     let refused = shown(&unknown.run(&[&get(&url)], "{}").await);
     assert!(refused.starts_with("`t.get` failed: unavailable: no secure connection"), "{refused}");
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
     let project = format!("{rule}[net]\nextra_roots = [\"{}\"]\n", folder.path().join("ca.pem").display());
     let known = bench_with(&project, PERMIT_ALL, |builder| builder.resolver(Scripted::new(answers)));
     assert_eq!(shown(&known.run(&[&get(&url)], "{}").await), "\"safe\"");
     // A certificate that is trusted, and not one of those that are pinned.
-    let print = |der: &[u8]| {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect::<Vec<String>>().join(":")
-    };
-    let own = print(made.cert.der());
     for (pins, expected) in [
         (format!("\"{}\", \"{own}\"", print(b"other")), "\"safe\""),
         (format!("\"{}\"", print(b"other")), "`t.get` failed: unavailable: `https://name.test:"),

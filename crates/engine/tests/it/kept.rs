@@ -11,13 +11,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const KV: &str = r#"(import "ringmail:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
+pub const KV: &str = r#"(import "ringmail:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
     (import "ringmail:plugin/kv@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))
     (import "ringmail:plugin/kv@0.1.0" "delete" (func $delete (param i32 i32 i32)))
     (import "ringmail:plugin/kv@0.1.0" "keys" (func $keys (param i32 i32 i32 i32 i32 i32)))"#;
 /// Its key is the second letter of its input. A text is looked up, a list is deleted, `true` answers with the first key
 /// there is, and anything else is kept.
-const KEEPS: &str = r#"(local $key i32) (local $kind i32)
+pub const KEEPS: &str = r#"(local $key i32) (local $kind i32)
     (local.set $key (i32.add (local.get $p) (i32.const 1)))
     (local.set $kind (i32.load8_u (local.get $p)))
     (i32.store (i32.const 104) (i32.const 0x6c6c756e))
@@ -217,13 +217,13 @@ fn a_plugin_keeps_nothing_that_it_did_not_ask_for_or_was_not_granted() {
     assert!(fault.contains("`kv` is not both asked for and granted"), "{fault}");
 }
 
-const LOG: &str = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
+pub const LOG: &str = r#"(import "ringmail:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32 i32)))"#;
 /// Logs its input twice.
 const LOG_TWICE: &str = "(call $log (i32.const 2) (local.get $p) (local.get $n) (i32.const 200)) (call $log (i32.const 2) (local.get $p) (local.get $n) (i32.const 200)) (call $ok (local.get $p) (local.get $n))";
-const WRITE: &str = r#"(import "ringmail:plugin/files@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))
+pub const WRITE: &str = r#"(import "ringmail:plugin/files@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))
     (import "ringmail:plugin/files@0.1.0" "remove" (func $remove (param i32 i32 i32)))"#;
 /// Writes its own input to the file that its input names.
-const WRITE_INPUT: &str = "(call $write (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2)) (local.get $p) (local.get $n) (i32.const 200))
+pub const WRITE_INPUT: &str = "(call $write (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 2)) (local.get $p) (local.get $n) (i32.const 200))
     (if (result i32) (i32.load8_u (i32.const 200)) (then (call $err (i32.load (i32.const 208)) (i32.load (i32.const 212)))) (else (call $ok (local.get $p) (local.get $n))))";
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod flows;
 mod guest;
 mod http;
 mod kept;
+mod keys;
 mod library;
 mod middleware;
 mod passes;

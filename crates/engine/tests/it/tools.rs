@@ -5,10 +5,10 @@ use crate::plugins::{CHAIN, Given};
 use crate::setup::{PERMIT_ALL, shown, stages};
 use ringmail_engine::core::doc::Source;
 
-const TOOLS: &str = r#"(import "ringmail:plugin/tools@0.1.0" "call" (func $tool (param i32 i32 i32 i32 i32)))
+pub const TOOLS: &str = r#"(import "ringmail:plugin/tools@0.1.0" "call" (func $tool (param i32 i32 i32 i32 i32)))
   (import "ringmail:plugin/tools@0.1.0" "list" (func $list (param i32)))"#;
 /// Calls the tool its input names, up to the comma, with what follows, and answers with what it answers.
-const CALL: &str = r#"(local $at i32)
+pub const CALL: &str = r#"(local $at i32)
   (loop $l (if (i32.ne (i32.load8_u (i32.add (local.get $p) (local.get $at))) (i32.const 44))
     (then (local.set $at (i32.add (local.get $at) (i32.const 1))) (br $l))))
   (call $tool (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $at) (i32.const 1))

@@ -18,6 +18,7 @@ mod documents;
 mod examples;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
+mod keys;
 mod packages;
 mod python;
 mod registries;

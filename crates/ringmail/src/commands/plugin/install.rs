@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
         files.into_iter().map(|file| of_file(Path::new(file), &place)).collect::<Result<_, _>>()?;
     let mut wanted: Vec<PluginNeed> = names.into_iter().map(|name| need(name)).collect::<Result<_, _>>()?;
     for arrival in &arrivals {
-        let needs = arrival.vouched.package().manifest.needs.iter();
+        let needs = arrival.vouched.package().manifest.needs.iter().map(|needed| &needed.need);
         wanted.extend(needs.filter(|need| !is_met(need, &arrivals, &store)).cloned());
     }
     if !wanted.is_empty() {

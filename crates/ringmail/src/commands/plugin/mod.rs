@@ -22,7 +22,7 @@ use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::grant::Grant;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::plugin::{Asked, Manifest, Plugin, Use, power_of};
+use ringmail_engine::core::plugin::{Asked, Manifest, Needed, Plugin, Use, power_of};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{Engine, PluginFolder, Surface};
 use std::path::{Path, PathBuf};
@@ -194,6 +194,7 @@ fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault>
     out.push_str(&surface_lines(&surface));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
     out.push_str(&asks(manifest, |_| None));
+    out.push_str(&needs(manifest));
     if path.is_dir() {
         let head = paint(BOLD, "to let a project have it, with all it asks for");
         out.push_str(&format!("{head}\n{}", table(path, &read)));
@@ -246,6 +247,7 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     out.push_str(&format!("  {:<10} {}\n", "digest", plugin.digest));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
     out.push_str(&asks(&plugin.manifest, |asked| Some(has(plugin, asked))));
+    out.push_str(&needs(&plugin.manifest));
     out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
     for grant in grants(engine, name) {
         out.push_str(&format!("  {}\n", paint(DIM, &clean(&decided(&grant)))));
@@ -273,6 +275,15 @@ fn surface_lines(surface: &Surface) -> String {
     let imports = if surface.imports.is_empty() { "nothing".into() } else { surface.imports.join(", ") };
     let exports = surface.exports.join(", ");
     format!("  {:<10} {}\n  {:<10} {}\n", "imports", clean(&imports), "exports", clean(&exports))
+}
+
+/// The plugins that it is of no use without.
+fn needs(manifest: &Manifest) -> String {
+    let line = |needed: &Needed| {
+        format!("  {} {}\n", clean(&needed.need.words()), paint(DIM, &clean(&needed.reason)))
+    };
+    let lines: String = manifest.needs.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("{}\n{lines}", paint(BOLD, "needs")) }
 }
 
 /// What a manifest asks for, line by line; `has` says of each whether the plugin has it.
@@ -383,12 +394,20 @@ fn about(manifest: &Manifest, digest: &Str) -> Vec<(&'static str, Value)> {
             ("reason", Value::Str(ask.reason.clone())),
         ])
     });
+    let needs = manifest.needs.iter().map(|Needed { need, reason }| {
+        Value::map([
+            ("plugin", Value::Str(need.plugin.clone())),
+            ("version", Value::from(need.range.to_string())),
+            ("reason", Value::Str(reason.clone())),
+        ])
+    });
     vec![
         ("plugin", Value::Str(manifest.name.clone())),
         ("version", Value::Str(manifest.version.clone())),
         ("description", Value::Str(manifest.description.clone())),
         ("digest", Value::Str(digest.clone())),
         ("asks", Value::list(asks)),
+        ("needs", Value::list(needs)),
     ]
 }
 

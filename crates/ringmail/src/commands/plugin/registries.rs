@@ -11,6 +11,7 @@ use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::package::{Locked, Offer, Package, PluginNeed, resolve, sha256, version_of};
+use ringmail_engine::core::plugin::Needed;
 use ringmail_engine::core::project::RegistrySetting;
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::{
@@ -144,7 +145,7 @@ impl<'p> Registries<'p> {
         let said = Offer {
             plugin: manifest.name.clone(),
             version: manifest.version.clone(),
-            needs: manifest.needs.clone(),
+            needs: manifest.needs.iter().map(|needed| needed.need.clone()).collect(),
         };
         if said != one.offer {
             let message = format!(
@@ -211,7 +212,7 @@ pub(super) fn index(folder: &Path) -> Result<Exit, Fault> {
         if listed.iter().any(|(known, _)| *known == name) {
             return Err(Fault::user(format!("`{}` is {} {} once more", path.display(), name.0, name.1)));
         }
-        let needs = manifest.needs.iter().map(|need| {
+        let needs = manifest.needs.iter().map(|Needed { need, .. }| {
             let range = Value::from(need.range.to_string());
             Value::map([("plugin", Value::Str(need.plugin.clone())), ("version", range)])
         });

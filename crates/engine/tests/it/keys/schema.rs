@@ -1,0 +1,199 @@
+//! Which keys the published schemas have, and in which of them two documents differ. The binary's tests use this too.
+
+use ringmail_engine::Value;
+use ringmail_engine::core::doc::{Source, toml};
+use ringmail_engine::core::json::from_serde;
+use ringmail_engine::core::{plugin, project};
+use std::collections::BTreeSet;
+
+/// Keys that the binary reads and the engine does not, or that only it can show at work: its own tests have their cases.
+pub const OF_THE_BINARY: &[&str] = &[
+    "plugin.toml: clock.reason",
+    "plugin.toml: description",
+    "plugin.toml: env.reason",
+    "plugin.toml: fs.reason",
+    "plugin.toml: kv.reason",
+    "plugin.toml: log.reason",
+    "plugin.toml: needs.reason",
+    "plugin.toml: net.reason",
+    "plugin.toml: random.reason",
+    "plugin.toml: secret.reason",
+    "plugin.toml: tool.reason",
+    "ringmail.toml: grant.approved_by",
+    "ringmail.toml: grant.reason",
+    "ringmail.toml: plugin.*.approved_by",
+    "ringmail.toml: plugin.*.publisher",
+    "ringmail.toml: plugin.*.reason",
+    "ringmail.toml: principal",
+    "ringmail.toml: principal.name",
+    "ringmail.toml: principal.roles",
+    "ringmail.toml: principal.tenant",
+    "ringmail.toml: project",
+    "ringmail.toml: project.chains",
+    "ringmail.toml: project.data",
+    "ringmail.toml: project.name",
+    "ringmail.toml: project.policies",
+    "ringmail.toml: project.require_signed",
+    "ringmail.toml: publisher",
+    "ringmail.toml: publisher.*.files",
+    "ringmail.toml: publisher.*.keys",
+    "ringmail.toml: publisher.*.keys.not_after",
+    "ringmail.toml: publisher.*.keys.not_before",
+    "ringmail.toml: publisher.*.keys.public",
+    "ringmail.toml: publisher.*.keys.revoked",
+    "ringmail.toml: publisher.*.plugins",
+    "ringmail.toml: python",
+    "ringmail.toml: python.clock",
+    "ringmail.toml: python.digest",
+    "ringmail.toml: python.interpreter",
+    "ringmail.toml: python.libraries",
+    "ringmail.toml: python.libraries.digest",
+    "ringmail.toml: python.libraries.path",
+    "ringmail.toml: python.limits",
+    "ringmail.toml: python.limits.asks",
+    "ringmail.toml: python.limits.fuel",
+    "ringmail.toml: python.limits.memory",
+    "ringmail.toml: python.limits.output",
+    "ringmail.toml: python.limits.time",
+    "ringmail.toml: python.random",
+    "ringmail.toml: registry",
+    "ringmail.toml: registry.*.folder",
+    "ringmail.toml: registry.*.oci",
+    "ringmail.toml: registry.*.plugins",
+    "ringmail.toml: registry.*.resolves_to",
+    "ringmail.toml: registry.*.secret",
+    "ringmail.toml: registry.*.url",
+    "ringmail.toml: run",
+    "ringmail.toml: run.as",
+];
+
+pub const MANIFEST: &str = "plugin.toml";
+pub const PROJECT: &str = "ringmail.toml";
+
+/// The published schema of a file.
+pub fn schema(file: &str) -> Value {
+    let schema = match file {
+        MANIFEST => plugin::manifest_schema(),
+        _ => project::project_schema(),
+    };
+    from_serde(&schema).unwrap()
+}
+
+/// Both texts of a document with one spot `<<one||other>>`; twice the same without.
+pub fn variants(text: &str) -> [String; 2] {
+    let Some((before, rest)) = text.split_once("<<") else { return [text.into(), text.into()] };
+    let (spot, after) = rest.split_once(">>").expect("a spot ends");
+    let (one, other) = spot.split_once("||").expect("a spot has two sides");
+    [format!("{before}{one}{after}"), format!("{before}{other}{after}")]
+}
+
+/// Every key of a file, by its path.
+pub fn keys(file: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    walk(&schema(file), "", &mut found);
+    found.into_iter().map(|key| format!("{file}: {key}")).collect()
+}
+
+/// The keys in which both texts of a document differ.
+pub fn differing(file: &str, text: &str) -> BTreeSet<String> {
+    let read = |text: &String| {
+        let source = Source::new(file, text.as_str());
+        toml::parse(&source).unwrap_or_else(|problems| panic!("{problems}\n{text}")).to_value()
+    };
+    let [one, other] = variants(text).each_ref().map(read);
+    let mut found = BTreeSet::new();
+    differ(&schema(file), Some(&one), Some(&other), "", &mut found);
+    found.into_iter().map(|key| format!("{file}: {key}")).collect()
+}
+
+enum Shape<'s> {
+    Table(&'s Value),
+    Tables(&'s Value),
+    Names(&'s Value),
+    Leaf,
+}
+
+fn shape(schema: &Value) -> Shape<'_> {
+    let holds = |schema: &Value| schema.get("properties").is_some();
+    match (schema.get("additionalProperties"), schema.get("items")) {
+        _ if holds(schema) => Shape::Table(schema),
+        (Some(named), _) if holds(named) => Shape::Names(named),
+        (_, Some(items)) if holds(items) => Shape::Tables(items),
+        _ => Shape::Leaf,
+    }
+}
+
+fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let members = schema.get("properties").and_then(Value::as_map).unwrap();
+    members.iter().map(|(name, schema)| (&**name, schema))
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}
+
+fn walk(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (name, schema) in members(schema) {
+        let path = below(path, name);
+        found.insert(path.clone());
+        match shape(schema) {
+            Shape::Table(inner) | Shape::Tables(inner) => walk(inner, &path, found),
+            Shape::Names(inner) => walk(inner, &below(&path, "*"), found),
+            Shape::Leaf => {}
+        }
+    }
+}
+
+fn differ(
+    schema: &Value,
+    one: Option<&Value>,
+    other: Option<&Value>,
+    path: &str,
+    found: &mut BTreeSet<String>,
+) {
+    if one == other {
+        return;
+    }
+    let items = |list: Option<&Value>| list.and_then(Value::as_list).map_or(0, |list| list.len());
+    let item =
+        |list: Option<&Value>, at| list.and_then(Value::as_list).and_then(|list| list.get(at).cloned());
+    match (shape(schema), one, other) {
+        (Shape::Table(_), Some(one), Some(other)) => members(schema).for_each(|(name, inner)| {
+            differ(inner, one.get(name), other.get(name), &below(path, name), found)
+        }),
+        (Shape::Table(table), one, other) => alone(table, one.or(other), path, found),
+        (Shape::Tables(inner), one, other) => {
+            for at in 0..items(one).max(items(other)) {
+                differ(inner, item(one, at).as_ref(), item(other, at).as_ref(), path, found);
+            }
+        }
+        (Shape::Names(inner), Some(one), Some(other)) => {
+            let named = [one, other].into_iter().filter_map(Value::as_map).flat_map(|map| map.iter());
+            for name in named.map(|(name, _)| name.to_string()).collect::<BTreeSet<String>>() {
+                match (one.get(&name), other.get(&name)) {
+                    (Some(one), Some(other)) => {
+                        differ(inner, Some(one), Some(other), &below(path, "*"), found)
+                    }
+                    _ => drop(found.insert(path.into())),
+                }
+            }
+        }
+        _ => drop(found.insert(path.into())),
+    }
+}
+
+/// A table that only one document has: it counts itself, and the one key in it, if it could stand without that.
+fn alone(schema: &Value, table: Option<&Value>, path: &str, found: &mut BTreeSet<String>) {
+    found.insert(path.into());
+    let written: Vec<String> = table
+        .and_then(Value::as_map)
+        .into_iter()
+        .flat_map(|map| map.iter())
+        .map(|(key, _)| key.to_string())
+        .collect();
+    let [only] = &written[..] else { return };
+    let required = schema.get("required").and_then(Value::as_list);
+    if !required.is_some_and(|list| list.iter().any(|name| name.as_str() == Some(only))) {
+        found.insert(below(path, only));
+    }
+}
