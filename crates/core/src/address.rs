@@ -252,7 +252,7 @@ impl Pattern {
     }
 
     /// Whether the pattern names this very address.
-    pub fn names_ip(&self, ip: IpAddr) -> bool {
+    pub(crate) fn names_ip(&self, ip: IpAddr) -> bool {
         matches!(&self.host, HostPattern::Range(range) if range.contains(ip))
     }
 

@@ -376,12 +376,12 @@ impl Effective {
     }
 
     /// Every network rule, for links that could reach any of them.
-    pub fn net_rules(&self) -> impl Iterator<Item = Fit<'_, Arc<NetRule>>> {
+    pub(crate) fn net_rules(&self) -> impl Iterator<Item = Fit<'_, Arc<NetRule>>> {
         (0..self.net.len()).filter_map(|place| self.net_rule(place))
     }
 
     /// Whether a rule of a plugin can ever count: its manifest asks for something that the rule allows.
-    pub fn may_ask_net(&self, rule: &NetRule) -> bool {
+    pub(crate) fn may_ask_net(&self, rule: &NetRule) -> bool {
         self.asked.as_ref().is_none_or(|plugin| plugin.manifest.may_ask_net(rule))
     }
 
@@ -540,7 +540,7 @@ impl NetRule {
     }
 
     /// Whether a name under this rule may lead to `ip`: any public address, and special ones by name only.
-    pub fn takes_ip(&self, ip: IpAddr) -> Result<(), &'static str> {
+    pub(crate) fn takes_ip(&self, ip: IpAddr) -> Result<(), &'static str> {
         match crate::address::special(ip) {
             Some(why)
                 if !self.address.names_ip(ip) && !self.resolves_to.iter().any(|range| range.contains(ip)) =>
@@ -564,7 +564,7 @@ pub struct SecretRule {
 }
 
 impl SecretRule {
-    pub fn is_bound_to(&self, target: &Target) -> bool {
+    pub(crate) fn is_bound_to(&self, target: &Target) -> bool {
         self.bound_to.iter().any(|pattern| pattern.takes(target))
     }
 }

@@ -267,7 +267,7 @@ impl Labels {
 
     /// One label for the whole, at least `label`: what comes out of a link that mixes all it was handed.
     #[must_use]
-    pub fn flat(&self, label: Label) -> Labels {
+    pub(crate) fn flat(&self, label: Label) -> Labels {
         match self.parts() {
             None if label.within(self.own()) => self.clone(),
             _ => self.all().join(label).into(),
@@ -314,7 +314,7 @@ impl Labels {
 
     /// Both labellings of one value.
     #[must_use]
-    pub fn merged(&self, other: &Labels) -> Labels {
+    pub(crate) fn merged(&self, other: &Labels) -> Labels {
         let own = self.own().join(other.own());
         match (self.parts(), other.parts()) {
             (_, None) => self.joined(other.own()),

@@ -470,7 +470,7 @@ impl Manifest {
     }
 
     /// Whether it may ask for something that this rule allows.
-    pub fn may_ask_net(&self, rule: &NetRule) -> bool {
+    pub(crate) fn may_ask_net(&self, rule: &NetRule) -> bool {
         self.asks.iter().any(|ask| {
             matches!(&ask.what, Asked::Net(pattern, methods)
                 if pattern.meets(&rule.address) && methods.iter().any(|method| rule.methods.contains(method)))

@@ -62,7 +62,11 @@ pub const PROJECT_KEYS: &[Key] = &[
 ];
 
 pub const FOLDER_KEYS: &[Key] = &[
-    Key::new("name", Form::Text, "the project's name, which stands in records and reports; default `ringmail`"),
+    Key::new(
+        "name",
+        Form::Text,
+        "the project's name, which stands in records and reports; default `ringmail`",
+    ),
     Key::new("chains", Form::Text, "folder of chain files; default `chains`"),
     Key::new("policies", Form::Text, "folder of Cedar policies; default `policies`"),
     Key::new("data", Form::Text, "folder for records and keys; default `.ringmail`"),

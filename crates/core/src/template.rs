@@ -202,7 +202,7 @@ impl Template {
     }
 
     /// The value, when no expression is in it.
-    pub fn as_fixed(&self) -> Option<Value> {
+    pub(crate) fn as_fixed(&self) -> Option<Value> {
         match &self.part {
             Part::Fixed(value) => Some(value.clone()),
             _ => None,
@@ -244,7 +244,7 @@ impl Template {
     }
 
     /// Where in the file the part at `path` was written.
-    pub fn span_at(&self, path: &[Seg]) -> Span {
+    pub(crate) fn span_at(&self, path: &[Seg]) -> Span {
         let inner = match (&self.part, path.first()) {
             (Part::Map(members), Some(Seg::Key(key))) => {
                 members.iter().find(|(name, _)| name == key).map(|(_, member)| member)
@@ -348,7 +348,7 @@ impl Template {
     }
 
     /// The labels the filled template would have, given those of its roots.
-    pub fn static_labels(&self, of: &dyn Fn(&Ref) -> Labels) -> Labels {
+    pub(crate) fn static_labels(&self, of: &dyn Fn(&Ref) -> Labels) -> Labels {
         let whole = |expr: &Expr| {
             expr.refs().iter().fold(Label::BOTTOM, |label, reference| label.join(of(reference).all()))
         };

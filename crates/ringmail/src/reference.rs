@@ -21,13 +21,13 @@ use ringmail_engine::core::grant::{
 use ringmail_engine::core::kind::{Kind, With};
 use ringmail_engine::core::package::{PUBLISHER_KEYS, TRUSTED_KEY_KEYS};
 use ringmail_engine::core::plugin::{
-    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, NEEDS_KEYS, PLUGIN_KEYS, QUOTA_KEYS,
-    TOOL_KEYS, USE_KEYS, manifest_schema,
+    ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, NEEDS_KEYS, PLUGIN_KEYS,
+    QUOTA_KEYS, TOOL_KEYS, USE_KEYS, manifest_schema,
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
-    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS,
-    project_schema,
+    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, REGISTRY_KEYS, RUN_KEYS,
+    SECRET_KEYS, project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
 use ringmail_engine::core::refusal::Rule;

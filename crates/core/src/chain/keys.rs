@@ -110,10 +110,10 @@ pub const OTHERWISE_KEYS: &[Key] = &[
     Key::new("value", Form::Template, "the result, without running anything"),
 ];
 
-pub const TIMEOUT_MS: u64 = 30_000;
-pub const CACHE_ENTRIES: usize = 1_000;
-pub const EACH_ITEMS: usize = 1_000;
-pub const CHAIN_DEPTH: u64 = 1;
+pub(crate) const TIMEOUT_MS: u64 = 30_000;
+pub(crate) const CACHE_ENTRIES: usize = 1_000;
+pub(crate) const EACH_ITEMS: usize = 1_000;
+pub(crate) const CHAIN_DEPTH: u64 = 1;
 
 /// The JSON Schema of a chain file whose links may be of these kinds, for editors.
 pub fn chain_schema(kinds: &[&Kind]) -> Json {

@@ -60,12 +60,12 @@ pub enum Form {
 }
 
 /// Checks a document against a form and reports everything that does not fit.
-pub fn conform(node: &Node, form: &Form, what: &str, source: &Arc<Source>, problems: &mut Problems) {
+pub(crate) fn conform(node: &Node, form: &Form, what: &str, source: &Arc<Source>, problems: &mut Problems) {
     Check { source, problems }.node(node, form, what);
 }
 
 /// Checks the members of a map against several tables at once; `what` names the map in messages.
-pub fn conform_table(
+pub(crate) fn conform_table(
     node: &Node,
     tables: &[&[Key]],
     what: &str,
@@ -214,7 +214,7 @@ impl Form {
     }
 
     /// The form as JSON Schema, for editors.
-    pub fn json_schema(&self) -> serde_json::Value {
+    pub(crate) fn json_schema(&self) -> serde_json::Value {
         match self {
             Form::Any | Form::Template => json!({}),
             Form::Bool => json!({"type": "boolean"}),
@@ -242,7 +242,7 @@ impl Form {
 }
 
 /// Several tables of one map as JSON Schema.
-pub fn table_schema(tables: &[&[Key]]) -> serde_json::Value {
+pub(crate) fn table_schema(tables: &[&[Key]]) -> serde_json::Value {
     let keys = || tables.iter().flat_map(|keys| keys.iter());
     let properties: serde_json::Map<String, serde_json::Value> = keys()
         .map(|key| {

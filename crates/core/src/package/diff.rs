@@ -18,7 +18,7 @@ pub fn changes(old: &Manifest, new: &Manifest) -> Vec<Change> {
         let all = manifest.asks.iter();
         let words = all.map(|ask| (format!("{} {}", ask.what.capability(), ask.what.words()), &ask.reason));
         let needs = manifest.needs.iter();
-        let needs = needs.map(|needed| (format!("plugin {}", needed.need.words()), &needed.reason));
+        let needs = needs.map(|needed| (format!("plugin {}", needed.need), &needed.reason));
         words.chain(needs).map(|(words, reason)| (words.trim_end().to_string(), reason.to_string())).collect()
     };
     let (before, after) = (asks(old), asks(new));

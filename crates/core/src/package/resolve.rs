@@ -55,13 +55,14 @@ impl PluginNeed {
         Ok(PluginNeed { plugin: plugin.into(), range: parsed.ok_or_else(wrong)? })
     }
 
-    /// Which one, and which versions do.
-    pub fn words(&self) -> String {
-        format!("{} {}", self.plugin, self.range)
-    }
-
     pub fn takes(&self, version: &str) -> bool {
         in_range(&self.range, version)
+    }
+}
+
+impl std::fmt::Display for PluginNeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.plugin, self.range)
     }
 }
 

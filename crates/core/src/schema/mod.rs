@@ -109,7 +109,7 @@ impl Schema {
     }
 
     /// The labels that every value of this schema carries: optional members count only where they are read.
-    pub fn must_labels(&self) -> &Labels {
+    pub(crate) fn must_labels(&self) -> &Labels {
         &self.must
     }
 

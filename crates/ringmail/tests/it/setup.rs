@@ -78,7 +78,10 @@ impl Place {
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, bytes).unwrap();
+        // Whoever looks on sees all of it or nothing.
+        let half = self.path().join(".half");
+        std::fs::write(&half, bytes).unwrap();
+        std::fs::rename(half, &path).unwrap();
         path
     }
 

@@ -280,7 +280,7 @@ fn surface_lines(surface: &Surface) -> String {
 /// The plugins that it is of no use without.
 fn needs(manifest: &Manifest) -> String {
     let line = |needed: &Needed| {
-        format!("  {} {}\n", clean(&needed.need.words()), paint(DIM, &clean(&needed.reason)))
+        format!("  {} {}\n", clean(&needed.need.to_string()), paint(DIM, &clean(&needed.reason)))
     };
     let lines: String = manifest.needs.iter().map(line).collect();
     if lines.is_empty() { lines } else { format!("{}\n{lines}", paint(BOLD, "needs")) }
