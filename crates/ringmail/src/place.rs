@@ -16,7 +16,7 @@ use ringmail_engine::{
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const HOST_KEY: &str = "host.key";
+pub(crate) const HOST_KEY: &str = "host.key";
 pub(crate) const PROJECT_FILE: &str = "ringmail.toml";
 /// Larger files are no chains, policies or projects.
 const FILE_BYTES_MAX: u64 = 4 << 20;

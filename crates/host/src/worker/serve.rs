@@ -7,7 +7,7 @@ use crate::capability::{Denied, Desk, Errand, Reply, ToolCard};
 use crate::child::{ChildLimits, WorkerWalls, confine_this_process};
 use crate::limits::CallLimits;
 use crate::load::{Confined, Granted, MODULE_BYTES_MAX};
-use crate::walls::Walls;
+use crate::walls::{MEMORY_BYTES_MAX, Walls};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -43,7 +43,8 @@ fn begin() -> io::Result<(Arc<Walls>, UnixStream)> {
         memory_bytes_max: ADDRESS_BYTES_MAX,
         processes_max: THREADS_MAX,
         files_max: DESCRIPTORS_MAX,
-        file_bytes_max: 0,
+        // No file can be opened; what a module's memory begins with lies in one that is memory itself.
+        file_bytes_max: MEMORY_BYTES_MAX as u64,
         ..ChildLimits::default()
     };
     confine_this_process(&WorkerWalls { files: Vec::new(), limits }).map_err(io::Error::other)?;

@@ -68,6 +68,21 @@ async fn attack_09_a_worker_that_does_not_answer_is_killed_at_its_time() {
     panic!("it lives: {:?}", children());
 }
 
+/// A worker could write no file, and that counted for memory that its engine keeps as one: it was killed at the first
+/// module whose memory does not begin empty, as those of every toolchain do.
+#[tokio::test]
+async fn what_a_memory_begins_with_is_there_in_a_worker() {
+    let guest = Guest {
+        more: r#"(data (i32.const 40000) "[1]")"#,
+        ..Guest::calling("(call $ok (i32.const 40000) (i32.const 3))")
+    };
+    for form in [Form::Component, Form::Worker] {
+        let ended =
+            guest.load(form, &[]).unwrap().call("1", &CallLimits::default(), TestDesk::default()).await;
+        assert_eq!(ended.result, Ok("[1]".into()));
+    }
+}
+
 /// The processes that this one started, with their command lines.
 fn children() -> Vec<(u32, String)> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();

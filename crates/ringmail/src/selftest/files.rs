@@ -1,7 +1,7 @@
 //! Files outside of what was granted.
 
 use super::stage::Stage;
-use super::{ATTACK, Attack};
+use super::{ATTACK, Attack, OPEN, Open};
 
 /// The file beside the mounts is as it was.
 fn untouched(stage: &Stage) -> Result<(), String> {
@@ -52,6 +52,13 @@ pub(super) const ATTACKS: &[Attack] = &[
             "No such file",
         ],
         before: links,
+        open: Some(Open {
+            swaps: &[
+                ("path = \"out\"", "path = \".\""),
+                ("fs = [", "fs = [{ mount = \"out\", access = \"read\" }, "),
+            ],
+            ..OPEN
+        }),
         ..ATTACK
     },
     Attack {
@@ -62,12 +69,25 @@ pub(super) const ATTACKS: &[Attack] = &[
         inputs: &[
             r#"{"path": "in:new.txt"}"#,
             r#"{"path": "out:../secret.txt"}"#,
-            r#"{"path": "out:link"}"#,
             r#"{"path": "out:folder/secret.txt"}"#,
             r#"{"path": "out:../p/plugin.wasm"}"#,
         ],
-        ends: &["refused ", "`t.f` failed"],
+        vouched: true,
+        ends: &["refused no-grant", "refused bad-address", "`t.f` failed"],
         before: |stage| std::os::unix::fs::symlink("..", stage.path().join("out/folder")),
+        after: untouched,
+        open: Some(Open { swaps: &[("access = \"read\"", "access = \"write\"")], ..OPEN }),
+        ..ATTACK
+    },
+    Attack {
+        class: 13,
+        what: "writing to a link that leads out, which is replaced",
+        project: "[[grant]]\nto = \"t\"\nreason = \"selftest\"\nfs = [{ mount = \"out\", access = \"write\" }]\n",
+        chain: "links:\n  f: {kind: file, with: {op: write, path: '${input.path}', content: changed}}\noutput: ${f}\n",
+        inputs: &[r#"{"path": "out:link"}"#],
+        vouched: true,
+        ends: &["null"],
+        before: |stage| std::os::unix::fs::symlink("../secret.txt", stage.path().join("out/link")),
         after: untouched,
         ..ATTACK
     },

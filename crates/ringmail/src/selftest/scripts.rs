@@ -1,5 +1,6 @@
 //! Scripts that loop, grow and reach out.
 
+use super::stage::{Stage, runtime, told};
 use super::{ATTACK, Attack};
 
 macro_rules! script {
@@ -68,4 +69,28 @@ pub(super) const ATTACKS: &[Attack] = &[
         "this would run by being loaded"
     ),
     script!(24, "a script that throws", "fn main(x) { throw \"no\" }", "`t.s` failed: native"),
+    Attack {
+        class: 25,
+        what: "a file that is broken when it is read again",
+        files: &[("s.rhai", "fn main(x) { 1 }")],
+        chain: "links:\n  s: {kind: script, file: s.rhai, with: '${input}'}\noutput: ${s}\n",
+        by_hand: Some(reloaded),
+        ..ATTACK
+    },
 ];
+
+fn reloaded(stage: &Stage) -> Result<String, String> {
+    let engine = stage.engine()?;
+    let chain = stage.chain(engine)?;
+    let runtime = runtime()?;
+    let mut seen = String::new();
+    for text in ["fn main(x) { 1 }", "fn main(x) { 2", "fn other(x) { 3 }", "fn main(x) { 4 }"] {
+        std::fs::write(stage.path().join("s.rhai"), text).map_err(|error| error.to_string())?;
+        runtime.block_on(engine.reload_scripts());
+        seen.push_str(&told(runtime.block_on(chain.run(stage.input("1")?))));
+    }
+    match &*seen {
+        "1114" => Ok("the last good one went on, and the next good one took over".into()),
+        _ => Err(seen),
+    }
+}

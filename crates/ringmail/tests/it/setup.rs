@@ -81,6 +81,9 @@ impl Place {
         // Whoever looks on sees all of it or nothing.
         let half = self.path().join(".half");
         std::fs::write(&half, bytes).unwrap();
+        if let Ok(before) = std::fs::metadata(&path) {
+            std::fs::set_permissions(&half, before.permissions()).unwrap();
+        }
         std::fs::rename(half, &path).unwrap();
         path
     }
