@@ -687,6 +687,7 @@ impl Open {
         put("read", &|| set(facts.tags.names(facts.run.read)));
         put("called", &|| set(facts.run.done().into_iter().collect()));
         put("sinks", &|| RestrictedExpression::new_set(facts.sinks.iter().map(|sink| text(sink))));
+        put("signals", &|| set(facts.run.signals().map(Str::from).collect()));
         put("steps", &|| long(facts.run.steps()));
         put("elapsed_ms", &|| long(facts.elapsed_ms));
         if read("args") || read("numbers") || read("untrusted_args") {
@@ -698,8 +699,7 @@ impl Open {
             if read("numbers") && leaves.odd {
                 return Err("a number among the arguments, which is not whole,");
             }
-            let untrusted = leaves.untrusted.iter().map(|path| text(path));
-            let untrusted = RestrictedExpression::new_set(untrusted);
+            let untrusted = RestrictedExpression::new_set(leaves.untrusted.iter().map(|path| text(path)));
             if read("untrusted_args") {
                 pairs.push(("untrusted_args".to_string(), untrusted));
             }

@@ -1,9 +1,12 @@
 //! A project: what `ringmail.toml` says. Decoded whole, all problems at once; nothing is read from disk here, so
 //! paths stay as they were written.
 
+mod commands;
+
 use crate::address::{IpRange, Pattern, Target};
 use crate::chain::keys::LIMIT_KEYS;
 use crate::command::{COMMAND_KEYS, CommandSetting};
+use crate::detect::{DETECT_KEYS, Detectors};
 use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span, Spot};
 use crate::grant::{
@@ -19,6 +22,9 @@ use crate::run::Limits;
 use crate::schema::is_tag_name;
 use crate::value::{Str, parse_path};
 use std::sync::Arc;
+
+/// Where records and keys are, unless a project says otherwise.
+pub const DATA_FOLDER: &str = ".ringmail";
 
 pub const PROJECT_KEYS: &[Key] = &[
     Key::new("project", Form::Table(FOLDER_KEYS), "where things are"),
@@ -56,6 +62,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "registry",
         Form::Names(&Form::Table(REGISTRY_KEYS)),
         "where plugins are installed from, by name; what comes from there is believed for its signature alone",
+    ),
+    Key::new(
+        "detect",
+        Form::Table(DETECT_KEYS),
+        "what is looked for in all data, and the tag that each find gives; `false` turns a detector off",
     ),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
@@ -146,6 +157,7 @@ pub struct Project {
     pub registries: Vec<RegistrySetting>,
     /// Whether chains must be signed.
     pub require_signed: bool,
+    pub detectors: Detectors,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
 }
@@ -199,7 +211,7 @@ impl Project {
             name: folder("name", "ringmail"),
             chains: folder("chains", "chains"),
             policies: folder("policies", "policies"),
-            data: folder("data", ".ringmail"),
+            data: folder("data", DATA_FOLDER),
             limits: limits(node.get("limits")),
             principals: loader.principals(node),
             run_as: node.get("run").and_then(|run| run.get("as")).and_then(Node::text).map(Str::from),
@@ -216,6 +228,7 @@ impl Project {
                 .and_then(|project| project.get("require_signed"))
                 .map(|node| &node.data)
                 == Some(&Data::Bool(true)),
+            detectors: Detectors::load(node.get("detect"), source, loader.tags, loader.problems),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
         };
@@ -224,12 +237,12 @@ impl Project {
     }
 
     /// The project of a file that has none: nothing granted.
-    pub fn empty() -> Project {
+    pub fn empty(tags: &mut TagTable) -> Project {
         Project {
             name: "ringmail".into(),
             chains: "chains".into(),
             policies: "policies".into(),
-            data: ".ringmail".into(),
+            data: DATA_FOLDER.into(),
             limits: Limits::default(),
             principals: Vec::new(),
             run_as: None,
@@ -242,6 +255,7 @@ impl Project {
             publishers: Publishers::default(),
             registries: Vec::new(),
             require_signed: false,
+            detectors: Detectors::standard(tags),
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
         }
@@ -670,46 +684,6 @@ impl Loader<'_> {
         }
         for (name, span) in texts(node.get("ceiling"), "mounts").filter(|(name, _)| !known(name)) {
             self.wrong(span, format!("there is no mount `{name}`"));
-        }
-    }
-}
-
-impl Loader<'_> {
-    /// What commands and grants of them lead to, and what the ceiling leaves of it.
-    fn check_commands(&mut self, project: &Project, node: &Node) {
-        let known = |name: &str| project.commands.iter().any(|command| &*command.name == name);
-        let granted = items(node, "grant").iter().flat_map(|grant| items(grant, "command"));
-        let granted =
-            granted.filter_map(|rule| rule.get("name")).filter_map(|name| Some((name.text()?, name.span)));
-        let most = texts(node.get("ceiling"), "commands");
-        for (name, span) in granted.chain(most).filter(|(name, _)| !known(name)) {
-            let help = format!("add:\n[command.{name}]\nprogram = \"...\"");
-            self.problems.add_help(self.source, span, format!("there is no command `{name}`"), help);
-        }
-        for (_, command) in node.get("command").map_or(&[][..], Node::entries) {
-            for mount in items(command, "mounts").iter().filter_map(|item| item.get("mount")) {
-                let name = mount.text().unwrap_or_default();
-                if !project.mounts.iter().any(|(known, _)| &**known == name) {
-                    let help = format!("add:\n[mount.{name}]\npath = \"...\"");
-                    self.problems.add_help(
-                        self.source,
-                        mount.span,
-                        format!("there is no mount `{name}`"),
-                        help,
-                    );
-                } else if project
-                    .ceiling
-                    .mounts
-                    .as_ref()
-                    .is_some_and(|most| !most.iter().any(|known| &**known == name))
-                {
-                    self.wrong(mount.span, format!("the ceiling does not allow the mount `{name}`"));
-                }
-            }
-            if let Some(net) = command.get("net").filter(|_| project.ceiling.net.is_some()) {
-                let why = "a program with ports reaches any host, and the ceiling lists addresses";
-                self.wrong(net.span, why);
-            }
         }
     }
 }

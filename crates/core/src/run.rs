@@ -1,6 +1,7 @@
 //! One run's facts: who it is for, what it has done, spent and seen. The gate reads and extends them; the engine
 //! keeps one behind a lock for all chains of the run. Holds no data of the run but the values behind handles.
 
+use crate::detect::{Detectors, Looked, Looker};
 use crate::label::{Label, Labeled, OriginTable, Tags, Tenant};
 use crate::policy::Principal;
 use crate::refusal::{Refusal, Rule};
@@ -54,6 +55,9 @@ pub struct Run {
     pub read: Tags,
     trail: Vec<Event>,
     handles: Handles,
+    looker: Looker,
+    /// What detectors advised of so far.
+    signals: BTreeSet<&'static str>,
     pub(crate) steps: u64,
     pub(crate) bytes: u64,
 }
@@ -72,6 +76,8 @@ impl Run {
             read: Tags::NONE,
             trail: Vec::new(),
             handles: Handles { nonce, values: BTreeMap::new() },
+            looker: Looker::default(),
+            signals: BTreeSet::new(),
             steps: 0,
             bytes: 0,
         }
@@ -151,6 +157,25 @@ impl Run {
         }
         self.steps += 1;
         Ok(())
+    }
+
+    /// What detectors see in a value.
+    pub(crate) fn look(&mut self, value: &Value, detectors: &Detectors) -> Looked {
+        self.looker.look(value, detectors, &mut self.origins)
+    }
+
+    /// Lets what a principal declassified go without these tags for the rest of the run.
+    pub(crate) fn clear(&mut self, value: &Value, drop: Tags, detectors: &Detectors) {
+        self.looker.clear(value, drop, detectors);
+    }
+
+    pub(crate) fn note_signals(&mut self, signals: &[&'static str]) {
+        self.signals.extend(signals);
+    }
+
+    /// What detectors advised of so far, by name.
+    pub fn signals(&self) -> impl Iterator<Item = &'static str> {
+        self.signals.iter().copied()
     }
 
     pub fn wrap(&mut self, part: Labeled) -> Str {

@@ -27,6 +27,11 @@ pub enum Stage {
     Intended {
         sink: Str,
     },
+    /// Detectors tagged parts of a value, or advise of something in it.
+    Found {
+        tagged: Vec<&'static str>,
+        signals: Vec<&'static str>,
+    },
     /// The output passed the gate.
     Released,
     /// The result of an earlier call was used again.
@@ -85,6 +90,7 @@ impl Stage {
             Stage::Admitted { .. } => "admitted",
             Stage::Refused(_) => "refused",
             Stage::Intended { .. } => "intended",
+            Stage::Found { .. } => "found",
             Stage::Released => "released",
             Stage::Reused => "reused",
             Stage::Failed { .. } => "failed",

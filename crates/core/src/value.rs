@@ -65,6 +65,16 @@ impl Value {
         }
     }
 
+    /// Whether both are one body, shared; equal values need not be.
+    pub(crate) fn is_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Str(a), Value::Str(b)) => Arc::ptr_eq(a, b),
+            (Value::List(a), Value::List(b)) => Arc::ptr_eq(&a.0, &b.0),
+            (Value::Map(a), Value::Map(b)) => Arc::ptr_eq(&a.0, &b.0),
+            _ => false,
+        }
+    }
+
     /// Levels of nesting, in constant time: 0 for a scalar.
     pub fn depth(&self) -> usize {
         match self {

@@ -625,7 +625,7 @@ impl EngineBuilder {
         let folder = self.project.as_ref().map_or_else(PathBuf::new, |(_, folder)| folder.clone());
         let project = match &self.project {
             Some((source, _)) => toml::parse(source).and_then(|node| Project::load(&node, source, &mut tags)),
-            None => Ok(Project::empty()),
+            None => Ok(Project::empty(&mut tags)),
         };
         let policies = match &self.policies {
             Some(files) => Policies::load(files),
@@ -678,7 +678,9 @@ impl EngineBuilder {
             }
             None => Commands::default(),
         };
-        let authority = Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)) };
+        let detectors = project.detectors;
+        let authority =
+            Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)), detectors };
         let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
         let signers = project.require_signed.then_some(project.publishers);
         Ok(Engine(Arc::new(Inner {

@@ -268,6 +268,11 @@ pub(crate) fn event_value(event: &Event) -> Value {
     ];
     match &event.stage {
         Stage::Admitted { attempt } => members.push(("attempt", number(u64::from(*attempt)))),
+        Stage::Found { tagged, signals } => {
+            let names = |names: &[&'static str]| Value::list(names.iter().map(|name| Value::from(*name)));
+            members.push(("tagged", names(tagged)));
+            members.push(("signals", names(signals)));
+        }
         Stage::Intended { sink } => members.push(("sink", Value::Str(sink.clone()))),
         Stage::Failed { failure, attempt } => {
             members.push(("failure", Value::Str(failure.clone())));

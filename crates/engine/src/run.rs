@@ -188,7 +188,9 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
     if admitted.has_effect() {
         Box::pin(way.intend(link, &admitted, asked)).await?;
     }
-    let unchecked = way.call(link, bound, admitted, asked).await.map_err(|ended| cut_short(link, ended))?;
+    let found = admitted.found();
+    let ended = way.call(link, bound, admitted, asked).await;
+    let unchecked = ended.map_err(|ended| cut_short(link, ended.labelled(found)))?;
     keep(earlier, &unchecked);
     way.release(due, unchecked)
 }
@@ -483,7 +485,9 @@ impl Way {
 
     fn release(&self, due: Due, unchecked: Unchecked) -> Result<Released, Blocked> {
         let moment = self.shared.moment();
-        let answer = gate::release(&self.bound.plan, due, unchecked, &mut self.shared.facts(), moment);
+        let shared = &self.shared;
+        let authority = &shared.engine.authority;
+        let answer = gate::release(&self.bound.plan, due, unchecked, &mut shared.facts(), authority, moment);
         self.shared.note();
         answer
     }

@@ -7,7 +7,7 @@ use crate::terminal;
 use anyhow::Context;
 use ringmail_engine::core::doc::{Problem, Problems, Source, suggest, toml};
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::project::Project;
+use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
 use ringmail_engine::{
     BuildError, Checked, Engine, EngineBuilder, FileRecorder, GrantWatch, HostKey, LogLine, LogSink,
@@ -49,7 +49,7 @@ impl Place {
         let Some(root) = root else {
             return Ok(Place {
                 root: folder_of(start),
-                project: Project::empty(),
+                project: Project::empty(&mut TagTable::default()),
                 source: None,
                 policies: None,
                 chains: Vec::new(),
@@ -158,7 +158,7 @@ impl Place {
         let root = root.ok_or_else(none)?;
         let node = toml::parse(&read(&root.join(PROJECT_FILE))?)?;
         let data = node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
-        Ok((root, data.unwrap_or(&Project::empty().data).to_string()))
+        Ok((root, data.unwrap_or(DATA_FOLDER).to_string()))
     }
 
     /// Compiles every guest into the module cache.

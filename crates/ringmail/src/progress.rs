@@ -94,6 +94,7 @@ impl Tree {
     pub(crate) fn event(&mut self, event: &Event) {
         let note = match &event.stage {
             Stage::Intended { sink } if *sink != event.link => Some(format!("to {sink}")),
+            Stage::Found { tagged, signals } => Some(found(tagged.iter().chain(signals).copied())),
             Stage::Refused(refusal) => Some(refusal.rule.id().to_string()),
             Stage::Failed { failure, .. } => Some(failure.to_string()),
             Stage::Retrying { .. } => Some("tried again".to_string()),
@@ -152,6 +153,11 @@ impl Tree {
     pub(crate) fn text(&self) -> String {
         self.draw(usize::MAX).join("\n")
     }
+}
+
+/// What detectors found, as a note.
+pub(crate) fn found<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    format!("found: {}", names.collect::<Vec<_>>().join(", "))
 }
 
 fn last(link: &str) -> &str {

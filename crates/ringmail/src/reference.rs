@@ -11,6 +11,7 @@ use ringmail_engine::core::command::{
     COMMAND_DANGEROUS_KEYS, COMMAND_ENV_KEYS, COMMAND_KEYS, COMMAND_LIMIT_KEYS, COMMAND_MOUNT_KEYS,
     COMMAND_NET_KEYS,
 };
+use ringmail_engine::core::detect::{DETECT_KEYS, DETECTORS, Gives};
 use ringmail_engine::core::doc::form::Key;
 use ringmail_engine::core::expr::functions;
 use ringmail_engine::core::failure::FailureKind;
@@ -47,6 +48,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/expressions.md", expressions()),
         ("reference/natives.md", natives()),
         ("reference/checks.md", checks()),
+        ("reference/detectors.md", detectors()),
         ("reference/refusals.md", refusals()),
         ("reference/failures.md", failures()),
         ("reference/commands.md", commands()),
@@ -179,6 +181,7 @@ fn project() -> String {
         ("`[publisher.NAME]`", PUBLISHER_KEYS),
         ("`keys` of a publisher, each", TRUSTED_KEY_KEYS),
         ("`[registry.NAME]`", REGISTRY_KEYS),
+        ("`[detect]`", DETECT_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),
     ];
@@ -242,6 +245,23 @@ fn checks() -> String {
     out.push_str("\n| check | lets through |\n| --- | --- |\n");
     for check in CHECKS {
         let _infallible = writeln!(out, "| `{}` | {} |", check.name, cell(check.doc));
+    }
+    out
+}
+
+fn detectors() -> String {
+    let mut out = page(
+        "Detectors",
+        "What is looked for in input, in what links make, in what calls with a way out are given, and in answers. What a\ndetector finds gives the part its tag. `[detect]` in [the project file](project.md#detect) names another tag, or\nturns a detector off with `false`. Signals are advice: they stand in the record of the run and in `context.signals`.",
+    );
+    out.push_str("\n| detector | finds | gives |\n| --- | --- | --- |\n");
+    for detector in DETECTORS {
+        let gives = match detector.gives {
+            Gives::Tag(Some(tag)) => format!("`{tag}`"),
+            Gives::Tag(None) => "the tag that `[detect]` names; off without".into(),
+            Gives::Signal => "a signal".into(),
+        };
+        let _infallible = writeln!(out, "| `{}` | {} | {gives} |", detector.name, cell(detector.doc));
     }
     out
 }

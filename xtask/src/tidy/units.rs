@@ -4,6 +4,7 @@ use super::File;
 
 /// Folders whose files are units, with the macro that registers them and where it stands.
 const REGISTERED: &[(&str, &str)] = &[
+    ("crates/core/src/detect/", "detectors! {\n    "),
     ("crates/engine/src/kinds/", "kinds! {"),
     ("crates/host/src/capability/", "capabilities! {"),
     ("crates/ringmail/src/commands/", "commands! {"),

@@ -16,7 +16,7 @@ use crate::refusal::Rule;
 use crate::schema::Schema;
 use crate::template::Template;
 use crate::value::{Seg, Str, path_text};
-use sinks::Missing;
+use sinks::{Candidate, Missing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,8 +31,9 @@ pub struct Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foreseen {
-    /// Whatever the data, grants and labels allow it; policy is asked during the run.
-    Allowed,
+    /// Grants and labels allow it, whatever the data, unless a detector finds what gives one of these tags; policy is
+    /// asked during the run.
+    Allowed { unless: Vec<Str> },
     /// It depends: the reason it would be refused for a caller nobody vouches for.
     Depends { rule: Rule, path: String, origins: Vec<Str> },
     /// No run can have it; with the smallest changes that would allow it.
@@ -559,9 +560,22 @@ impl Ahead<'_> {
                 let (path, origins) = self.place(&fault);
                 Foreseen::Depends { rule: fault.rule, path, origins }
             }
-            (None, None) => self.forbidden(Action::Call, resource).unwrap_or(Foreseen::Allowed),
+            (None, None) => {
+                let allowed = || Foreseen::Allowed { unless: self.unless(link, &candidates) };
+                self.forbidden(Action::Call, resource).unwrap_or_else(allowed)
+            }
         };
         self.say(link, span, name, answer);
+    }
+
+    /// Tags that detectors may give to what is sent, where no sink is cleared for all of them.
+    fn unless(&self, link: &Link, candidates: &[Candidate]) -> Vec<Str> {
+        let may = self.authority.detectors.may_tag();
+        let stopped = candidates.iter().map(|candidate| may.without(candidate.flow.clearance));
+        match stopped.reduce(Tags::both) {
+            Some(tags) if link.with.as_fixed().is_none() => self.tag_names(tags),
+            _ => Vec::new(),
+        }
     }
 
     /// An act that nobody may do, or nobody any more.

@@ -78,6 +78,8 @@ pub(crate) struct CallBody {
     pub(crate) args: Labeled,
     /// What decided that it runs; one label for all.
     pub(crate) decision: Labels,
+    /// Whether the arguments are those of a call that was judged before, sent on by the answer.
+    pub(crate) redirected: bool,
 }
 
 impl CallBody {
@@ -228,7 +230,7 @@ impl Walk {
         match args {
             Ok(args) => {
                 self.set(at, |place| place.state = State::Running);
-                Some(Next::Call(Ready(CallBody { link: at, args, decision })))
+                Some(Next::Call(Ready(CallBody { link: at, args, decision, redirected: false })))
             }
             Err(error) => Some(self.fail(at, "with", &error)),
         }

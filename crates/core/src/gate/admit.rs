@@ -2,6 +2,7 @@
 //! evidence the link needs, and what the gate after it will measure the output by.
 
 use super::judge::{Sink, flow_fault, tenant_fault};
+use super::look::look_again;
 use super::permit::{
     COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net,
 };
@@ -12,7 +13,7 @@ use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power};
-use crate::kind::{Need, Role};
+use crate::kind::{Need, Reach, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
 use crate::plugin::Plugin;
 use crate::policy::{Action, Facts, Resource, Ruling};
@@ -41,6 +42,8 @@ struct Power {
     sinks: Vec<String>,
     consequential: bool,
     act: Option<ActRecord>,
+    /// What detectors added to the arguments.
+    found: Label,
 }
 
 /// What the output of an admitted call will be measured by.
@@ -127,6 +130,11 @@ impl Admitted {
         self.power.is_some()
     }
 
+    /// What detectors added to the arguments at the gate: a failure may tell of it, too.
+    pub fn found(&self) -> Label {
+        self.power.as_ref().map_or(Label::BOTTOM, |power| power.found)
+    }
+
     pub fn is_consequential(&self) -> bool {
         self.power.as_ref().is_some_and(|power| power.consequential)
     }
@@ -180,7 +188,7 @@ impl Admitted {
             values.push((key.clone(), value));
         }
         let args = Labeled { value: Value::map(values), labels: Labels::keys(labels.own(), parts) };
-        Ready(CallBody { args, ..self.call })
+        Ready(CallBody { args, redirected: true, ..self.call })
     }
 }
 
@@ -208,9 +216,9 @@ pub fn admit(
     let unknown = || Box::new(Refusal::new(Rule::NoGrant, &plan.name, "the plan has no such link"));
     let Ready(call) = ready;
     let link = plan.link(call.link).ok_or_else(unknown)?;
-    let mut case = Case { plan, link, call: &call, run, authority, moment, power: None };
+    let mut case = Case { plan, link, call, run, authority, moment, power: None };
     let judged = case.judge();
-    let power = case.power.take();
+    let Case { call, run, power, .. } = case;
     match judged {
         Ok(source) => {
             run.steps += 1;
@@ -231,7 +239,7 @@ pub fn admit(
 struct Case<'c> {
     plan: &'c Arc<Plan>,
     link: &'c Link,
-    call: &'c CallBody,
+    call: CallBody,
     run: &'c mut Run,
     authority: &'c Arc<Authority>,
     moment: Moment,
@@ -245,6 +253,7 @@ impl Case<'_> {
     fn judge(&mut self) -> Judged<Option<Label>> {
         self.budget()?;
         self.tenant()?;
+        self.look();
         let needs = (self.link.kind.needs)(self.link, &self.call.args.value).map_err(|message| {
             self.refuser("")
                 .bad_address(self.unless_restricted(message, "the arguments are not what the kind takes"))
@@ -273,6 +282,21 @@ impl Case<'_> {
         let origins = given.origins.with(self.run.origins.intern(&self.link.full));
         let tags = given.tags.without(self.injected()).with(tags);
         Ok(Some(Label { tags, origins, untrusted: true, ..given }))
+    }
+
+    /// What expressions put together for a way out, nobody has looked at.
+    fn look(&mut self) {
+        let pure = matches!(self.link.detail, Detail::Native { effect: None, .. });
+        // Where a server sends a call on to, it could have told the other side itself.
+        if pure || self.call.redirected || self.link.kind.reach == Reach::Nothing {
+            return;
+        }
+        let (link, detectors) = (&self.link.full, &self.authority.detectors);
+        let found = look_again(&self.call.args, link, detectors, self.run, self.moment);
+        if !found.is_bottom() {
+            self.power().found = found.all();
+            self.call.args.labels = self.call.args.labels.merged(&found);
+        }
     }
 
     /// The address in words, unless it is made of restricted data.
@@ -350,7 +374,7 @@ impl Case<'_> {
             let change = format!("run as a principal whom policy permits to endorse at `{}`", declined.link);
             refusal.changes.insert(0, change);
         }
-        Box::new(refusal)
+        Box::new(refusal.detected(&self.authority.detectors, fault.label.tags))
     }
 
     /// Judges one need; gives the tags that what comes back will carry.

@@ -2,6 +2,7 @@
 //! see that.
 
 use super::judge::{Sink, flow_fault};
+use super::look::{look, look_again, with};
 use super::refuse::Refuser;
 use super::release::size;
 use super::{Authority, Blocked, Moment, TAGS, invalid};
@@ -76,7 +77,8 @@ pub fn enter(
     static INPUT: LazyLock<Str> = LazyLock::new(|| "input".into());
     let label =
         Label { tenant: run.tenant(), origins: run.origins.intern(&INPUT), untrusted: true, ..Label::BOTTOM };
-    let input = Labeled::new(input, label);
+    let found = look(&input, &plan.name, &authority.detectors, run, moment);
+    let input = with(Labeled::new(input, label), &found);
     let entered = enter_labelled(plan, input, Label::BOTTOM, run, authority, moment)?;
     let vouched = verdict(plan, Action::Vouch, &entered.input, run, authority, moment).allowed;
     if !vouched {
@@ -211,6 +213,9 @@ pub fn respond(
     authority: &Authority,
     moment: Moment,
 ) -> Result<Answer, Box<Refusal>> {
+    // What templates put together, nobody has looked at.
+    let found = look_again(&left.0, &plan.name, &authority.detectors, run, moment);
+    let left = Left(with(left.0, &found));
     let nothing = Flow::default();
     let effective = authority.grants.effective(&plan.name);
     let granted = effective.respond(moment.now_ms);
@@ -225,7 +230,7 @@ pub fn respond(
         if let Some(last) = refusal.changes.last_mut().filter(|_| fault.rule == Rule::Clearance) {
             *last = format!("or let the caller see it: {}", to_add(&plan.name, &respond_power(&tags)));
         }
-        let refusal = Box::new(refusal);
+        let refusal = Box::new(refusal.detected(&authority.detectors, fault.label.tags));
         run.record(moment.at_us, &plan.name, Stage::Refused(refusal.clone()));
         return Err(refusal);
     }

@@ -5,6 +5,7 @@
 mod admit;
 mod enter;
 mod judge;
+mod look;
 mod permit;
 mod refuse;
 mod release;
@@ -18,6 +19,7 @@ pub(crate) use refuse::flow_changes;
 pub use release::{Released, Unchecked, fall_back, hold, release, spend};
 
 use crate::chain::walk::Stop;
+use crate::detect::Detectors;
 use crate::failure::Failure;
 use crate::grant::{Grants, SecretRule};
 use crate::label::{Label, TagTable};
@@ -33,6 +35,7 @@ pub struct Authority {
     pub policies: Policies,
     pub secrets: Vec<SecretRule>,
     pub tags: Arc<RwLock<TagTable>>,
+    pub detectors: Detectors,
 }
 
 /// What could not be evaluated, if the tags cannot be read.

@@ -1,8 +1,10 @@
 //! Refusals made helpful: each rule's message and the smallest changes that would allow the call.
 
 use super::judge::Fault;
+use crate::detect::{Detectors, is_detector_origin};
 use crate::doc::Spot;
 use crate::grant::{Lacking, to_add};
+use crate::label::Tags;
 use crate::policy::{Action, Principal, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::value::{Str, path_text};
@@ -44,8 +46,9 @@ impl Refuser<'_> {
     /// `whole` is what there is to call the place without a path.
     pub(super) fn flow(&self, fault: &Fault, whole: &str, origins: Vec<Str>, tags: &[Str]) -> Refusal {
         let path = path_text(&fault.path);
+        let places: Vec<Str> = origins.iter().filter(|name| !is_detector_origin(name)).cloned().collect();
         let from =
-            if origins.is_empty() { String::new() } else { format!(", from `{}`", origins.join("`, `")) };
+            if places.is_empty() { String::new() } else { format!(", from `{}`", places.join("`, `")) };
         let what = if path.is_empty() { whole.to_string() } else { format!("`{path}`") };
         let message = match fault.rule {
             Rule::UntrustedArgument => format!("{what} must be trusted here and is not{from}"),
@@ -56,7 +59,7 @@ impl Refuser<'_> {
             _ => format!("{what} belongs to another tenant, or to several{from}"),
         };
         let mut refusal = self.refusal(fault.rule, message);
-        refusal.changes = flow_changes(fault.rule, &what, &origins, tags);
+        refusal.changes = flow_changes(fault.rule, &what, &places, tags);
         refusal.origins = origins;
         refusal.path = (!path.is_empty()).then_some(path);
         refusal
@@ -92,6 +95,20 @@ impl Refuser<'_> {
         };
         refusal.policies = verdict.policies.iter().chain(&verdict.failed).cloned().collect();
         refusal.at(spot.or_else(|| self.spot.clone()))
+    }
+}
+
+impl Refusal {
+    /// Names the detectors that tagged what was refused, where they did.
+    pub(super) fn detected(mut self, detectors: &Detectors, tags: Tags) -> Refusal {
+        let names =
+            if self.rule == Rule::Clearance { detectors.among(&self.origins, tags) } else { Vec::new() };
+        let Some((first, rest)) = names.split_first() else { return self };
+        let word = if rest.is_empty() { "detector" } else { "detectors" };
+        self.message.push_str(&format!("; the {word} `{}` tagged it", names.join("`, `")));
+        self.change(format!(
+            "or, if this project need not hold such data back, say so in `ringmail.toml`:\n[detect]\n{first} = false"
+        ))
     }
 }
 

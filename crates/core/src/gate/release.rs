@@ -3,7 +3,8 @@
 
 use super::admit::{Due, Special};
 use super::enter::Left;
-use super::{Blocked, Moment, invalid};
+use super::look::{look, with};
+use super::{Authority, Blocked, Moment, invalid};
 use crate::chain::{Detail, Link, Plan};
 use crate::failure::{Failure, FailureKind};
 use crate::kind::Role;
@@ -48,6 +49,10 @@ impl Unchecked {
     /// New data, made with what the link itself was told on the way.
     pub fn told(value: Value, told: Label) -> Unchecked {
         Unchecked(Output::New(value, (told != Label::BOTTOM).then(|| Box::new(told))))
+    }
+
+    fn is_new(&self) -> bool {
+        matches!(self.0, Output::New(..))
     }
 
     /// The same data once more, still unchecked, where it is new: what a cache may keep. Its label is worked out anew
@@ -98,6 +103,7 @@ pub fn release(
     due: Due,
     unchecked: Unchecked,
     run: &mut Run,
+    authority: &Authority,
     moment: Moment,
 ) -> Result<Released, Blocked> {
     let Some(link) = plan.link(due.link) else {
@@ -105,9 +111,21 @@ pub fn release(
     };
     let Due { base, special, .. } = due;
     let special = special.as_deref();
+    let is_new = unchecked.is_new();
     let mut output = label(base, special, link, unchecked);
     let told = output.labels.all();
-    measure(plan, special, link, &mut output, run).map_err(|blocked| blocked.labelled(told))?;
+    weigh(&output, plan, link, run).map_err(|blocked| blocked.labelled(told))?;
+    if is_new {
+        let found = look(&output.value, &link.full, &authority.detectors, run, moment);
+        output = with(output, &found);
+    }
+    let told = output.labels.all();
+    if let Some(special) = special {
+        lower(special, link, &mut output).map_err(|blocked| blocked.labelled(told))?;
+        // What a principal let go is not tagged again.
+        run.clear(&output.value, dropped(special, link), &authority.detectors);
+    }
+    fit(link, &mut output).map_err(|blocked| blocked.labelled(told))?;
     run.read = run.read.with(output.labels.all().tags);
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
@@ -137,20 +155,6 @@ pub fn fall_back(
     run.read = run.read.with(output.labels.all().tags);
     run.record(moment.at_us, &link.full, Stage::FellBack);
     Ok(Released(output))
-}
-
-fn measure(
-    plan: &Plan,
-    special: Option<&Special>,
-    link: &Link,
-    output: &mut Labeled,
-    run: &mut Run,
-) -> Result<(), Blocked> {
-    weigh(output, plan, link, run)?;
-    if let Some(special) = special {
-        lower(special, link, output)?;
-    }
-    fit(link, output)
 }
 
 /// Counts data that a link holds before it is released: results of its items and rounds.
@@ -241,27 +245,37 @@ fn without(args: &Labeled, name: Option<&str>) -> Label {
 
 /// The three rules that make a label smaller.
 fn lower(special: &Special, link: &Link, output: &mut Labeled) -> Result<(), Blocked> {
-    let labels = &output.labels;
+    let (labels, drop) = (&output.labels, dropped(special, link));
     match (&link.detail, link.kind.role) {
-        (Detail::Extract(range, drop), _) => {
+        (Detail::Extract(range, _), _) => {
             if !range.holds(&output.value, special.args.value.get("among")) {
                 let message = format!("the value is not {}", range.words());
                 return Err(Failure::new(FailureKind::Range, message).into());
             }
             // What decided that the link runs stays: only the data is bounded by the range.
             let bounded =
-                labels.map(&|label| Label { untrusted: false, tags: label.tags.without(*drop), ..label });
+                labels.map(&|label| Label { untrusted: false, tags: label.tags.without(drop), ..label });
             output.labels = bounded.joined(special.decision);
         }
         (Detail::Act(_), Role::Endorse) if special.acted => {
             let endorsed = labels.map(&|label| Label { untrusted: false, ..label });
             output.labels = endorsed.joined(special.decision);
         }
-        (Detail::Act(act), Role::Declassify) if special.acted => {
-            let dropped = labels.map(&|label| Label { tags: label.tags.without(act.drop), ..label });
+        (Detail::Act(_), Role::Declassify) if special.acted => {
+            let dropped = labels.map(&|label| Label { tags: label.tags.without(drop), ..label });
             output.labels = dropped.joined(special.decision);
         }
         _ => {}
     }
     Ok(())
+}
+
+/// The tags that a principal lets go here.
+fn dropped(special: &Special, link: &Link) -> Tags {
+    match &link.detail {
+        // Policy was asked if the arguments had any of them, and only then.
+        Detail::Extract(_, drop) if !drop.both(special.args.labels.all().tags).is_empty() => *drop,
+        Detail::Act(act) if special.acted && link.kind.role == Role::Declassify => act.drop,
+        _ => Tags::NONE,
+    }
 }

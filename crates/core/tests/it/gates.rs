@@ -243,8 +243,15 @@ fn a_passed_argument_carries_the_labels_of_the_others() {
     let pass = |walk: &mut Walk| {
         let ready = ready(walk);
         let mut admitted = bench.admit(&plan, ready, at(0)).unwrap();
-        let released =
-            gate::release(&plan, admitted.due(), Unchecked::same(), &mut bench.facts(), at(0)).unwrap();
+        let released = gate::release(
+            &plan,
+            admitted.due(),
+            Unchecked::same(),
+            &mut bench.facts(),
+            &bench.authority,
+            at(0),
+        )
+        .unwrap();
         released.labeled().clone()
     };
     let kept = pass(&mut walk);
@@ -281,7 +288,8 @@ fn what_a_link_finds_restricted_is_tagged() {
     let ready = ready(&mut bench.walk(&plan, Value::Int(1)));
     let mut admitted = bench.admit(&plan, ready, at(0)).unwrap();
     let found = Unchecked::tagged(Value::Int(1), tag);
-    let released = gate::release(&plan, admitted.due(), found, &mut bench.facts(), at(0)).unwrap();
+    let released =
+        gate::release(&plan, admitted.due(), found, &mut bench.facts(), &bench.authority, at(0)).unwrap();
     assert_eq!(released.labeled().labels.all().tags, tag);
 }
 

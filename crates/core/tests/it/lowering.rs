@@ -17,7 +17,8 @@ fn released(policy: &str, chain: &str, returned: impl FnOnce(&Bench) -> Unchecke
     let mut walk = bench.walk(&plan, Value::Bool(true));
     let mut admitted = bench.admit(&plan, ready(&mut walk), at(0)).unwrap();
     let unchecked = returned(&bench);
-    let released = gate::release(&plan, admitted.due(), unchecked, &mut bench.facts(), at(0)).unwrap();
+    let released =
+        gate::release(&plan, admitted.due(), unchecked, &mut bench.facts(), &bench.authority, at(0)).unwrap();
     released.labeled().clone()
 }
 

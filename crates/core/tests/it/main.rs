@@ -9,6 +9,7 @@
     reason = "a test that finds something unexpected should stop"
 )]
 
+mod detectors;
 mod gates;
 mod lowering;
 mod policy;

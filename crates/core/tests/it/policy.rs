@@ -385,6 +385,7 @@ fn naive_facts(question: &Question, entities: &mut Vec<Entity>) -> Vec<(String, 
         ("called", texts(counts.keys().copied())),
         ("counts", tagged("Numbers", "counts", count_tags.collect())),
         ("read", texts(question.read.iter().copied())),
+        ("signals", texts([])),
         ("steps", number(question.steps)),
         ("elapsed_ms", number(question.elapsed_ms)),
     ];

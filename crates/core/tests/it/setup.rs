@@ -2,13 +2,15 @@
 
 use ringmail_core::chain::walk::{Next, Outcome, Ready, Walk};
 use ringmail_core::chain::{Link, Plan, Surroundings, load};
+use ringmail_core::detect::Detectors;
 use ringmail_core::doc::form::{Form, Key};
-use ringmail_core::doc::{Source, yaml};
+use ringmail_core::doc::{Source, toml, yaml};
 use ringmail_core::gate::{self, Admitted, Authority, Blocked, Moment, Unchecked};
 use ringmail_core::grant::{Ceiling, EffectRule, Flow, Grant, Grants};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With, no_needs};
 use ringmail_core::label::{Labeled, TagTable};
 use ringmail_core::policy::{Policies, Principal};
+use ringmail_core::project::Project;
 use ringmail_core::refusal::Refusal;
 use ringmail_core::run::{Limits, Run};
 use ringmail_core::trail::Stage;
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 static STEP: Kind = Kind { name: "step", ..kind() };
 
 /// A link with the effect `act`.
-static ACT: Kind = Kind { name: "act", needs: acts, ..kind() };
+static ACT: Kind = Kind { name: "act", needs: acts, reach: Reach::Effect, ..kind() };
 
 /// A link that brings something from outside.
 static SOURCE: Kind = Kind { name: "source", source: true, ..kind() };
@@ -28,8 +30,13 @@ static SOURCE: Kind = Kind { name: "source", source: true, ..kind() };
 /// A link that passes its argument `value` on.
 static PASS: Kind = Kind { name: "pass", passes: Some("value"), ..kind() };
 
-static EXTRACT: Kind =
-    Kind { name: "extract", role: Role::Extract, settings: &[Key::required("as", Form::Text, "")], ..kind() };
+static EXTRACT: Kind = Kind { name: "extract", role: Role::Extract, settings: EXTRACT_KEYS, ..kind() };
+
+const EXTRACT_KEYS: &[Key] = &[
+    Key::required("as", Form::Text, ""),
+    Key::new("values", Form::List(&Form::Text), ""),
+    Key::new("drop", Form::List(&Form::Text), ""),
+];
 
 const ACT_KEYS: &[Key] = &[
     Key::required("reason", Form::Text, ""),
@@ -73,11 +80,30 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(policy: &str, grants: Vec<Grant>, limits: Limits) -> Bench {
+        let mut tags = TagTable::default();
+        let detectors = Detectors::standard(&mut tags);
+        Bench::made(policy, grants, limits, tags, detectors)
+    }
+
+    /// With the detectors that a project file asks for.
+    pub fn project(policy: &str, grants: Vec<Grant>, text: &str) -> Bench {
+        let mut tags = TagTable::default();
+        let project = load_project(text, &mut tags).unwrap_or_else(|problems| panic!("{problems}"));
+        Bench::made(policy, grants, Limits::default(), tags, project.detectors)
+    }
+
+    /// What is wrong with a project file.
+    pub fn project_problems(text: &str) -> String {
+        load_project(text, &mut TagTable::default()).err().unwrap_or_default()
+    }
+
+    fn made(policy: &str, grants: Vec<Grant>, limits: Limits, tags: TagTable, detectors: Detectors) -> Bench {
         let authority = Authority {
             grants: Grants::new(grants, Ceiling::default()),
             policies: Policies::load(&[Source::new("p.cedar", policy)]).unwrap(),
             secrets: Vec::new(),
-            tags: Arc::new(RwLock::new(TagTable::default())),
+            tags: Arc::new(RwLock::new(tags)),
+            detectors,
         };
         let alice = Principal {
             subject: "alice".into(),
@@ -127,7 +153,14 @@ impl Bench {
         let ready = ready(walk);
         let link = ready.link();
         let mut admitted = self.admit(&plan, ready, at(0)).map_err(Blocked::Refused)?;
-        let released = gate::release(&plan, admitted.due(), Unchecked::new(value), &mut self.facts(), at(0))?;
+        let released = gate::release(
+            &plan,
+            admitted.due(),
+            Unchecked::new(value),
+            &mut self.facts(),
+            &self.authority,
+            at(0),
+        )?;
         let labeled = released.labeled().clone();
         walk.settle(link, Outcome::Done(released)).unwrap();
         Ok(labeled)
@@ -146,6 +179,12 @@ impl Bench {
             stage => panic!("{stage:?}"),
         }
     }
+}
+
+fn load_project(text: &str, tags: &mut TagTable) -> Result<Project, String> {
+    let source = Source::new("ringmail.toml", text);
+    let loaded = toml::parse(&source).and_then(|node| Project::load(&node, &source, tags));
+    loaded.map_err(|problems| problems.to_string())
 }
 
 /// The next call of a walk.

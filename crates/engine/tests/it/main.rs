@@ -16,6 +16,7 @@ static ALLOCATOR: ringmail_engine::Metered<std::alloc::System> = ringmail_engine
 mod chains;
 mod commands;
 mod copies;
+mod detectors;
 mod files;
 mod flows;
 #[path = "../../../host/tests/it/guest.rs"]

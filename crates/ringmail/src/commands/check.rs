@@ -113,7 +113,11 @@ pub(super) fn verdict_lines(verdicts: &[&Verdict]) -> String {
 
 fn answer(answer: &Foreseen) -> String {
     match answer {
-        Foreseen::Allowed => paint(GREEN, "allowed"),
+        Foreseen::Allowed { unless } if unless.is_empty() => paint(GREEN, "allowed"),
+        Foreseen::Allowed { unless } => {
+            let unless = format!("unless it holds a {}", unless.join(" or "));
+            format!("{} {}", paint(GREEN, "allowed"), paint(DIM, &unless))
+        }
         Foreseen::Depends { rule, path, origins } => format!(
             "{} {}",
             paint(YELLOW, "depends"),
@@ -150,16 +154,22 @@ fn as_json(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Value {
 
 pub(super) fn verdict_json(verdict: &Verdict) -> Value {
     let (word, rule, path, origins) = match &verdict.answer {
-        Foreseen::Allowed => ("allowed", Value::Null, "", &[][..]),
+        Foreseen::Allowed { .. } => ("allowed", Value::Null, "", &[][..]),
         Foreseen::Depends { rule, path, origins } => ("depends", Value::from(rule.id()), &**path, &**origins),
         Foreseen::Never { rule, path, origins, .. } => ("never", Value::from(rule.id()), &**path, &**origins),
     };
+    let unless = match &verdict.answer {
+        Foreseen::Allowed { unless } => &**unless,
+        _ => &[],
+    };
+    let names = |names: &[Str]| Value::list(names.iter().map(|name| Value::Str(name.clone())));
     Value::map([
         ("link", Value::Str(verdict.link.clone())),
         ("sink", Value::from(verdict.sink.as_str())),
         ("answer", Value::from(word)),
         ("rule", rule),
         ("path", Value::from(path)),
-        ("origins", Value::list(origins.iter().map(|origin| Value::Str(origin.clone())))),
+        ("origins", names(origins)),
+        ("unless", names(unless)),
     ])
 }

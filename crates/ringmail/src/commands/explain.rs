@@ -4,7 +4,7 @@ use super::Common;
 use crate::exit::{Exit, Fault};
 use crate::failure;
 use crate::place::{Place, origins};
-use crate::progress::Tree;
+use crate::progress::{Tree, found};
 use crate::records::{Record, number, refusal, text};
 use crate::snippet;
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
@@ -117,6 +117,10 @@ fn tree(record: &Record) -> Tree {
         }
         let note = match stage {
             "refused" => line.get("refusal").and_then(|refusal| text(refusal, "rule")).map(String::from),
+            "found" => {
+                let names = ["tagged", "signals"].iter().filter_map(|key| line.get(key)?.as_list());
+                Some(found(names.flat_map(|list| list.iter().filter_map(Value::as_str))))
+            }
             "intended" => text(line, "sink").filter(|sink| *sink != link).map(|sink| format!("to {sink}")),
             "failed" => text(line, "failure").map(String::from),
             "retrying" => Some("tried again".to_string()),

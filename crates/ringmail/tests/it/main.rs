@@ -14,6 +14,7 @@ mod c_header;
 mod cli;
 mod commands;
 mod demo;
+mod detectors;
 mod documents;
 mod examples;
 #[path = "../../../host/tests/it/guest.rs"]

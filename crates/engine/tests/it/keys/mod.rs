@@ -3,6 +3,7 @@
 //! fails, and so does a case for a key that is gone.
 
 mod commands;
+mod detect;
 mod grants;
 mod guests;
 mod manifest;
@@ -69,7 +70,9 @@ const MORE: &[&str] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Case> {
-    [manifest::CASES, plugins::CASES, grants::CASES, project::CASES, commands::CASES].into_iter().flatten()
+    [manifest::CASES, plugins::CASES, grants::CASES, project::CASES, commands::CASES, detect::CASES]
+        .into_iter()
+        .flatten()
 }
 
 impl Case {
@@ -266,6 +269,11 @@ async fn every_key_of_a_project_changes_what_happens() {
 #[tokio::test]
 async fn every_key_of_a_program_changes_what_happens() {
     prove(commands::CASES).await;
+}
+
+#[tokio::test]
+async fn every_key_of_detect_changes_what_happens() {
+    prove(detect::CASES).await;
 }
 
 #[test]
