@@ -1,6 +1,6 @@
 //! A plugin from its first line on, with the real toolchain of its language.
 
-use crate::setup::Place;
+use crate::setup::{Ended, Place};
 use crate::toolchains;
 
 pub fn new(place: &Place, folder: &str, lang: &str) {
@@ -11,17 +11,29 @@ pub fn new(place: &Place, folder: &str, lang: &str) {
 /// Starts, builds and tests a plugin as its template is.
 fn authored(place: &Place, folder: &str, lang: &str) {
     new(place, folder, lang);
-    build(place, folder);
+    if lang == "rust" {
+        build_with_shared(place, folder)
+    } else {
+        build(place, folder)
+    }
     let test = place.run(&["plugin", "test", folder]);
     assert_eq!((test.code, &*test.out), (0, "✓ {\"name\":\"Ada\"}\n✓ {\"name\":\"\"}\n"), "{}", test.shown());
 }
 
 pub fn build(place: &Place, folder: &str) {
-    let rust = place.path().join(folder).join("Cargo.toml").is_file();
-    let mut command = place.command(&["plugin", "build", folder]);
-    command.envs(if rust { toolchains::rust() } else { Vec::new() });
-    let build = place.ended(command.output().unwrap());
-    assert_eq!(build.code, 0, "{}", build.shown());
+    let build = place.command(&["plugin", "build", folder]).output().unwrap();
+    built(&place.ended(build));
+}
+
+/// Builds with the toolchain that all tests share, where its language has one.
+pub fn build_with_shared(place: &Place, folder: &str) {
+    let environment = toolchains::of(&place.path().join(folder));
+    let build = place.command(&["plugin", "build", folder]).envs(environment).output().unwrap();
+    built(&place.ended(build));
+}
+
+fn built(ended: &Ended) {
+    assert_eq!(ended.code, 0, "{}", ended.shown());
 }
 
 const CHAIN: &str = "chain: hello

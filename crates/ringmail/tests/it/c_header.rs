@@ -1,8 +1,7 @@
 //! `sdk/c/ringmail.h`, compiled by the toolchain of its template and called in the real host.
 
-use crate::authoring::{build, new};
+use crate::authoring::{build_with_shared, new};
 use crate::setup::Place;
-use crate::toolchains;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
@@ -90,7 +89,6 @@ const OPEN: &[&str] = &["[", "[1", "[1,", "{", "{\"a\"", "{\"a\":", "[["];
 fn json_is_read_and_written_in_c() {
     let place = Place::empty();
     new(&place, "mirror", "c");
-    toolchains::c(&place.path().join("mirror"));
     place.write("mirror/plugin.c", MIRROR);
     place.write(
         "mirror/plugin.toml",
@@ -107,7 +105,7 @@ fn json_is_read_and_written_in_c() {
     cases.push(r#"{"input": {"a": {"find": 1}, "b": "find", "fi\u006ed": [2]}, "output": [2]}"#.into());
     cases.push(r#"{"input": {"grow": 1}, "output": 1000000}"#.into());
     place.write("mirror/plugin.test.json", &format!("[{}]", cases.join(",\n")));
-    build(&place, "mirror");
+    build_with_shared(&place, "mirror");
     let test = place.run(&["plugin", "test", "mirror"]);
     assert_eq!(test.code, 0, "{}", test.shown());
 }
@@ -255,7 +253,6 @@ fn all_that_a_plugin_may_ask_for_is_there_in_c() {
     let place = Place::project();
     let (address, served) = page();
     new(&place, "plugins/asks", "c");
-    toolchains::c(&place.path().join("plugins/asks"));
     place.write("plugins/asks/plugin.c", &ASKS.replace("ADDRESS", &address));
     place.write("plugins/asks/plugin.toml", &MANIFEST.replace("ADDRESS", &address));
     place.write("chains/ask.yaml", CHAIN);
@@ -266,7 +263,7 @@ fn all_that_a_plugin_may_ask_for_is_there_in_c() {
         &format!("{}{}", place.read("ringmail.toml"), PROJECT.replace("ADDRESS", &address)),
     );
     place.write("desk/gone.txt", "old");
-    build(&place, "plugins/asks");
+    build_with_shared(&place, "plugins/asks");
     let grant =
         place.run(&["plugin", "grant", "plugins/asks", "--reason", "r", "--env", "GREETING=good morning"]);
     assert_eq!(grant.code, 0, "{}", grant.shown());

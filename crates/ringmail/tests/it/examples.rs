@@ -1,5 +1,6 @@
 //! Every project under `examples/`: the commands of its page print, send and write what its `runs.json` says.
 
+use crate::example_plugins;
 use crate::setup::Place;
 use ringmail_engine::Value;
 use ringmail_engine::core::json::{JsonLimits, parse, to_pretty, to_string};
@@ -11,7 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The address that stands in the files of examples.
-const ADDRESS: &str = "127.0.0.1:8600";
+pub const ADDRESS: &str = "127.0.0.1:8600";
+
+/// Folders that come into being where somebody tries an example.
+const MADE: &[&str] = &[".ringmail", ".venv", "node_modules", "target", "__pycache__"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
@@ -193,10 +197,11 @@ impl Stage {
         let place = Place::empty();
         copy(folder, folder, &place, &server.address.to_string());
         // What its page has whoever tries it do first.
-        let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        let page = place.read("README.md");
         if page.contains("    ringmail python setup\n") {
             place.add_python();
         }
+        example_plugins::build(folder, &page, &place);
         Stage { place, server }
     }
 
@@ -264,10 +269,10 @@ impl Stage {
     }
 }
 
-fn copy(root: &Path, folder: &Path, place: &Place, address: &str) {
+pub fn copy(root: &Path, folder: &Path, place: &Place, address: &str) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().unwrap() != ".ringmail" {
+        if path.is_dir() && !MADE.iter().any(|made| path.ends_with(made)) {
             copy(root, &path, place, address);
         } else if path.is_file() {
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();

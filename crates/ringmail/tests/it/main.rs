@@ -16,6 +16,7 @@ mod commands;
 mod demo;
 mod detectors;
 mod documents;
+mod example_plugins;
 mod examples;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;

@@ -40,9 +40,17 @@ pub fn debian(name: &str, choose: impl FnOnce() -> Vec<String>) -> PathBuf {
     unpacked
 }
 
+/// The environment that the toolchain of a plugin needs. Puts a compiler of C into its folder.
+pub fn of(plugin: &Path) -> Vec<(&'static str, PathBuf)> {
+    if plugin.join("plugin.c").is_file() && !plugin.join(".venv").exists() {
+        c(plugin);
+    }
+    if plugin.join("Cargo.toml").is_file() { rust() } else { Vec::new() }
+}
+
 /// The environment in which `plugin build` finds a Rust that builds for WebAssembly. A rustup that has the target does, as it
 /// does for a person. Where it has not, Debian has a compiler with the sources of its own standard library.
-pub fn rust() -> Vec<(&'static str, PathBuf)> {
+fn rust() -> Vec<(&'static str, PathBuf)> {
     let libraries = |args: &[&str]| {
         let asked = Command::new("rustc").args(["--print", "target-libdir"]).args(args).output().unwrap();
         PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
@@ -74,7 +82,7 @@ pub fn rust() -> Vec<(&'static str, PathBuf)> {
 }
 
 /// Puts the compiler of the C template into a plugin's folder, installed once for all tests but the template's own.
-pub fn c(plugin: &Path) {
+fn c(plugin: &Path) {
     let (folder, _lock) = kept("c");
     let wanted = std::fs::read_to_string(plugin.join("requirements.txt")).unwrap();
     let built = folder.join(wanted.trim());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-wit_bindgen::generate!({ path: "wit", world: "guest" });
+wit_bindgen::generate!({ path: "wit", world: "guest", generate_all });
 
 #[derive(Deserialize)]
 struct Input {

@@ -34,9 +34,7 @@ fn build(folder: &Path) -> Result<(), Fault> {
     if !built.status.success() {
         let fault = failed(&words, built.status);
         return Err(match lacks_target(folder) {
-            true => {
-                fault.hint(format!("this Rust cannot build for WebAssembly yet: rustup target add {TARGET}"))
-            }
+            true => fault.hint(format!("where `core` or `std` is not found: rustup target add {TARGET}")),
             false => fault,
         });
     }
@@ -61,7 +59,7 @@ fn module(messages: &[u8]) -> Option<PathBuf> {
     built.last()
 }
 
-/// Whether there is no standard library for the target. What builds one by other means never gets here.
+/// Whether no standard library for the target came with the toolchain.
 fn lacks_target(folder: &Path) -> bool {
     let words = ["rustc", "--print", "target-libdir", "--target", TARGET];
     let asked = output(folder, &words, "").ok().filter(|asked| asked.status.success());
