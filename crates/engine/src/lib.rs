@@ -61,7 +61,7 @@ pub use engine::{BuildError, Checked, Engine, EngineBuilder};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
-pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, plugin_limits};
+pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, Timed, plugin_limits};
 pub use python::PythonLibrary;
 pub use recorder::{FileRecorder, Intent, RecordError, Recorder, Start, refusal_value};
 pub use revocation::GrantWatch;
@@ -72,7 +72,7 @@ pub use ringmail_core::json::IntoValue;
 pub use ringmail_core::policy::Principal;
 pub use ringmail_core::value::Value;
 pub use ringmail_host::{
-    CAPABILITIES, KernelWalls, Metered, Surface, Wall, WorkerCommand, producers, program_digest,
+    CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Wall, WorkerCommand, producers, program_digest,
     serve_as_worker,
 };
 pub use run::RunError;

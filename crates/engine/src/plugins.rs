@@ -15,12 +15,12 @@ use ringmail_core::plugin::{Manifest, Needed, Plugin, PluginPlace, Powers, Setti
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{
     CallFigures, CallLimits, Confined, Granted, Halt, LoadError, MEMORY_BYTES_MAX, MODULE_BYTES_MAX,
-    ModuleCache, NoDesk, Surface, Walls, Workers, surface,
+    ModuleCache, NoDesk, Surface, Walls, WorkerCommand, Workers, surface,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What a plugin's manifest is called.
@@ -190,10 +190,12 @@ impl PluginFolder {
         PluginFolder { manifest: package.manifest, module: package.module, digest, signed: package.signed }
     }
 
-    /// Compiles the component and links it to all it asks for, to be tried without a project.
-    pub fn alone(&self) -> Result<AlonePlugin<'_>, Failure> {
+    /// Compiles the component and links it to all it asks for, to be tried without a project: in this process, or in workers
+    /// that this command starts.
+    pub fn alone(&self, workers: Option<WorkerCommand>) -> Result<AlonePlugin<'_>, Failure> {
         let asks: Vec<&str> = self.manifest.asks.iter().map(|ask| ask.what.capability()).collect();
-        let granted = Granted { capabilities: &asks, ..Granted::default() };
+        let workers = workers.map(Workers::new);
+        let granted = Granted { capabilities: &asks, workers: workers.as_ref(), ..Granted::default() };
         let failed = |message: String| Failure::new(FailureKind::Invalid, message);
         let walls = walls().map_err(failed)?;
         let confined = Confined::load(&walls, &self.module, granted);
@@ -208,6 +210,15 @@ impl PluginFolder {
     }
 }
 
+/// A call that has ended.
+#[derive(Debug)]
+pub struct Timed {
+    pub result: Result<Value, Failure>,
+    pub figures: CallFigures,
+    /// From the call to its answer, without the gates.
+    pub took: Duration,
+}
+
 /// A plugin that stands behind the walls and has nobody to ask.
 #[derive(Debug)]
 pub struct AlonePlugin<'p> {
@@ -218,14 +229,25 @@ pub struct AlonePlugin<'p> {
 impl AlonePlugin<'_> {
     /// Calls it as a link would, within the limits of its manifest. Whatever it asks of the world is denied.
     pub async fn call(&self, args: &Value) -> Result<Value, Failure> {
+        self.timed(args).await.result
+    }
+
+    /// The same, with what it cost.
+    pub async fn timed(&self, args: &Value) -> Timed {
         let manifest = &self.folder.manifest;
-        takes(manifest, args)?;
-        let limits = plugin_limits(manifest.limits);
-        let ended = self.confined.call(&to_string(args), &limits, NoDesk).await;
-        let output = output_of(ended.result, limits.output_bytes_max)?;
-        let checked = manifest.returns.as_ref().map_or(Ok(()), |schema| schema.check(&output));
-        checked.map_err(|wrong| gate::invalid("the output", &wrong))?;
-        Ok(output)
+        if let Err(wrong) = takes(manifest, args) {
+            return Timed { result: Err(wrong), figures: CallFigures::default(), took: Duration::ZERO };
+        }
+        let (input, limits) = (to_string(args), plugin_limits(manifest.limits));
+        let started = Instant::now();
+        let ended = self.confined.call(&input, &limits, NoDesk).await;
+        let took = started.elapsed();
+        let checked = |output: Value| {
+            let checked = manifest.returns.as_ref().map_or(Ok(()), |schema| schema.check(&output));
+            checked.map_err(|wrong| gate::invalid("the output", &wrong)).map(|()| output)
+        };
+        let result = output_of(ended.result, limits.output_bytes_max).and_then(checked);
+        Timed { result, figures: ended.figures, took }
     }
 }
 

@@ -274,11 +274,16 @@ impl Wanted {
 }
 
 /// Workers are this program itself, started again.
+pub(crate) fn worker_command() -> Option<WorkerCommand> {
+    let program = std::env::current_exe().ok()?;
+    Some(WorkerCommand { program, args: vec![crate::WORKER.into()] })
+}
+
 fn with_workers(builder: EngineBuilder) -> EngineBuilder {
-    match std::env::current_exe() {
-        Ok(program) => builder.workers(WorkerCommand { program, args: vec![crate::WORKER.into()] }),
+    match worker_command() {
+        Some(command) => builder.workers(command),
         // A plugin that needs workers says that there are none.
-        Err(_) => builder,
+        None => builder,
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod authoring;
+mod bench;
 mod c_header;
 mod cli;
 mod commands;

@@ -1,5 +1,6 @@
 //! `ringmail plugin`: plugins from their first line on, and what a project lets them do.
 
+mod bench;
 mod build;
 mod diff;
 mod grant;
@@ -57,6 +58,8 @@ enum What {
         #[arg(default_value = ".")]
         folder: PathBuf,
     },
+    /// Measure what its calls cost, behind the walls and with nobody to ask
+    Bench(bench::Args),
     /// Show what a plugin is and asks for, before it is in any project; runs nothing of it
     Inspect {
         /// The folder of its `plugin.toml`, a package, or an installed plugin
@@ -146,6 +149,7 @@ impl Args {
             What::New { folder, lang } => new::run(&folder, &lang),
             What::Build { folder } => build::run(&folder),
             What::Test { folder } => test::run(&folder),
+            What::Bench(args) => bench::run(&args, common),
             What::Inspect { plugin, format } => inspect(&plugin, common, format),
             What::Pack { folder, output } => pack::run(&folder, output),
             What::Keygen { file } => sign::keygen(&file),
@@ -165,14 +169,7 @@ impl Args {
 
 fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault> {
     let path = Path::new(plugin);
-    let read = match (path.is_dir(), path.is_file()) {
-        (true, _) => PluginFolder::read(path, &mut TagTable::default())?,
-        (_, true) => PluginFolder::of(sign::read(path)?.0),
-        _ => {
-            let (place, store) = grant::held(common)?;
-            diff::find(plugin, &place, &store)?
-        }
-    };
+    let read = found(plugin, common)?;
     let surface = read.surface().map_err(|why| Fault::user(format!("`{}`: {why}", read.manifest.module)))?;
     let manifest = &read.manifest;
     if format == Format::Json {
@@ -201,6 +198,19 @@ fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault>
     }
     print(&out)?;
     Ok(Exit::Done)
+}
+
+/// A plugin in a folder, a package, or among those that are installed.
+fn found(plugin: &str, common: &Common) -> Result<PluginFolder, Fault> {
+    let path = Path::new(plugin);
+    match (path.is_dir(), path.is_file()) {
+        (true, _) => Ok(PluginFolder::read(path, &mut TagTable::default())?),
+        (_, true) => Ok(PluginFolder::of(sign::read(path)?.0)),
+        _ => {
+            let (place, store) = grant::held(common)?;
+            diff::find(plugin, &place, &store)
+        }
+    }
 }
 
 fn list(engine: &Engine, format: Format) -> Result<Exit, Fault> {

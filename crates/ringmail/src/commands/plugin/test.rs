@@ -10,21 +10,16 @@ use ringmail_engine::{Failure, PluginFolder};
 use std::path::Path;
 
 /// Where a plugin's tests stand, beside its manifest.
-const TESTS: &str = "plugin.test.json";
+pub(super) const TESTS: &str = "plugin.test.json";
 
 pub(super) fn run(folder: &Path) -> Result<Exit, Fault> {
     let read = PluginFolder::read(folder, &mut TagTable::default())?;
-    let path = folder.join(TESTS);
-    let tests = From::File(&path).read()?;
-    let Some(cases) = tests.as_list() else {
-        return Err(Fault::user(format!("`{}` is not a list", path.display()))
-            .hint("write `[{\"input\": ..., \"output\": ...}, {\"input\": ..., \"error\": \"...\"}]`"));
-    };
-    let alone = read.alone().map_err(|failure| Fault::user(failure.message))?;
+    let cases = cases(folder)?;
+    let alone = read.alone(None).map_err(|failure| Fault::user(failure.message))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::user(format!("there is no runtime: {error}")))?;
     let (mut out, mut wrong) = (String::new(), 0);
-    for case in cases.iter() {
+    for case in &cases {
         let input = case.get("input").cloned().unwrap_or_default();
         let ended = runtime.block_on(alone.call(&input));
         let input = to_string(&input);
@@ -41,6 +36,17 @@ pub(super) fn run(folder: &Path) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     Err(Fault::user(format!("{wrong} of {} tests fail", cases.len())))
+}
+
+/// The cases beside a plugin's manifest.
+pub(super) fn cases(folder: &Path) -> Result<Vec<Value>, Fault> {
+    let path = folder.join(TESTS);
+    let tests = From::File(&path).read()?;
+    let Some(cases) = tests.as_list() else {
+        return Err(Fault::user(format!("`{}` is not a list", path.display()))
+            .hint("write `[{\"input\": ..., \"output\": ...}, {\"input\": ..., \"error\": \"...\"}]`"));
+    };
+    Ok(cases.iter().cloned().collect())
 }
 
 /// What a call brought instead of what its test says.
