@@ -16,6 +16,8 @@ pub(super) static DETECTOR: Detector = Detector {
 
 /// Shorter tokens are words.
 const TOKEN_MIN: usize = 20;
+/// Words of the language are base64 as well.
+const PAIR_MIN: usize = 8;
 
 fn at(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
@@ -33,10 +35,11 @@ fn at(text: &str, at: usize) -> Option<Range<usize>> {
     let end = run(bytes, start, usize::MAX, letters);
     let token = slice(bytes, start..end);
     let holds = if basic {
-        base64(token).is_some_and(|pair| {
-            let plain = pair.iter().all(|byte| !byte.is_ascii_control());
-            plain && pair.iter().position(|byte| *byte == b':').is_some_and(|colon| colon + 1 < pair.len())
-        })
+        token.len() >= PAIR_MIN
+            && base64(token).and_then(|pair| String::from_utf8(pair).ok()).is_some_and(|pair| {
+                !pair.contains(char::is_control)
+                    && pair.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+            })
     } else {
         let has = |test: fn(&u8) -> bool| token.iter().any(test);
         token.len() >= TOKEN_MIN && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)

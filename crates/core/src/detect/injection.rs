@@ -28,6 +28,8 @@ const VERBS: &[(&[u8], usize)] = &[
 ];
 /// How far after the verb its object may stand.
 const BYTES_MAX: usize = 96;
+/// Words from whose instructions to the word itself.
+const WORDS_MAX: usize = 3;
 /// Whose instructions, and of when.
 const WHOSE: &[&str] = &[
     "previous",
@@ -75,16 +77,17 @@ fn at(text: &str, at: usize) -> Option<Range<usize>> {
         (starts_in_any_case(bytes, start, verb) && alone).then_some(start..end)
     })?;
     let rest = slice(bytes, verb.end..bytes.len().min(verb.end + BYTES_MAX));
-    let (mut whose, mut end) = (false, verb.end);
-    for word in rest.split_inclusive(|byte| !byte.is_ascii_alphanumeric()) {
+    let (mut since, mut end) = (WORDS_MAX, verb.end);
+    for word in rest.split_inclusive(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_')) {
         end += word.len();
         let (letters, sign) = match word.split_last() {
-            Some((last, letters)) if !last.is_ascii_alphanumeric() => (letters, *last),
+            Some((last, letters)) if !(last.is_ascii_alphanumeric() || *last == b'_') => (letters, *last),
             _ => (word, 0),
         };
+        since += usize::from(!letters.is_empty());
         if named(WHOSE, letters) {
-            whose = true;
-        } else if whose && named(WHAT, letters) {
+            since = 0;
+        } else if since < WORDS_MAX && named(WHAT, letters) {
             return Some(verb.start..end - usize::from(sign != 0));
         }
         // The object stands in the same sentence.

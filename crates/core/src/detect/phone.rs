@@ -1,7 +1,7 @@
 //! Telephone numbers with their country (`+44 20 7946 0958`), and North American ones with the area in brackets.
 //! Anything looser would find order numbers and dates.
 
-use super::bytes::{before, byte, slice};
+use super::bytes::{before, byte, run, slice};
 use super::{Detector, Gives};
 use std::ops::Range;
 
@@ -53,6 +53,12 @@ fn international(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         place += 1;
     }
     let end = end?;
+    // A year of many digits has its sign, and a month after it.
+    let year = run(bytes, at + 1, BYTES_MAX, |byte| byte.is_ascii_digit());
+    let month = run(bytes, year + 1, BYTES_MAX, |byte| byte.is_ascii_digit());
+    if year - at > 4 && byte(bytes, year) == b'-' && month - year == 3 {
+        return None;
+    }
     // A single point is that of a fraction.
     let signs = slice(bytes, at + 1..end).iter().filter(|byte| !byte.is_ascii_digit());
     (!signs.eq([&b'.'])).then_some(at..end)
