@@ -144,6 +144,11 @@ pub const PLUGIN_KEYS: &[Key] = &[
         "`process` runs its instances in worker processes that can only compute; default `instance`",
     ),
     Key::new("limits", Form::Table(USE_KEYS), "what one call may use at most"),
+    Key::new(
+        "dumps",
+        Form::Int { min: 0, max: 100 },
+        "core dumps that its crashes leave in the data folder, with all it had in memory; then no more; default 0",
+    ),
     Key::new("quota", Form::Table(QUOTA_KEYS), "what all its calls together may use within a time"),
 ];
 
@@ -312,6 +317,8 @@ pub struct Setting {
     pub isolated: bool,
     pub limits: Use,
     pub quota: Quota,
+    /// How many of its crashes leave a dump.
+    pub dumps_max: u64,
     pub span: Span,
     /// The table as it was written, places forgotten.
     pub written: Value,
@@ -499,7 +506,7 @@ fn size(node: Option<&Node>, key: &str) -> Option<u64> {
     node?.get(key).and_then(Node::text).and_then(|text| size_bytes(text).ok())
 }
 
-fn int(node: Option<&Node>, key: &str) -> Option<u64> {
+pub(crate) fn int(node: Option<&Node>, key: &str) -> Option<u64> {
     match node?.get(key)?.data {
         Data::Int(int) => u64::try_from(int).ok(),
         _ => None,

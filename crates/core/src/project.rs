@@ -15,7 +15,7 @@ use crate::grant::{
 };
 use crate::label::{TagTable, Tags, secret_tag};
 use crate::package::{PUBLISHER_KEYS, Publishers};
-use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, keeps, power_of, quota, usage};
+use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
 use crate::policy::Principal;
 use crate::python::{LibrarySetting, PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
@@ -501,6 +501,7 @@ impl Loader<'_> {
                 isolated: text("isolation") == "process",
                 limits: usage(item.get("limits")),
                 quota: quota(item.get("quota")),
+                dumps_max: int(Some(item), "dumps").unwrap_or(0),
                 span: key.span,
                 written: item.to_value(),
             });

@@ -40,6 +40,10 @@ pub enum Stage {
         failure: Str,
         attempt: u32,
     },
+    /// What a plugin was when it crashed lies in this file, for the operator.
+    Dumped {
+        file: Str,
+    },
     /// A failed call will be tried again after a pause.
     Retrying {
         pause_ms: u64,
@@ -94,6 +98,7 @@ impl Stage {
             Stage::Released => "released",
             Stage::Reused => "reused",
             Stage::Failed { .. } => "failed",
+            Stage::Dumped { .. } => "dumped",
             Stage::Retrying { .. } => "retrying",
             Stage::FellBack => "fell-back",
             Stage::Skipped(_) => "skipped",

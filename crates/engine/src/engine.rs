@@ -658,14 +658,14 @@ impl EngineBuilder {
         let workers = self.workers.map(Workers::new);
         let (plugins, python) = match &self.project {
             Some((source, _)) => {
-                let means = Means { cache: cache.as_ref(), workers: workers.as_ref() };
                 let data = folder.join(&project.data);
+                let (cache, workers) = (cache.as_ref(), workers.as_ref());
+                let means = Means { cache, workers, secrets: &secrets, data: &data };
                 let lock = read_lock(&folder)?;
                 let publishers = &project.publishers;
                 let origins = Origins { root: &folder, data: &data, lock, publishers };
                 let plugins =
                     Plugins::open(&project.plugins, source, &origins, means, &mut tags, &mut grants);
-                let cache = cache.as_ref();
                 let python =
                     project.python.map(|setting| Interpreter::open(&setting, source, &folder, cache));
                 both(plugins, python.transpose())?

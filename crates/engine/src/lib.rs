@@ -27,6 +27,7 @@ mod clock;
 mod commands;
 mod ctx;
 mod desk;
+mod dumps;
 mod egress;
 mod ends;
 mod engine;

@@ -2,8 +2,10 @@
 //! here. Whatever is wrong with one stops the engine: a plugin that is not what was reviewed is not left out quietly.
 
 use crate::circuit::Circuit;
+use crate::dumps::{DumpFolder, dumps_of};
 use crate::packages::{ARCHIVES, read_bounded};
 use crate::quota::Window;
+use crate::secrets::Secrets;
 use ringmail_core::doc::{Problems, Source, toml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate;
@@ -41,6 +43,10 @@ pub(crate) struct Plugins {
 pub(crate) struct Means<'m> {
     pub(crate) cache: Option<&'m ModuleCache>,
     pub(crate) workers: Option<&'m Arc<Workers>>,
+    /// What must not be in a core dump.
+    pub(crate) secrets: &'m Secrets,
+    /// Where the project keeps what it makes.
+    pub(crate) data: &'m Path,
 }
 
 /// A plugin that can be called.
@@ -56,6 +62,8 @@ pub(crate) struct Guest {
     figures: Mutex<PluginFigures>,
     pub(crate) quota: Window,
     pub(crate) circuit: Circuit,
+    /// Where its crashes leave what it was.
+    pub(crate) dumps: Option<Arc<DumpFolder>>,
 }
 
 /// What the calls of one plugin came to since the engine was built.
@@ -116,6 +124,7 @@ impl Guest {
             figures: Mutex::default(),
             quota: Window::default(),
             circuit: Circuit::default(),
+            dumps: None,
         }
     }
 
@@ -421,12 +430,23 @@ impl Plugins {
             let help = "give the engine a command that starts workers";
             return problems.add_help(project, setting.span, message, help);
         }
+        if setting.isolated && setting.dumps_max > 0 {
+            let message = format!("`{name}` is to leave core dumps, and none comes out of a worker process");
+            let help = "take out `dumps`, or `isolation` until it is found why it crashes";
+            return problems.add_help(project, setting.span, message, help);
+        }
+        let dumps = (setting.dumps_max > 0).then(|| dumps_of(name, means.secrets));
         let workers = means.workers.filter(|_| setting.isolated);
         let env = powers.env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let env: Vec<(String, String)> = env.collect();
         let loaded = walls().and_then(|walls| {
-            let granted =
-                Granted { capabilities: &powers.capabilities, env: &env, cache: means.cache, workers };
+            let granted = Granted {
+                capabilities: &powers.capabilities,
+                env: &env,
+                cache: means.cache,
+                workers,
+                dumps: dumps.as_ref(),
+            };
             Confined::load(&walls, &read.module, granted).map_err(|error| said(name, &error))
         });
         match loaded {
@@ -446,6 +466,7 @@ impl Plugins {
                 let guest = Guest {
                     written: setting.written.clone(),
                     signed: read.signed,
+                    dumps: dumps.is_some().then(|| DumpFolder::new(means.data, name, setting.dumps_max)),
                     ..Guest::new(confined, limits)
                 };
                 self.guests.insert(name.clone(), guest);

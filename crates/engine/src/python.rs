@@ -142,7 +142,7 @@ fn confine(setting: &PythonSetting, folder: &Path, cache: Option<&ModuleCache>) 
     let mut capabilities = vec!["tool", "env"];
     capabilities.extend(setting.clock.then_some("clock"));
     capabilities.extend(setting.random.then_some("random"));
-    let granted = Granted { capabilities: &capabilities, env: &[], cache, workers: None };
+    let granted = Granted { capabilities: &capabilities, env: &[], cache, ..Granted::default() };
     Confined::load(&walls()?, &module, granted)
         .map_err(|error| format!("the Python interpreter cannot be loaded: {error}"))
 }

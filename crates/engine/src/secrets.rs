@@ -63,6 +63,10 @@ impl Secrets {
         self.0.insert(name, Zeroizing::new(value));
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|value| value.as_str())
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str())
     }

@@ -67,13 +67,15 @@ pub struct Ended {
     /// What it printed.
     pub printed: String,
     pub figures: CallFigures,
+    /// What it was when it crashed, if it was to leave that.
+    pub dump: Option<Vec<u8>>,
 }
 
 impl Ended {
     /// It did not even begin.
     fn before(halt: Halt, queued: Duration) -> Ended {
         let figures = CallFigures { queued, ..CallFigures::default() };
-        Ended { result: Err(halt), printed: String::new(), figures }
+        Ended { result: Err(halt), printed: String::new(), figures, dump: None }
     }
 }
 
@@ -90,9 +92,14 @@ pub(crate) struct State {
     pub(crate) wasi: Option<Box<Wasi>>,
     /// Why it was stopped, where the host knows better than the trap says.
     halt: Option<Halt>,
+    dump: Option<Vec<u8>>,
 }
 
 impl State {
+    pub(crate) fn memory_bytes_peak(&self) -> usize {
+        self.meter.peak_bytes()
+    }
+
     /// Counts a piece of the output before anybody looks at it.
     pub(crate) fn emits(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.emitted = self.emitted.saturating_add(bytes);
@@ -144,6 +151,7 @@ impl Confined {
             output_bytes_max: limits.output_bytes_max,
             wasi: self.wasi.as_ref().map(|given| Box::new(Wasi::new(given))),
             halt: None,
+            dump: None,
         };
         let (called, party) = (Instant::now(), desk.party());
         // The slot outlives the store: what is given back must be free.
@@ -172,6 +180,7 @@ impl Confined {
             Err(_) => Err(Halt::Time(limits.time_max)),
         };
         let left = store.get_fuel().unwrap_or(0);
+        let dump = store.data_mut().dump.take();
         let state = store.data();
         let figures = CallFigures {
             fuel: limits.fuel_max.saturating_sub(left),
@@ -182,7 +191,7 @@ impl Confined {
         };
         let printed = state.wasi.as_ref().map_or_else(String::new, |wasi| wasi.printed());
         drop((store, slot));
-        Ended { result, printed, figures }
+        Ended { result, printed, figures, dump }
     }
 
     async fn run(
@@ -208,7 +217,10 @@ impl Confined {
         });
         match self.enter(store, input, limits).await {
             Ok(result) => result,
-            Err(error) => Err(halt(store, limits, &error)),
+            Err(error) => {
+                store.data_mut().dump = self.dump(store, &error);
+                Err(halt(store, limits, &error))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod call;
 mod capability;
 mod child;
 mod core_module;
+mod dump;
 mod limits;
 mod load;
 mod meter;
@@ -26,6 +27,7 @@ pub use child::{
     ChildLines, ChildNet, ChildSpec, ChildStatus, KernelWalls, Wall, WorkerWalls, confine_this_process,
     program_digest, run_child,
 };
+pub use dump::{DUMP_BYTES_MAX, Dumps};
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
 pub use meter::{Metered, is_metered};

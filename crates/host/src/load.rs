@@ -4,6 +4,7 @@ use crate::cache::ModuleCache;
 use crate::call::State;
 use crate::capability::{CAPABILITIES, Capability, FREE};
 use crate::core_module::as_component;
+use crate::dump::Dumps;
 use crate::walls::Walls;
 use crate::wasi::{self, Given};
 use crate::worker::{Isolated, Workers};
@@ -56,6 +57,8 @@ pub struct Confined {
     pub(crate) wasi: Option<Given>,
     /// Where its calls go, if not into this process.
     pub(crate) isolated: Option<Isolated>,
+    /// Whether its crashes leave something.
+    pub(crate) dumps: Option<Dumps>,
 }
 
 /// What a guest is linked to.
@@ -68,6 +71,8 @@ pub struct Granted<'g> {
     pub cache: Option<&'g ModuleCache>,
     /// The workers its calls go to; without any they stay in this process.
     pub workers: Option<&'g Arc<Workers>>,
+    /// That its crashes leave dumps. Those of workers leave none: what must not be in one is nothing that a worker knows.
+    pub dumps: Option<&'g Dumps>,
 }
 
 impl std::fmt::Debug for Confined {
@@ -136,7 +141,14 @@ impl Confined {
         let pre = linker.instantiate_pre(component);
         let pre = pre.map_err(|error| LoadError::Link(format!("{error:#}")))?;
         let given = Given { env: granted.env.to_vec(), clock: has("clock"), random: has("random") };
-        Ok(Confined { walls: walls.clone(), pre, export, wasi: wasi.then_some(given), isolated: None })
+        Ok(Confined {
+            walls: walls.clone(),
+            pre,
+            export,
+            wasi: wasi.then_some(given),
+            isolated: None,
+            dumps: granted.dumps.cloned(),
+        })
     }
 }
 

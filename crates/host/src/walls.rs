@@ -102,6 +102,8 @@ fn config(calls_max: u32) -> Config {
         .concurrency_support(false)
         .consume_fuel(true)
         .epoch_interruption(true)
+        // What is noted at a trap; memory is looked at only where a plugin is to leave a dump.
+        .coredump_on_trap(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .async_stack_size(FIBER_BYTES)
         .cranelift_opt_level(OptLevel::Speed)

@@ -4,6 +4,7 @@
 use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::desk::{Behind, GuestDesk, Told, asks};
+use crate::dumps::DumpFolder;
 use crate::plugins::{Guest, output_of, takes};
 use crate::run::Way;
 use ringmail_core::chain::{Detail, Link};
@@ -14,6 +15,7 @@ use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::label::{Label, Labels, Tags};
 use ringmail_core::refusal::Refusal;
+use ringmail_core::trail::Stage;
 use ringmail_core::value::Str;
 use ringmail_host::{CallFigures, Halt};
 use std::sync::Arc;
@@ -79,6 +81,9 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     };
     printer.print(&ended.printed).await;
     probe.leave(ended.result.as_ref().err().is_some_and(is_crash));
+    if let (Some(dump), Some(folder)) = (ended.dump, &guest.dumps) {
+        leave(&way, &link.full, folder.clone(), dump).await;
+    }
     let result = output_of(ended.result, limits.output_bytes_max);
     guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
     match result {
@@ -87,6 +92,15 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             Ok(Unchecked::told(value, all))
         }
         Err(failure) => Err(failure.labelled(told.all()).into()),
+    }
+}
+
+/// Keeps what a guest was when it crashed. That it cannot be kept changes nothing of the call.
+async fn leave(way: &Way, link: &Str, folder: Arc<DumpFolder>, dump: Vec<u8>) {
+    let run = way.shared.id.clone();
+    let kept = tokio::task::spawn_blocking(move || folder.keep(&run, &dump)).await;
+    if let Ok(Ok(Some(path))) = kept {
+        way.shared.record(link, Stage::Dumped { file: path.display().to_string().into() });
     }
 }
 

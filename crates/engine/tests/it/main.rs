@@ -17,6 +17,7 @@ mod chains;
 mod commands;
 mod copies;
 mod detectors;
+mod dumps;
 mod files;
 mod flows;
 #[path = "../../../host/tests/it/guest.rs"]

@@ -240,6 +240,7 @@ impl Isolated {
             result: Err(halt),
             printed: String::new(),
             figures: CallFigures { queued, ..CallFigures::default() },
+            dump: None,
         };
         let Ok(Ok(_slot)) = timeout_at(deadline, self.workers.slots.acquire()).await else {
             return before(Halt::Time(limits.time_max), called.elapsed());
@@ -357,7 +358,7 @@ impl Isolated {
 }
 
 fn ended_within(ended: Ended, limits: &CallLimits, emitted: usize) -> Result<Ended, Lost> {
-    let Ended { result, printed, figures } = ended;
+    let Ended { result, printed, figures, dump } = ended;
     let text = match &result {
         Ok(text) | Err(Halt::Failed(text)) => text.len(),
         _ => 0,
@@ -370,7 +371,7 @@ fn ended_within(ended: Ended, limits: &CallLimits, emitted: usize) -> Result<End
         Halt::Large(why) => Halt::Large(shortened(why)),
         other => other,
     });
-    Ok(Ended { result, printed, figures })
+    Ok(Ended { result, printed, figures, dump })
 }
 
 impl Busy {

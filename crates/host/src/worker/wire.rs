@@ -227,7 +227,7 @@ impl FromWorker {
             FromWorker::Now => Writer::new(5),
             FromWorker::Random(count) => Writer::new(6).number((*count).into()),
             FromWorker::Tools => Writer::new(7),
-            FromWorker::Ended(Ended { result, printed, figures }) => {
+            FromWorker::Ended(Ended { result, printed, figures, dump: _ }) => {
                 let out = Writer::new(8).text(printed);
                 let out = out.number(figures.fuel).number(figures.memory_bytes_peak as u64);
                 let out = out.number(u64::try_from(figures.cpu.as_micros()).unwrap_or(u64::MAX));
@@ -287,7 +287,7 @@ impl FromWorker {
                     10 => Err(Halt::Large(from.text()?)),
                     _ => return None,
                 };
-                FromWorker::Ended(Ended { result, printed, figures })
+                FromWorker::Ended(Ended { result, printed, figures, dump: None })
             }
             _ => return None,
         };
@@ -333,7 +333,7 @@ mod tests {
     fn attack_12_no_frame_of_a_worker_is_believed() {
         let limits = CallLimits::default();
         let figures = CallFigures { fuel: u64::MAX, memory_bytes_peak: usize::MAX, ..CallFigures::default() };
-        let ended = Ended { result: Ok("1".into()), printed: String::new(), figures };
+        let ended = Ended { result: Ok("1".into()), printed: String::new(), figures, dump: None };
         let asks = FromWorker::Ask { capability: "net".into(), tool: None, args: "{}".into() };
         for said in [FromWorker::Ended(ended), asks, FromWorker::Random(9), FromWorker::Unfit("x".into())] {
             let whole = said.to_frame().unwrap();

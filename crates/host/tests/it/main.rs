@@ -14,6 +14,7 @@ mod child;
 mod child_lasts;
 mod child_world;
 mod desk;
+mod dumps;
 mod examples;
 mod guest;
 mod loading;

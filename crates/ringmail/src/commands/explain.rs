@@ -126,6 +126,7 @@ fn tree(record: &Record) -> Tree {
             "retrying" => Some("tried again".to_string()),
             "skipped" => text(line, "why").map(String::from),
             "took" => text(line, "target").map(|to| format!("-> {}", to.rsplit('.').next().unwrap_or(to))),
+            "dumped" => text(line, "file").map(|file| format!("core dump in {file}")),
             "middleware-failed" => text(line, "middleware").map(|name| format!("middleware: {name}")),
             _ => None,
         };

@@ -11,6 +11,7 @@ use anyhow::Context;
 use ringmail_engine::core::chain::Plan;
 use ringmail_engine::core::doc::Problem;
 use ringmail_engine::core::json::to_string;
+use ringmail_engine::core::trail::Stage;
 use ringmail_engine::core::value::Value;
 use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, RunError};
 use std::path::PathBuf;
@@ -213,7 +214,12 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
         RunError::Refused(refusal) => Fault::refused(refusal.clone(), origins(refusal, ended.checked))
             .hint(format!("the whole run: ringmail explain {}", ended.report.run)),
         RunError::Failed { link, failure } => {
-            let help = format!("the whole run: ringmail explain {}", ended.report.run);
+            let mut help = format!("the whole run: ringmail explain {}", ended.report.run);
+            for event in &ended.report.trail {
+                if let Stage::Dumped { file } = &event.stage {
+                    help.push_str(&format!("\nwhat `{}` was when it crashed: {file}", event.link));
+                }
+            }
             Fault::problem(failure::problem(ended.checked, link, &failure.to_string(), Some(help)))
         }
         RunError::Input(failure) => Fault::problem(Problem {

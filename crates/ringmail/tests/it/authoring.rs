@@ -1,5 +1,6 @@
 //! A plugin from its first line on, with the real toolchain of its language.
 
+use crate::escape::{contained, manifest};
 use crate::setup::{Ended, Place};
 use crate::toolchains;
 
@@ -135,12 +136,15 @@ fn attack_09_11_12_15_a_guest_of_a_real_toolchain_is_contained() {
     place.run(&["plugin", "new", "hostile"]);
     place.write("hostile/plugin.js", HOSTILE);
     place.write("hostile/plugin.test.json", HOSTILE_TESTS);
-    let limits = "[limits]\nmemory = \"32MiB\"\ntime = \"500ms\"\noutput = \"1MiB\"\n";
-    place.write(
-        "hostile/plugin.toml",
-        &format!("plugin = \"hostile\"\nversion = \"1.0.0\"\ndescription = \"attacks\"\n{limits}"),
-    );
+    manifest(&place);
     build(&place, "hostile");
     let test = place.run(&["plugin", "test", "hostile"]);
     assert_eq!(test.code, 0, "{}", test.shown());
+    let cases: [(&str, &[&str]); 4] = [
+        ("loop", &["failed: timeout: it ran longer than"]),
+        ("grow", &["33554432 bytes of memory"]),
+        ("deep", &["its stack overflowed"]),
+        ("state", &["1\n"]),
+    ];
+    contained(&place, &cases);
 }

@@ -17,12 +17,15 @@ mod commands;
 mod demo;
 mod detectors;
 mod documents;
+mod dumps;
+mod escape;
 mod example_plugins;
 mod examples;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod keys;
 mod packages;
+mod powers;
 mod python;
 mod registries;
 mod selftest;

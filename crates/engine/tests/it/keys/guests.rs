@@ -8,6 +8,7 @@ pub type Does = (&'static str, &'static str);
 
 pub const ECHO: Does = ("", "(call $ok (local.get $p) (local.get $n))");
 pub const LOOPS: Does = ("", "(loop $l (br $l)) (unreachable)");
+pub const TRAPS: Does = ("", "(unreachable)");
 pub const GROWS: Does = ("", "(drop (memory.grow (i32.const 100))) (call $ok (local.get $p) (local.get $n))");
 /// Answers with two thousand bytes of nothing.
 pub const LONG: Does = (

@@ -153,7 +153,8 @@ impl Case {
         }
         let lines: Vec<String> =
             log.0.lock().unwrap().iter().map(|line| format!("{}: {}", line.link, line.message)).collect();
-        format!("{seen}log {lines:?}\nasked {:?}", stage.server.requests())
+        let dumps = std::fs::read_dir(folder.join(".ringmail/dumps")).map_or(0, Iterator::count);
+        format!("{seen}dumps {dumps}\nlog {lines:?}\nasked {:?}", stage.server.requests())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Keys of `[plugin.NAME]` in `ringmail.toml`.
 
 use super::guests::{
-    CALLS, DRAWS, ECHO, GETS, GROWS, KEEPER, LATE, LOGS, LONG, LOOPS, POSTS, READS, SETTING, TELLS, WRITES,
+    CALLS, DRAWS, ECHO, GETS, GROWS, KEEPER, LATE, LOGS, LONG, LOOPS, POSTS, READS, SETTING, TELLS, TRAPS,
+    WRITES,
 };
 use super::{CASE, Case, VOUCH};
 
@@ -362,4 +363,5 @@ pub(super) const CASES: &[Case] = &[
         ends: ["log [\"t.p.log: 12345\"]", "as much as `quota.logged` lets it"],
         ..CASE
     },
+    Case { guest: Some(TRAPS), grants: "dumps = <<1||0>>", ends: ["dumps 1\n", "dumps 0\n"], ..CASE },
 ];

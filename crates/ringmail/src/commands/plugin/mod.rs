@@ -256,7 +256,7 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     let mut out = head(&plugin.manifest);
     out.push_str(&format!("  {:<10} {}\n", "digest", plugin.digest));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
-    out.push_str(&asks(&plugin.manifest, |asked| Some(has(plugin, asked))));
+    out.push_str(&asks(&plugin.manifest, |asked| Some(has(engine, plugin, asked))));
     out.push_str(&needs(&plugin.manifest));
     out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
     for grant in grants(engine, name) {
@@ -313,9 +313,13 @@ fn asks(manifest: &Manifest, has: impl Fn(&Asked) -> Option<bool>) -> String {
     manifest.asks.iter().map(line).collect()
 }
 
-fn has(plugin: &Plugin, asked: &Asked) -> bool {
+fn has(engine: &Engine, plugin: &Plugin, asked: &Asked) -> bool {
     let powers = &plugin.powers;
     match asked {
+        Asked::Net(..) | Asked::Fs(..) => {
+            let to = power_of(&plugin.manifest.name).into();
+            engine.authority().grants.effective(&to).gives(asked)
+        }
         Asked::Secret(name) => powers.secrets.contains(name),
         Asked::Env(name) => powers.env.iter().any(|(known, _)| known == name),
         Asked::Tool(name) => powers.tools.contains(name),
@@ -425,6 +429,8 @@ fn described(engine: &Engine, plugin: &Plugin) -> Vec<(&'static str, Value)> {
     let granted: Vec<String> =
         grants(engine, &plugin.manifest.name).iter().flat_map(|grant| granted(grant, plugin)).collect();
     let mut members = about(&plugin.manifest, &plugin.digest);
+    let asks = plugin.manifest.asks.iter();
+    members.push(("has", Value::list(asks.map(|ask| Value::Bool(has(engine, plugin, &ask.what))))));
     members.push(("granted", texts(&granted)));
     members.push(("may", Value::list(plugin.powers.capabilities.iter().map(|name| Value::from(*name)))));
     members
