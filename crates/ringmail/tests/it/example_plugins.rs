@@ -7,10 +7,12 @@ use ringmail_engine::core::python::interpreter_digest;
 use std::path::Path;
 
 const MODULE: &str = "plugin.wasm";
+/// Compiled modules, and the key that vouches for them.
+const COMPILED: &[&str] = &[".ringmail/host.key", ".ringmail/modules"];
 
 /// Makes the plugins of an example, and lets the project have them.
 pub fn build(folder: &Path, page: &str, place: &Place) {
-    let builds = steps(page, "build");
+    let builds = steps(page, "plugin build");
     if builds.is_empty() {
         return;
     }
@@ -22,28 +24,29 @@ pub fn build(folder: &Path, page: &str, place: &Place) {
     let made_of = interpreter_digest(&texts(fresh.path()));
     if std::fs::read_to_string(&note).ok().as_deref() != Some(&*made_of) {
         let _old = std::fs::remove_dir_all(&made);
-        for args in builds.iter().chain(&steps(page, "test")).chain(&steps(page, "grant")) {
+        for args in builds.iter().chain(&steps(page, "plugin test")).chain(&steps(page, "plugin grant")) {
             run(&fresh, args);
         }
-        // What is compiled now need not be compiled again.
-        run(&fresh, &["check".into()]);
+        // What is compiled now, whatever else comes of it, need not be compiled again.
+        let first = steps(page, "run").swap_remove(0);
+        fresh.run(&first.iter().map(String::as_str).collect::<Vec<&str>>());
         for args in &builds {
             hand_over(fresh.path(), &made, &Path::new(args.last().unwrap()).join(MODULE));
         }
-        hand_over(fresh.path(), &made, Path::new(".ringmail"));
+        COMPILED.iter().for_each(|name| hand_over(fresh.path(), &made, Path::new(name)));
         std::fs::write(&note, &*made_of).unwrap();
     }
     for args in &builds {
         hand_over(&made, place.path(), &Path::new(args.last().unwrap()).join(MODULE));
     }
-    hand_over(&made, place.path(), Path::new(".ringmail"));
-    steps(page, "grant").iter().for_each(|args| run(place, args));
+    COMPILED.iter().for_each(|name| hand_over(&made, place.path(), Path::new(name)));
+    steps(page, "plugin grant").iter().for_each(|args| run(place, args));
 }
 
-/// The commands about plugins that a page lists.
+/// The commands of this kind that a page lists.
 fn steps(page: &str, what: &str) -> Vec<Vec<String>> {
     let lines = page.lines().filter_map(|line| line.strip_prefix("    ringmail "));
-    lines.filter(|line| line.starts_with(&format!("plugin {what} "))).map(words).collect()
+    lines.filter(|line| line.starts_with(&format!("{what} "))).map(words).collect()
 }
 
 /// Words of a command, as a shell parts them.
