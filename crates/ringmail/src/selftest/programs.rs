@@ -11,7 +11,7 @@ macro_rules! program {
             chain: concat!(
                 "links:\n  p:\n    kind: python\n    with: '${input}'\n    tools: ",
                 $tools,
-                "\n    limits: {time: 500ms, memory: 48MiB}\n    code: |\n      ",
+                "\n    limits: {time: 2s, memory: 48MiB}\n    code: |\n      ",
                 $code,
                 "\noutput: ${p}\n"
             ),
