@@ -82,6 +82,10 @@ fn a_python_plugin_builds_and_passes_as_its_template_is() {
 fn a_rust_plugin_builds_and_passes_as_its_template_is() {
     let place = Place::empty();
     authored(&place, "greeter", "rust");
+    // What does not fit into its arena comes from the usual allocator.
+    place.write("long.json", &format!("{{\"name\": \"{}\"}}", "long ".repeat(100_000)));
+    let long = place.run(&["plugin", "bench", "greeter", "--count", "1", "--input-file", "long.json"]);
+    assert!(long.code == 0 && !long.out.contains("failed"), "{}", long.shown());
     // A core module imports what is used of its world, and this one uses nothing.
     let inspect = place.run(&["plugin", "inspect", "greeter"]);
     assert!(inspect.out.contains("imports    nothing"), "{}", inspect.shown());

@@ -1,5 +1,7 @@
 //! Takes JSON and gives JSON. An `Err` is why the link fails.
 
+mod arena;
+
 use serde::{Deserialize, Serialize};
 
 wit_bindgen::generate!({ path: "wit", world: "guest", generate_all });

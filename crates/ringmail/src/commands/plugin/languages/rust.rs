@@ -18,6 +18,7 @@ pub(super) const LANGUAGE: Language = Language {
         &[
             ("Cargo.toml", include_str!("../../../templates/rust/cargo.toml")),
             ("src/lib.rs", include_str!("../../../templates/rust/lib.rs")),
+            ("src/arena.rs", include_str!("../../../templates/rust/arena.rs")),
             (".gitignore", include_str!("../../../templates/rust/gitignore")),
         ],
         WIT,
