@@ -97,7 +97,7 @@ impl Script {
         let limits = &CallLimits { time_max: limits.time_max.min(TIME_MAX), ..*limits };
         let started = Instant::now();
         let gone = Gone(Arc::default());
-        let watch = |time_max| Watch::new(started, time_max, limits, gone.0.clone());
+        let watch = |time_max| Watch::new(started + time_max, limits, gone.0.clone());
         if !self.long.load(Ordering::Relaxed) {
             let ended = self.run(input, limits, watch(limits.time_max.min(INLINE_MAX)));
             let slow = matches!(&ended.result, Err(halted) if matches!(halted.halt, Halt::Time(_)));

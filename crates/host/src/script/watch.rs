@@ -5,10 +5,10 @@ use crate::call::CallFigures;
 use crate::limits::CallLimits;
 use crate::meter::held_bytes;
 use crate::ticks::{Clock, Counted};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why a script was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,40 @@ pub(super) struct Watch {
     steps_max: u64,
     memory_bytes_max: isize,
     gone: Arc<AtomicBool>,
-    /// What the thread held when the run began.
+}
+
+/// What each step of the run on this thread is held against.
+struct Bounds {
+    /// What the thread may hold at most, and has held; counted as the allocator counts.
+    held_max: Cell<isize>,
+    held_peak: Cell<isize>,
+    steps_max: Cell<u64>,
+    steps: Cell<u64>,
+    /// The tick at which the clock was asked. No tick is ever the last one.
+    tick: Cell<u64>,
+}
+
+struct Watched {
+    watch: Watch,
     held_before: isize,
-    memory_bytes_peak: isize,
-    steps: u64,
-    tick: u64,
     stop: Option<Stop>,
-    _counted: Option<Counted>,
+    counted: Option<Counted>,
 }
 
 thread_local! {
-    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    static BOUNDS: Bounds = const {
+        Bounds {
+            held_max: Cell::new(isize::MIN),
+            held_peak: Cell::new(isize::MIN),
+            steps_max: Cell::new(0),
+            steps: Cell::new(0),
+            tick: Cell::new(NO_TICK),
+        }
+    };
+    static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
 }
 
+const NO_TICK: u64 = u64::MAX;
 static TICKS: AtomicU64 = AtomicU64::new(0);
 
 fn clock() -> Option<&'static Clock> {
@@ -49,55 +70,46 @@ fn clock() -> Option<&'static Clock> {
 }
 
 impl Watch {
-    pub(super) fn new(
-        started: Instant,
-        time_max: Duration,
-        limits: &CallLimits,
-        gone: Arc<AtomicBool>,
-    ) -> Watch {
-        Watch {
-            deadline: started + time_max,
-            steps_max: limits.fuel_max,
-            memory_bytes_max: isize::try_from(limits.memory_bytes_max).unwrap_or(isize::MAX),
-            gone,
-            held_before: 0,
-            memory_bytes_peak: 0,
-            steps: 0,
-            tick: 0,
-            stop: None,
-            _counted: None,
-        }
+    pub(super) fn new(deadline: Instant, limits: &CallLimits, gone: Arc<AtomicBool>) -> Watch {
+        let memory_bytes_max = isize::try_from(limits.memory_bytes_max).unwrap_or(isize::MAX);
+        Watch { deadline, steps_max: limits.fuel_max, memory_bytes_max, gone }
     }
 
     /// From here on this thread's steps are this run's.
-    pub(super) fn start(mut self) -> Running {
-        self._counted = clock().map(Clock::count);
-        self.tick = TICKS.load(Ordering::Relaxed);
-        self.held_before = held_bytes();
-        WATCH.with_borrow_mut(|watch| *watch = Some(self));
+    pub(super) fn start(self) -> Running {
+        let counted = clock().map(Clock::count);
+        let held_before = held_bytes();
+        BOUNDS.with(|bounds| {
+            bounds.held_max.set(held_before.saturating_add(self.memory_bytes_max));
+            bounds.held_peak.set(held_before);
+            bounds.steps_max.set(self.steps_max);
+            bounds.steps.set(0);
+            // Where there is no clock the time is looked at in each step.
+            let tick = if counted.is_some() { TICKS.load(Ordering::Relaxed) } else { NO_TICK };
+            bounds.tick.set(tick);
+        });
+        WATCHED.with_borrow_mut(|watched| {
+            *watched = Some(Watched { watch: self, held_before, stop: None, counted });
+        });
         Running(())
     }
+}
 
-    fn step(&mut self, steps: u64) -> Option<Stop> {
-        self.steps = steps;
+impl Watched {
+    fn judge(&self, bounds: &Bounds, held: isize) -> Option<Stop> {
         if self.stop.is_some() {
             return self.stop;
         }
-        let held = held_bytes().wrapping_sub(self.held_before);
-        self.memory_bytes_peak = self.memory_bytes_peak.max(held);
-        if held > self.memory_bytes_max {
+        if held > bounds.held_max.get() {
             return Some(Stop::Memory);
         }
-        if steps > self.steps_max {
+        if bounds.steps.get() > bounds.steps_max.get() {
             return Some(Stop::Steps);
         }
-        // The clock is asked when it may have something to say: a tick has passed, or there is no clock at all.
-        let tick = TICKS.load(Ordering::Relaxed);
-        if tick == self.tick && self._counted.is_some() {
-            return None;
+        if self.counted.is_some() {
+            bounds.tick.set(TICKS.load(Ordering::Relaxed));
         }
-        self.tick = tick;
-        let late = Instant::now() >= self.deadline || self.gone.load(Ordering::Relaxed);
+        let late = Instant::now() >= self.watch.deadline || self.watch.gone.load(Ordering::Relaxed);
         late.then_some(Stop::Time)
     }
 }
@@ -107,23 +119,48 @@ pub(super) struct Running(());
 
 impl Running {
     pub(super) fn end(self) -> CallFigures {
-        let watch = WATCH.with_borrow_mut(Option::take);
-        watch.map_or_else(CallFigures::default, |watch| {
-            let memory_bytes_peak = usize::try_from(watch.memory_bytes_peak).unwrap_or(0);
-            CallFigures { fuel: watch.steps, memory_bytes_peak, ..CallFigures::default() }
+        let watched = WATCHED.with_borrow_mut(Option::take);
+        let (peak, fuel) = BOUNDS.with(|bounds| {
+            // Whatever would run here now is nobody's.
+            bounds.held_max.set(isize::MIN);
+            (bounds.held_peak.get(), bounds.steps.get())
+        });
+        watched.map_or_else(CallFigures::default, |watched| {
+            let memory_bytes_peak = usize::try_from(peak.wrapping_sub(watched.held_before)).unwrap_or(0);
+            CallFigures { fuel, memory_bytes_peak, ..CallFigures::default() }
         })
     }
 }
 
-/// Whether the script that runs here ends now.
+/// Whether the script that runs here ends now. Called at every step: what is nothing to stop for costs a few compares.
 pub(super) fn step(steps: u64) -> bool {
-    WATCH.with_borrow_mut(|watch| {
-        let Some(watch) = watch else { return true };
-        watch.stop = watch.step(steps);
-        watch.stop.is_some()
+    BOUNDS.with(|bounds| {
+        let held = held_bytes();
+        bounds.steps.set(steps);
+        if held > bounds.held_peak.get() {
+            bounds.held_peak.set(held);
+        }
+        let same_tick = TICKS.load(Ordering::Relaxed) == bounds.tick.get();
+        if same_tick && held <= bounds.held_max.get() && steps <= bounds.steps_max.get() {
+            return false;
+        }
+        stops(bounds, held)
+    })
+}
+
+#[cold]
+fn stops(bounds: &Bounds, held: isize) -> bool {
+    WATCHED.with_borrow_mut(|watched| {
+        let Some(watched) = watched else { return true };
+        watched.stop = watched.judge(bounds, held);
+        if watched.stop.is_some() {
+            // A script that catches the stop meets it again at its next step.
+            bounds.held_max.set(isize::MIN);
+        }
+        watched.stop.is_some()
     })
 }
 
 pub(super) fn stopped() -> Option<Stop> {
-    WATCH.with_borrow(|watch| watch.as_ref().and_then(|watch| watch.stop))
+    WATCHED.with_borrow(|watched| watched.as_ref().and_then(|watched| watched.stop))
 }
