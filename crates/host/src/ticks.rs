@@ -34,13 +34,13 @@ impl Clock {
     }
 
     /// Keeps the clock going until the call ends. Only a clock that rests is woken: that costs more than a short call.
-    pub(crate) fn count(&self) -> Counted {
+    pub(crate) fn count(&self) -> Counted<'_> {
         let Clock { shared, thread } = self;
         shared.calls.fetch_add(1, Ordering::SeqCst);
-        if shared.rests.swap(false, Ordering::SeqCst) {
+        if shared.rests.load(Ordering::SeqCst) && shared.rests.swap(false, Ordering::SeqCst) {
             thread.unpark();
         }
-        Counted(shared.clone())
+        Counted(shared)
     }
 }
 
@@ -52,9 +52,9 @@ impl Drop for Clock {
 
 /// A call that the clock counts for.
 #[derive(Debug)]
-pub(crate) struct Counted(Arc<Shared>);
+pub(crate) struct Counted<'c>(&'c Shared);
 
-impl Drop for Counted {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::SeqCst);
     }

@@ -54,7 +54,7 @@ impl Walls {
     }
 
     /// The clock goes until this is dropped.
-    pub(crate) fn count(&self) -> Counted {
+    pub(crate) fn count(&self) -> Counted<'_> {
         self.clock.count()
     }
 }

@@ -41,7 +41,7 @@ struct Watched {
     watch: Watch,
     held_before: isize,
     stop: Option<Stop>,
-    counted: Option<Counted>,
+    counted: Option<Counted<'static>>,
 }
 
 thread_local! {
