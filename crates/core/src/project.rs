@@ -17,7 +17,7 @@ use crate::label::{TagTable, Tags, secret_tag};
 use crate::package::{PUBLISHER_KEYS, Publishers};
 use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
 use crate::policy::Principal;
-use crate::python::{LibrarySetting, PYTHON_KEYS, PythonSetting};
+use crate::python::{PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
 use crate::schema::is_tag_name;
 use crate::value::{Str, parse_path};
@@ -220,7 +220,7 @@ impl Project {
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
             plugins: loader.plugins(node),
             commands: loader.commands(node),
-            python: node.get("python").map(python),
+            python: node.get("python").map(PythonSetting::read),
             publishers: Publishers::load(node, source, loader.problems),
             registries: loader.registries(node),
             require_signed: node
@@ -284,25 +284,6 @@ fn limits(node: Option<&Node>) -> Limits {
         time_ms_max: text("time").and_then(|text| duration_ms(text).ok()).unwrap_or(standard.time_ms_max),
         depth_max: int("depth").unwrap_or(standard.depth_max),
         bytes_max: text("bytes").and_then(|text| size_bytes(text).ok()).unwrap_or(standard.bytes_max),
-    }
-}
-
-fn python(node: &Node) -> PythonSetting {
-    let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_string();
-    let truth = |key: &str| matches!(node.get(key).map(|node| &node.data), Some(Data::Bool(true)));
-    let library = |item: &Node| LibrarySetting {
-        path: text(item, "path"),
-        digest: text(item, "digest").into(),
-        span: item.span,
-    };
-    PythonSetting {
-        interpreter: text(node, "interpreter"),
-        digest: text(node, "digest").into(),
-        libraries: items(node, "libraries").iter().map(library).collect(),
-        clock: truth("clock"),
-        random: truth("random"),
-        limits: usage(node.get("limits")),
-        span: node.get("digest").map_or(node.span, |digest| digest.span),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Python: what a project says of its interpreter. Nothing is parsed or run here.
 
-use crate::doc::Span;
 use crate::doc::form::{Form, Key};
-use crate::plugin::{USE_KEYS, Use};
+use crate::doc::{Data, Node, Span};
+use crate::plugin::{USE_KEYS, Use, usage};
 use crate::value::Str;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +10,11 @@ use sha2::{Digest, Sha256};
 pub const PYTHON_KEYS: &[Key] = &[
     Key::required("interpreter", Form::Text, "the interpreter's file, from the project's own folder"),
     Key::required("digest", Form::Text, "what `ringmail python setup` built; nothing else runs"),
+    Key::new(
+        "fast",
+        Form::Table(FAST_KEYS),
+        "a second interpreter for programs that are simple enough for it",
+    ),
     Key::new(
         "libraries",
         Form::List(&Form::Table(LIBRARY_KEYS)),
@@ -23,6 +28,11 @@ pub const PYTHON_KEYS: &[Key] = &[
 /// What one run of a program may use: what plugins may, but for what only requests of the net use.
 pub const PROGRAM_KEYS: &[Key] = USE_KEYS.split_at(5).0;
 
+pub const FAST_KEYS: &[Key] = &[
+    Key::required("interpreter", Form::Text, "its file, from the project's own folder"),
+    Key::required("digest", Form::Text, "what `ringmail python setup --fast` built; nothing else runs"),
+];
+
 pub const LIBRARY_KEYS: &[Key] = &[
     Key::required("path", Form::Text, "the folder, from the project's own"),
     Key::required("digest", Form::Text, "its modules, as `ringmail python inspect` tells it"),
@@ -31,12 +41,19 @@ pub const LIBRARY_KEYS: &[Key] = &[
 /// What a project says of Python.
 #[derive(Debug)]
 pub struct PythonSetting {
-    pub interpreter: String,
-    pub digest: Str,
+    pub interpreter: Pinned,
+    pub fast: Option<Pinned>,
     pub libraries: Vec<LibrarySetting>,
     pub clock: bool,
     pub random: bool,
     pub limits: Use,
+}
+
+/// An interpreter's file, and which one it has to be.
+#[derive(Debug)]
+pub struct Pinned {
+    pub path: String,
+    pub digest: Str,
     pub span: Span,
 }
 
@@ -45,6 +62,40 @@ pub struct LibrarySetting {
     pub path: String,
     pub digest: Str,
     pub span: Span,
+}
+
+impl PythonSetting {
+    pub(crate) fn read(node: &Node) -> PythonSetting {
+        let truth = |key: &str| matches!(node.get(key).map(|node| &node.data), Some(Data::Bool(true)));
+        let library = |item: &Node| LibrarySetting {
+            path: text(item, "path").into(),
+            digest: text(item, "digest").into(),
+            span: item.span,
+        };
+        let libraries = node.get("libraries").map_or(&[][..], Node::items);
+        PythonSetting {
+            interpreter: Pinned::read(node),
+            fast: node.get("fast").map(Pinned::read),
+            libraries: libraries.iter().map(library).collect(),
+            clock: truth("clock"),
+            random: truth("random"),
+            limits: usage(node.get("limits")),
+        }
+    }
+}
+
+impl Pinned {
+    fn read(node: &Node) -> Pinned {
+        Pinned {
+            path: text(node, "interpreter").into(),
+            digest: text(node, "digest").into(),
+            span: node.get("digest").map_or(node.span, |digest| digest.span),
+        }
+    }
+}
+
+fn text<'n>(node: &'n Node, key: &str) -> &'n str {
+    node.get(key).and_then(Node::text).unwrap_or_default()
 }
 
 /// What is pinned of an interpreter.

@@ -253,6 +253,11 @@ impl Engine {
         self.0.python.as_ref().map(|python| python.guest.figures())
     }
 
+    /// The same of the fast interpreter, if the project has one.
+    pub fn fast_python_figures(&self) -> Option<PluginFigures> {
+        self.0.python.as_ref()?.fast.as_ref().map(|fast| fast.guest.figures())
+    }
+
     /// The key that acts are signed with, for those who verify them.
     pub fn public_key(&self) -> String {
         self.0.key.public_hex()

@@ -7,15 +7,17 @@ use ringmail_core::doc::{Problems, Source, suggest};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::plugin::Use;
 use ringmail_core::program::Program;
-use ringmail_core::python::{LibrarySetting, PythonSetting, interpreter_digest, library_digest};
+use ringmail_core::python::{LibrarySetting, Pinned, PythonSetting, interpreter_digest, library_digest};
 use ringmail_core::value::{Str, Value};
-use ringmail_host::{Confined, Granted, MODULE_BYTES_MAX, ModuleCache, NoDesk};
-use std::collections::BTreeMap;
+use ringmail_host::{Confined, Ended, Granted, Halt, MODULE_BYTES_MAX, ModuleCache, NoDesk};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How to come to an interpreter, for messages.
 const SETUP: &str = "ringmail python setup";
+const SETUP_FAST: &str = "ringmail python setup --fast";
 const LIBRARY_BYTES_MAX: usize = 64 << 20;
 const LIBRARY_DEPTH_MAX: usize = 16;
 /// Files of machine code that a package may hold: a sign that it is not pure Python.
@@ -28,8 +30,62 @@ pub(crate) type Modules = BTreeMap<String, (bool, Str)>;
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     pub(crate) guest: Guest,
+    pub(crate) fast: Option<Fast>,
     pub(crate) limits: Use,
     pub(crate) modules: Arc<Modules>,
+}
+
+/// A second interpreter, which starts at once and does not know the whole language.
+#[derive(Debug)]
+pub(crate) struct Fast {
+    pub(crate) guest: Guest,
+    /// Programs that the whole language was needed for, by digest.
+    unfit: Mutex<BTreeSet<[u8; 32]>>,
+}
+
+/// Programs that are remembered to be unfit for the fast interpreter.
+const UNFIT_MAX: usize = 10_000;
+/// How the fast interpreter begins its answer: the result follows.
+const RESULT: char = 'r';
+
+impl Fast {
+    fn new(guest: Guest) -> Fast {
+        Fast { guest, unfit: Mutex::default() }
+    }
+
+    /// Whether it is worth a try.
+    pub(crate) fn fits(&self, code: &str) -> bool {
+        !self.unfit.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest(code))
+    }
+
+    /// Remembers a program that the other interpreter ran and this one could not.
+    pub(crate) fn unfit(&self, code: &str) {
+        let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        if unfit.len() >= UNFIT_MAX {
+            unfit.clear();
+        }
+        unfit.insert(digest(code));
+    }
+
+    /// What came of a run, unless the other interpreter is to do it. Whatever the guest says, a run that asked for
+    /// anything is not done again.
+    pub(crate) fn ended(ended: &mut Ended) -> Option<Result<String, Halt>> {
+        let asked = ended.figures.asks > 0;
+        match std::mem::replace(&mut ended.result, Ok(String::new())) {
+            Ok(text) => match text.strip_prefix(RESULT) {
+                Some(result) => Some(Ok(result.into())),
+                None if asked => Some(Err(Halt::Broke("it gave up in the middle".into()))),
+                None => None,
+            },
+            // What it lacks it may lack in any of these ways.
+            Err(Halt::Broke(_) | Halt::Stack | Halt::Memory(_)) if !asked => None,
+            Err(halt) => Some(Err(halt)),
+        }
+    }
+}
+
+fn digest(code: &str) -> [u8; 32] {
+    Sha256::digest(code).into()
 }
 
 impl Interpreter {
@@ -42,17 +98,26 @@ impl Interpreter {
     ) -> Result<Interpreter, Problems> {
         let mut problems = Problems::default();
         let modules = libraries(&setting.libraries, project, folder, &mut problems);
-        match confine(setting, folder, cache) {
-            Ok(confined) => problems.or(Interpreter {
-                guest: Guest::new(confined, plugin_limits(setting.limits)),
-                limits: setting.limits,
-                modules: Arc::new(modules),
-            }),
-            Err(message) => {
-                let help = format!("build and pin one: {SETUP}");
-                problems.add_help(project, setting.span, message, help);
-                Err(problems)
+        // Libraries are settings of the guest, and tools its only other way out.
+        let mut capabilities = vec!["tool", "env"];
+        capabilities.extend(setting.clock.then_some("clock"));
+        capabilities.extend(setting.random.then_some("random"));
+        let mut open = |pinned: &Pinned, capabilities: &[&str], setup: &str| {
+            let confined = confine(pinned, folder, capabilities, cache);
+            let confined = confined.map_err(|message| {
+                problems.add_help(project, pinned.span, message, format!("build and pin one: {setup}"));
+            });
+            Some(Guest::new(confined.ok()?, plugin_limits(setting.limits)))
+        };
+        let guest = open(&setting.interpreter, &capabilities, SETUP);
+        // What would need a clock or chance is left to the other.
+        let fast =
+            setting.fast.as_ref().and_then(|pinned| open(pinned, &["tool"], SETUP_FAST)).map(Fast::new);
+        match guest {
+            Some(guest) => {
+                problems.or(Interpreter { guest, fast, limits: setting.limits, modules: Arc::new(modules) })
             }
+            None => Err(problems),
         }
     }
 
@@ -131,18 +196,19 @@ impl Interpreter {
     }
 }
 
-/// The interpreter, if it is what was pinned.
-fn confine(setting: &PythonSetting, folder: &Path, cache: Option<&ModuleCache>) -> Result<Confined, String> {
-    let module = read_bounded(&folder.join(&setting.interpreter), MODULE_BYTES_MAX as u64)
+/// An interpreter, if it is what was pinned.
+fn confine(
+    pinned: &Pinned,
+    folder: &Path,
+    capabilities: &[&str],
+    cache: Option<&ModuleCache>,
+) -> Result<Confined, String> {
+    let module = read_bounded(&folder.join(&pinned.path), MODULE_BYTES_MAX as u64)
         .map_err(|why| format!("the Python interpreter is not there: {why}"))?;
-    if interpreter_digest(&module) != setting.digest {
+    if interpreter_digest(&module) != pinned.digest {
         return Err("the Python interpreter is not what was set up".into());
     }
-    // Libraries are settings of the guest, and tools its only other way out.
-    let mut capabilities = vec!["tool", "env"];
-    capabilities.extend(setting.clock.then_some("clock"));
-    capabilities.extend(setting.random.then_some("random"));
-    let granted = Granted { capabilities: &capabilities, env: &[], cache, ..Granted::default() };
+    let granted = Granted { capabilities, env: &[], cache, ..Granted::default() };
     Confined::load(&walls()?, &module, granted)
         .map_err(|error| format!("the Python interpreter cannot be loaded: {error}"))
 }

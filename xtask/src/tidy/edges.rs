@@ -13,8 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 pub(super) fn check(files: &[File]) -> Vec<String> {
     let mut out = Vec::new();
-    // Fuzzing has a workspace of its own, and so has each plugin.
-    let apart = |path: &str| path.starts_with("fuzz/") || path.starts_with("examples/");
+    // Fuzzing has a workspace of its own, and so has each guest.
+    let apart = |path: &str| ["fuzz/", "examples/", "sdk/"].iter().any(|folder| path.starts_with(folder));
     for file in files.iter().filter(|file| file.path.ends_with("/Cargo.toml") && !apart(&file.path)) {
         let folder = file.path.trim_end_matches("/Cargo.toml");
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == folder) else {

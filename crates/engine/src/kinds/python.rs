@@ -5,7 +5,8 @@ use super::{Call, Runs, fail, invalid};
 use crate::bound::Called;
 use crate::desk::{Behind, GuestDesk, Told, asks};
 use crate::pieces::Pieces;
-use crate::plugins::{output_of, plugin_limits};
+use crate::plugins::{Guest, output_of, plugin_limits};
+use crate::python::{Fast, Interpreter};
 use crate::run::Way;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
@@ -15,7 +16,9 @@ use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::program::Program;
 use ringmail_core::python::PROGRAM_KEYS;
 use ringmail_core::value::{Str, Value};
+use ringmail_host::{CallLimits, Ended, Halt};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(super) static KIND: Kind = Kind {
     name: "python",
@@ -64,7 +67,7 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     };
     let (code, input) = parts(program.as_ref(), call.admitted.args())?;
     let tools = ways.iter().filter_map(|way| way.tool.clone()).map(Value::Str);
-    let errand = python.errand(false, &code, vec![("input", input), ("tools", Value::list(tools))]);
+    let given = vec![("input", input), ("tools", Value::list(tools))];
     let told = Told::new(call.admitted.labels().all().join(call.admitted.decision()));
     let desk = GuestDesk {
         asks: asks(ways, &bound.bodies),
@@ -77,10 +80,10 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         used: Arc::default(),
     };
     let (limits, mut printer) = (plugin_limits(*limits), desk.clone());
-    let ended = python.guest.confined.call(&errand, &limits, desk).await;
+    let (ended, guest) = interpret(python, &code, given, &limits, desk).await;
     printer.print(&ended.printed).await;
     let result = output_of(ended.result, limits.output_bytes_max);
-    python.guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
+    guest.count(ended.figures, result.as_ref().err().map(|failure| failure.kind));
     match result {
         Ok(value) => {
             let all = printer.labels(&value, told.all()).all();
@@ -88,6 +91,39 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         }
         Err(failure) => Err(placed(failure, program.as_ref()).labelled(told.all()).into()),
     }
+}
+
+/// Runs a program where it fits: in the fast interpreter, or in the one that knows the whole language, which has what the
+/// first one left of its time.
+async fn interpret<'p>(
+    python: &'p Interpreter,
+    code: &str,
+    given: Vec<(&'static str, Value)>,
+    limits: &CallLimits,
+    desk: GuestDesk,
+) -> (Ended, &'p Guest) {
+    let (mut left, mut tried) = (*limits, None);
+    if let Some(fast) = python.fast.as_ref().filter(|fast| fast.fits(code)) {
+        let began = Instant::now();
+        let errand = python.errand(false, code, given.clone());
+        let mut ended = fast.guest.confined.call(&errand, limits, desk.clone()).await;
+        if let Some(result) = Fast::ended(&mut ended) {
+            return (Ended { result, ..ended }, &fast.guest);
+        }
+        left.time_max = limits.time_max.saturating_sub(began.elapsed());
+        left.fuel_max = limits.fuel_max.saturating_sub(ended.figures.fuel);
+        tried = Some(fast);
+    }
+    let errand = python.errand(false, code, given);
+    let mut ended = python.guest.confined.call(&errand, &left, desk).await;
+    match (&mut ended.result, tried) {
+        (Ok(_), Some(fast)) => fast.unfit(code),
+        // Nobody granted what was left.
+        (Err(Halt::Time(time_max)), _) => *time_max = limits.time_max,
+        (Err(Halt::Fuel(fuel_max)), _) => *fuel_max = limits.fuel_max,
+        _ => {}
+    }
+    (ended, &python.guest)
 }
 
 /// The program, and what it is given.

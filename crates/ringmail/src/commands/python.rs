@@ -4,7 +4,7 @@ use super::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::{PROJECT_FILE, Place};
 use crate::terminal::{BOLD, clean, paint, print, say};
-use crate::toolchain::step;
+use crate::toolchain::{module, step};
 use anyhow::Context;
 use ringmail_engine::PythonLibrary;
 use ringmail_engine::core::doc::{Node, Source, toml};
@@ -24,6 +24,9 @@ enum What {
     ///
     /// No two builds are the same, byte for byte: where hosts share a project, build once and hand the file on.
     Setup {
+        /// Set up the fast interpreter, for programs that are simple enough for it; built with Rust from crates.io
+        #[arg(long)]
+        fast: bool,
         /// Pin this interpreter, which was built elsewhere, instead of building one
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
@@ -35,13 +38,60 @@ enum What {
     },
 }
 
-/// What the interpreter is made of.
-const FILES: &[(&str, &str)] = &[
-    ("runner.py", include_str!("../../../../sdk/python/runner.py")),
-    ("requirements.txt", include_str!("../../../../sdk/python/requirements.txt")),
-    ("wit/interpreter.wit", include_str!("../../../../sdk/python/wit/interpreter.wit")),
-    ("wit/deps/ringmail/ringmail.wit", include_str!("../../../../sdk/wit/ringmail.wit")),
-];
+/// An interpreter that a project may have.
+struct Interpreter {
+    file: &'static str,
+    /// Its table in `ringmail.toml`.
+    table: &'static [&'static str],
+    about: &'static str,
+    /// Where it is built, in the data folder, and of what.
+    folder: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    build: fn(&Path) -> Result<PathBuf, Fault>,
+}
+
+static WHOLE: Interpreter = Interpreter {
+    file: "interpreter.wasm",
+    table: &["python"],
+    about: "# What `python` links run in, built by `ringmail python setup`.",
+    folder: "python",
+    files: &[
+        ("runner.py", include_str!("../../../../sdk/python/runner.py")),
+        ("requirements.txt", include_str!("../../../../sdk/python/requirements.txt")),
+        WORLD,
+        PLUGIN,
+    ],
+    build: |folder| {
+        STEPS.iter().try_for_each(|words| {
+            step(folder, words, "the interpreter is built with Python 3.10 or later with `venv`")
+        })?;
+        Ok(folder.join(BUILT))
+    },
+};
+
+static FAST: Interpreter = Interpreter {
+    file: "fast.wasm",
+    table: &["python", "fast"],
+    about: "# Programs that are simple enough run in this, built by `ringmail python setup --fast`.",
+    folder: "python/fast",
+    files: &[
+        ("Cargo.toml", include_str!("../../../../sdk/monty/Cargo.toml")),
+        ("Cargo.lock", include_str!("../../../../sdk/monty/Cargo.lock")),
+        ("src/lib.rs", include_str!("../../../../sdk/monty/src/lib.rs")),
+        ("src/fit.rs", include_str!("../../../../sdk/monty/src/fit.rs")),
+        WORLD,
+        PLUGIN,
+    ],
+    build: |folder| {
+        let needs = "the fast interpreter is built with Rust 1.96 or later: https://rustup.rs";
+        module(folder, "wasm32-wasip1", &["--locked"], needs)
+    },
+};
+
+const WORLD: (&str, &str) =
+    ("wit/interpreter.wit", include_str!("../../../../sdk/python/wit/interpreter.wit"));
+const PLUGIN: (&str, &str) =
+    ("wit/deps/ringmail/ringmail.wit", include_str!("../../../../sdk/wit/ringmail.wit"));
 const STEPS: &[&[&str]] = &[
     &["python3", "-m", "venv", "toolchain"],
     &[
@@ -67,49 +117,53 @@ const STEPS: &[&[&str]] = &[
     ],
 ];
 const BUILT: &str = "built.wasm";
-const INTERPRETER: &str = "interpreter.wasm";
-const NEEDS: &str = "the interpreter is built with Python 3.10 or later with `venv`";
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
         match self.what {
-            What::Setup { from } => setup(common, from.as_deref()),
+            What::Setup { fast, from } => setup(common, if fast { &FAST } else { &WHOLE }, from.as_deref()),
             What::Inspect { folder } => inspect(&folder),
         }
     }
 }
 
-fn setup(common: &Common, from: Option<&Path>) -> Result<Exit, Fault> {
+fn setup(common: &Common, interpreter: &Interpreter, from: Option<&Path>) -> Result<Exit, Fault> {
     let (root, data) = Place::folders(common.project.as_deref())?;
     let folder = root.join(&data).join("python");
+    let (project, whole) = (root.join(PROJECT_FILE), folder.join(WHOLE.file));
+    if interpreter.file != WHOLE.file && !whole.is_file() {
+        return Err(Fault::user("the fast interpreter stands beside the one that knows the whole language")
+            .hint("set that up first: ringmail python setup"));
+    }
     let failed = || format!("cannot write to `{}`", folder.display());
-    std::fs::create_dir_all(&folder).with_context(failed)?;
     let built = match from {
         Some(file) => file.to_path_buf(),
         None => {
-            for (name, text) in FILES {
-                let path = folder.join(name);
+            let source = root.join(&data).join(interpreter.folder);
+            for (name, text) in interpreter.files {
+                let path = source.join(name);
                 path.parent().map_or(Ok(()), std::fs::create_dir_all).with_context(failed)?;
                 std::fs::write(&path, text).with_context(failed)?;
             }
-            STEPS.iter().try_for_each(|words| step(&folder, words, NEEDS))?;
-            folder.join(BUILT)
+            (interpreter.build)(&source)?
         }
     };
     let module = std::fs::read(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
     let digest = interpreter_digest(&module);
     // Whole or not at all, also where it takes the place of one that runs.
-    let beside = folder.join(format!("{INTERPRETER}.{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(failed)?;
+    let beside = folder.join(format!("{}.{}", interpreter.file, std::process::id()));
     std::fs::write(&beside, &module).with_context(failed)?;
-    std::fs::rename(&beside, folder.join(INTERPRETER)).with_context(failed)?;
+    std::fs::rename(&beside, folder.join(interpreter.file)).with_context(failed)?;
     if from.is_none() {
         std::fs::remove_file(&built).with_context(failed)?;
+        // What it was made of by the way is a hundred times as large.
+        let _there = std::fs::remove_dir_all(root.join(&data).join(interpreter.folder).join("target"));
     }
-    let project = root.join(PROJECT_FILE);
     let written = format!("cannot write `{}`", project.display());
     let text =
         std::fs::read_to_string(&project).with_context(|| format!("cannot read `{}`", project.display()))?;
-    let text = pinned(&text, &format!("{data}/python/{INTERPRETER}"), &digest)?;
+    let text = pinned(&text, interpreter, &format!("{data}/python/{}", interpreter.file), &digest)?;
     std::fs::write(&project, text).context(written)?;
     say("compile it\n");
     Place::open(Some(&root), Path::new("."))?.compile()?;
@@ -118,24 +172,24 @@ fn setup(common: &Common, from: Option<&Path>) -> Result<Exit, Fault> {
 }
 
 /// The project's text with the interpreter pinned in it; everything else stays as it was written.
-fn pinned(text: &str, interpreter: &str, digest: &str) -> Result<String, Fault> {
+fn pinned(text: &str, interpreter: &Interpreter, path: &str, digest: &str) -> Result<String, Fault> {
     let node = toml::parse(&Source::new(PROJECT_FILE, text))?;
     let mut text = text.to_string();
-    let mut values = [("digest", digest), ("interpreter", interpreter)];
-    let Some(python) = node.get("python") else {
-        let about = "# What `python` links run in, built by `ringmail python setup`.";
-        let table = format!("[python]\ninterpreter = {interpreter:?}\ndigest = {digest:?}\n");
-        return Ok(format!("{}\n\n{about}\n{table}", text.trim_end()));
+    let mut values = [("digest", digest), ("interpreter", path)];
+    let header = format!("[{}]", interpreter.table.join("."));
+    let Some(table) = interpreter.table.iter().try_fold(&node, |node, key| node.get(key)) else {
+        let table = format!("{header}\ninterpreter = {path:?}\ndigest = {digest:?}\n");
+        return Ok(format!("{}\n\n{}\n{table}", text.trim_end(), interpreter.about));
     };
     // From the last to the first, so that places before a change still hold.
-    values.sort_by_key(|(key, _)| std::cmp::Reverse(python.get(key).map(|node| node.span.start)));
+    values.sort_by_key(|(key, _)| std::cmp::Reverse(table.get(key).map(|node| node.span.start)));
     for (key, value) in values {
         let written = format!("{value:?}");
-        match python.get(key).map(|node: &Node| node.span) {
+        match table.get(key).map(|node: &Node| node.span) {
             Some(span) => text.replace_range(span.start..span.end, &written),
             None => {
-                let header = text.find("[python]").map(|at| at + "[python]".len());
-                let at = header.ok_or_else(|| Fault::user("write `[python]` as a table of its own"))?;
+                let at = text.find(&header).map(|at| at + header.len());
+                let at = at.ok_or_else(|| Fault::user(format!("write `{header}` as a table of its own")))?;
                 text.insert_str(at, &format!("\n{key} = {written}"));
             }
         }
@@ -159,7 +213,21 @@ fn inspect(folder: &Path) -> Result<Exit, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::pinned;
+    use super::{FAST, WHOLE};
+
+    fn pinned(text: &str, path: &str, digest: &str) -> Result<String, super::Fault> {
+        super::pinned(text, &WHOLE, path, digest)
+    }
+
+    #[test]
+    fn the_fast_one_is_pinned_beside_the_other() {
+        let both = "[python]\ninterpreter = \"i\"\ndigest = \"d\"\nclock = true\n";
+        let both = super::pinned(both, &FAST, "f", "e").unwrap();
+        assert!(both.ends_with("[python.fast]\ninterpreter = \"f\"\ndigest = \"e\"\n"), "{both}");
+        assert!(both.starts_with("[python]\ninterpreter = \"i\""), "{both}");
+        let again = super::pinned(&both, &FAST, "f", "ee").unwrap();
+        assert_eq!(again, both.replace("\"e\"", "\"ee\""));
+    }
 
     #[test]
     fn a_pin_takes_the_place_of_the_one_before() {

@@ -81,8 +81,12 @@ impl Args {
 fn interpreter(common: &Common) -> Option<Interpreter> {
     let place = Place::open(common.project.as_deref(), Path::new(".")).ok()?;
     let python = place.project.python.as_ref()?;
-    let path = std::path::absolute(place.root.join(&python.interpreter)).ok()?;
-    path.is_file().then(|| Interpreter { path, digest: python.digest.clone(), data: place.data() })
+    let path = std::path::absolute(place.root.join(&python.interpreter.path)).ok()?;
+    path.is_file().then(|| Interpreter {
+        path,
+        digest: python.interpreter.digest.clone(),
+        data: place.data(),
+    })
 }
 
 /// Longest words of what was seen.

@@ -3,11 +3,9 @@
 
 use super::{Language, MODULE, WIT};
 use crate::exit::Fault;
-use crate::toolchain::{failed, output};
+use crate::toolchain::module;
 use anyhow::Context as _;
-use ringmail_engine::core::json::{JsonLimits, parse};
-use ringmail_engine::core::value::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -28,42 +26,8 @@ pub(super) const LANGUAGE: Language = Language {
 };
 
 fn build(folder: &Path) -> Result<(), Fault> {
-    let needs = "plugins in rust need Rust 1.85 or later: https://rustup.rs";
-    let words =
-        ["cargo", "build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"];
-    let built = output(folder, &words, needs)?;
-    if !built.status.success() {
-        let fault = failed(&words, built.status);
-        return Err(match lacks_target(folder) {
-            true => fault.hint(format!("where `core` or `std` is not found: rustup target add {TARGET}")),
-            false => fault,
-        });
-    }
-    let Some(module) = module(&built.stdout) else {
-        return Err(Fault::user("cargo built no module")
-            .hint("Cargo.toml needs `crate-type = [\"cdylib\"]` under `[lib]`"));
-    };
+    let module = module(folder, TARGET, &[], "plugins in rust need Rust 1.85 or later: https://rustup.rs")?;
     let shown = || format!("cannot copy `{}`", module.display());
     std::fs::copy(&module, folder.join(MODULE)).with_context(shown)?;
     Ok(())
-}
-
-/// The module among what cargo says it built, wherever that is; the plugin's own comes last.
-fn module(messages: &[u8]) -> Option<PathBuf> {
-    let read = |line: &str| parse(line.as_bytes(), &JsonLimits::default()).ok();
-    let messages = String::from_utf8_lossy(messages);
-    let built = messages.lines().filter_map(read).flat_map(|message| {
-        let files = message.get("filenames").and_then(Value::as_list);
-        let files = files.into_iter().flat_map(|files| files.iter().filter_map(Value::as_str));
-        files.filter(|file| file.ends_with(".wasm")).map(PathBuf::from).collect::<Vec<PathBuf>>()
-    });
-    built.last()
-}
-
-/// Whether no standard library for the target came with the toolchain.
-fn lacks_target(folder: &Path) -> bool {
-    let words = ["rustc", "--print", "target-libdir", "--target", TARGET];
-    let asked = output(folder, &words, "").ok().filter(|asked| asked.status.success());
-    let Some(asked) = asked else { return false };
-    !Path::new(String::from_utf8_lossy(&asked.stdout).trim()).is_dir()
 }
