@@ -88,6 +88,16 @@ pub struct ScriptFigures {
 }
 
 impl ScriptFigures {
+    pub fn to_value(&self) -> Value {
+        let count = |count: u64| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        Value::map([
+            ("calls", count(self.calls)),
+            ("failures", Value::map(self.failures.iter().map(|(kind, n)| (*kind, count(*n))))),
+            ("fuel", count(self.fuel)),
+            ("memory_peak", count(self.memory_bytes_peak as u64)),
+        ])
+    }
+
     fn add(&mut self, more: &ScriptFigures) {
         self.calls += more.calls;
         self.fuel = self.fuel.saturating_add(more.fuel);

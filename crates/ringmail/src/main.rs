@@ -7,6 +7,7 @@ mod draw;
 mod edit;
 mod exit;
 mod failure;
+mod figures;
 mod folder;
 mod input;
 mod layout;

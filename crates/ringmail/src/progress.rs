@@ -223,6 +223,15 @@ pub(crate) fn duration(us: u64) -> String {
     }
 }
 
+pub(crate) fn size(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    if bytes >= MIB && bytes.is_multiple_of(MIB) {
+        format!("{} MiB", bytes / MIB)
+    } else {
+        format!("{bytes} bytes")
+    }
+}
+
 /// Draws the tree of a running chain on a terminal, now and then, until it is finished.
 pub(crate) struct Live {
     shared: Arc<Shown>,

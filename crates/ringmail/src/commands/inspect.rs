@@ -4,7 +4,7 @@ use super::Common;
 use super::check::{verdict_json, verdict_lines, verdicts_of};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::progress::duration;
+use crate::progress::{duration, size};
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json, time};
 use ringmail_engine::Engine;
 use ringmail_engine::core::chain::{Arrow, Link, On, Plan};
@@ -95,15 +95,6 @@ fn links(plan: &Plan, depth: usize, out: &mut String) {
         let line = format!("{indent}{:<wide$}  {:<10} {after}", link.name, link.kind.name);
         out.push_str(&format!("{}\n", line.trim_end()));
         link.bodies().into_iter().for_each(|body| links(body, depth + 1, out));
-    }
-}
-
-pub(super) fn size(bytes: u64) -> String {
-    const MIB: u64 = 1 << 20;
-    if bytes >= MIB && bytes.is_multiple_of(MIB) {
-        format!("{} MiB", bytes / MIB)
-    } else {
-        format!("{bytes} bytes")
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::Common;
 use crate::exit::{Exit, Fault};
-use crate::failure;
 use crate::input::From;
 use crate::place::{Place, origins};
 use crate::progress::Live;
 use crate::terminal::{DIM, Format, clean, is_live, paint, print_data, print_json, print_value, say};
+use crate::{failure, figures};
 use anyhow::Context;
 use ringmail_engine::core::chain::Plan;
 use ringmail_engine::core::doc::Problem;
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Show the labels of the output, path by path
     #[arg(long)]
     labels: bool,
+    /// Show what plugins, scripts and programs used
+    #[arg(long)]
+    figures: bool,
     /// Print the pieces of the chain's `stream` link as they come, then the output: one JSON text a line each
     #[arg(long)]
     stream: bool,
@@ -76,6 +79,9 @@ impl Args {
         let checked = engine.check(&place.chains);
         let given = !matches!(self.input(), From::Nowhere);
         let ended = Ended { engine: &engine, chain, checked: &checked, report, given };
+        if self.figures && self.format == Format::Text {
+            say(&figures::lines(&engine));
+        }
         match (&ended.report.result, self.stream, self.format) {
             (Ok(answer), true, Format::Text) => {
                 print_data(&to_string(answer.value()))?;
@@ -260,19 +266,12 @@ fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
         ("took_us", Value::Int(i64::try_from(took_us).unwrap_or(i64::MAX))),
         ("host_key", text(&ended.engine.public_key())),
     ];
-    let figures = ended.engine.figures().all();
-    if !figures.is_empty() {
-        members.push((
-            "figures",
-            Value::map(figures.iter().map(|(link, figures)| (link.clone(), figures.to_value()))),
-        ));
+    let counted = ended.engine.figures().all();
+    if !counted.is_empty() {
+        let counted = counted.iter().map(|(link, figures)| (link.clone(), figures.to_value()));
+        members.push(("figures", Value::map(counted)));
     }
-    let plugins = ended.engine.plugin_figures();
-    let called = plugins.iter().filter(|(_, figures)| figures.calls > 0);
-    let called: Vec<_> = called.map(|(name, figures)| (name.clone(), figures.to_value())).collect();
-    if !called.is_empty() {
-        members.push(("plugins", Value::map(called)));
-    }
+    members.extend(figures::members(ended.engine));
     match &report.result {
         Ok(answer) => {
             members.push(("ended", text("answered")));

@@ -112,7 +112,14 @@ fn signed() -> Place {
 }
 
 fn python() -> Place {
-    let place = Place::with_python();
+    programs(Place::with_python())
+}
+
+fn fast() -> Place {
+    programs(Place::with_fast_python())
+}
+
+fn programs(place: Place) -> Place {
     for entry in std::fs::read_dir(place.path().join("chains")).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
@@ -156,6 +163,7 @@ const INSTALLED: Case =
     Case { place: packed, commands: INSTALL, ends: ["it may do nothing yet", ""], ..CASE };
 const OFFERED: Case = Case { place: shelved, commands: FROM, ends: ["it may do nothing yet", ""], ..CASE };
 const PROGRAM: Case = Case { place: python, ..CASE };
+const QUICK: Case = Case { place: fast, commands: &[&["run", "plain", "--figures"]], ..CASE };
 
 macro_rules! asks {
     ($table:literal) => {
@@ -401,6 +409,25 @@ const PROGRAMS: &[Case] = &[
         ..PROGRAM
     },
     Case {
+        text: programs!("<<fast = { interpreter = \".ringmail/python/fast.wasm\", digest = \"@FAST@\" }||>>"),
+        ends: ["fast 1 call", "whole 1 call"],
+        ..QUICK
+    },
+    Case {
+        text: programs!(
+            "fast = { interpreter = \".ringmail/python/<<fast||none>>.wasm\", digest = \"@FAST@\" }"
+        ),
+        ends: ["fast 1 call", "none.wasm"],
+        ..QUICK
+    },
+    Case {
+        text: programs!(
+            "fast = { interpreter = \".ringmail/python/fast.wasm\", digest = \"<<@FAST@||sha256:00>>\" }"
+        ),
+        ends: ["fast 1 call", "is not what was set up"],
+        ..QUICK
+    },
+    Case {
         text: programs!("<<libraries = [{ path = \"one\", digest = \"@ONE@\" }]||>>"),
         commands: &[&["run", "imports"]],
         ends: ["1\n", "No module named 'shop'"],
@@ -514,6 +541,7 @@ impl Case {
             ("@DIGEST@", &*read.digest),
             ("@MASK@", &pinned("ringmail.lock", "digest = \"")),
             ("@PYTHON@", &pinned(PROJECT, "digest = \"")),
+            ("@FAST@", &pinned(PROJECT, "fast.wasm\", digest = \"")),
             ("@ONE@", library),
             ("@PORT@", &server.port.to_string()),
         ];

@@ -12,7 +12,7 @@ const DOUBLE: &str = "chain: double\ninput: {type: object, properties: {number: 
 const NOTE: &str = "chain: note\ninput: {type: object, properties: {text: {type: string}}, required: [text]}\nlinks:\n  say: {kind: log, with: {message: '${input.text}'}}\noutput: noted";
 const CARD: &str = "chain: card\noutput: 4111\nreturns: {type: integer, x-ringmail-label: [pii]}";
 /// A program that arrives as a value.
-const ANY: &str = "chain: any\nlinks:\n  p:\n    kind: python\n    with: {code: '${input}'}\n    tools: [double]\n    limits: {time: 500ms, memory: 48MiB}\noutput: ${p}";
+const ANY: &str = "chain: any\nlinks:\n  p:\n    kind: python\n    with: {code: '${input}'}\n    tools: [double]\n    limits: {time: 1s, memory: 48MiB}\noutput: ${p}";
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
@@ -30,8 +30,14 @@ struct Bench {
 }
 
 impl Bench {
+    /// With both interpreters: whatever holds for one holds for both.
     fn new(project: &str) -> Bench {
-        Bench::at(Place::with_python(), project).unwrap_or_else(|error| panic!("{error}"))
+        Bench::at(Place::with_fast_python(), project).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// With the one that knows the whole language alone.
+    fn whole() -> Bench {
+        Bench::at(Place::with_python(), "").unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn at(place: Place, project: &str) -> Result<Bench, BuildError> {
@@ -170,27 +176,27 @@ const HOSTILE: &[(&str, &str)] = &[
     ("import sys\nresult = sys.stdin.read()", "\"\""),
     ("result = [open(n).read() for n in range(3, 20)]", "OSError: [Errno 8] Bad file descriptor"),
     // More than it may use.
-    ("result = 10**10**9", "timeout: it ran longer than 500 ms"),
-    ("x = 7\nwhile True: x *= x", "timeout: it ran longer than 500 ms"),
+    ("result = 10**10**9", "timeout: it ran longer than 1000 ms"),
+    ("x = 7\nwhile True: x *= x", "timeout: it ran longer than 1000 ms"),
     ("result = len('a' * 10**10)", "OverflowError: cannot fit 'int' into an index-sized integer"),
     ("x = []\nwhile True: x.append(' ' * 10**6)", "limit: it asked for more than 50331648 bytes of memory"),
     (
         "x = []\nwhile True:\n  try:\n    x.append(' ' * 10**6)\n  except BaseException:\n    pass",
         "limit: it asked for more than 50331648 bytes of memory",
     ),
-    ("while True: pass", "timeout: it ran longer than 500 ms"),
+    ("while True: pass", "timeout: it ran longer than 1000 ms"),
     (
         "while True:\n  try:\n    while True: pass\n  except BaseException:\n    pass",
-        "timeout: it ran longer than 500 ms",
+        "timeout: it ran longer than 1000 ms",
     ),
-    ("try:\n  while True: pass\nfinally:\n  result = 'got away'", "timeout: it ran longer than 500 ms"),
-    ("import time\ntime.sleep(1e9)", "timeout: it ran longer than 500 ms"),
-    ("import itertools\nresult = sum(itertools.count())", "timeout: it ran longer than 500 ms"),
+    ("try:\n  while True: pass\nfinally:\n  result = 'got away'", "timeout: it ran longer than 1000 ms"),
+    ("import time\ntime.sleep(1e9)", "timeout: it ran longer than 1000 ms"),
+    ("import itertools\nresult = sum(itertools.count())", "timeout: it ran longer than 1000 ms"),
     (
         "def g():\n  while True: yield ' ' * 10**5\nresult = list(g())",
         "limit: it asked for more than 50331648 bytes of memory",
     ),
-    ("import re\nresult = bool(re.match(r'(a+)+$', 'a' * 40 + 'b'))", "timeout: it ran longer than 500 ms"),
+    ("import re\nresult = bool(re.match(r'(a+)+$', 'a' * 40 + 'b'))", "timeout: it ran longer than 1000 ms"),
     ("result = eval('(' * 100000 + ')' * 100000)", "limit: its stack overflowed"),
     ("result = eval('-' * 1000000 + '1')", "limit: its stack overflowed"),
     (
@@ -215,7 +221,7 @@ const HOSTILE: &[(&str, &str)] = &[
     ),
     ("result = int('9' * 10**7)", "ValueError: Exceeds the limit"),
     ("result = 'x' * 10**7", "too-large: its output is larger than 8388608 bytes"),
-    ("while True: print('x' * 1000)", "timeout: it ran longer than 500 ms"),
+    ("while True: print('x' * 1000)", "timeout: it ran longer than 1000 ms"),
     ("import os\nwhile True: os.write(1, b'x' * 10**6)", "BrokenPipeError: [Errno 64] Broken pipe"),
     // Ways to end.
     ("import sys\nsys.exit(0)", "SystemExit: 0"),
@@ -259,14 +265,29 @@ const HOSTILE: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn attack_26_no_program_does_more_than_the_walls_allow() {
-    let bench = Bench::new("");
+    contained(&Bench::whole()).await;
+}
+
+#[tokio::test]
+async fn attack_26_nor_does_it_where_there_is_a_fast_interpreter() {
+    contained(&Bench::new("")).await;
+}
+
+/// What the fast interpreter does otherwise, no worse.
+const OTHERWISE: &[(&str, &str)] = &[
+    ("import re\nresult = bool(re.match(r'(a+)+$', 'a' * 40 + 'b'))", "false"),
+    ("result = int('9' * 10**7)", "timeout: it ran longer than 1000 ms"),
+];
+
+async fn contained(bench: &Bench) {
     let wrong: Vec<String> = {
         let mut wrong = Vec::new();
         for (code, expected) in HOSTILE {
             let began = std::time::Instant::now();
             let ended = bench.any(code).await;
             // A program that runs into its time ends there, and none takes longer to be stopped.
-            if !ended.contains(expected) || began.elapsed().as_millis() > 10_000 {
+            let or = OTHERWISE.iter().any(|(own, end)| own == code && ended.contains(end));
+            if !(ended.contains(expected) || or) || began.elapsed().as_millis() > 10_000 {
                 wrong.push(format!("{code}\n  -> {ended}\n  instead of {expected}"));
             }
         }
@@ -320,8 +341,192 @@ async fn a_program_gets_variables_calls_tools_and_gives_a_result() {
     assert_eq!(shown(&whole), "[1,null]");
     let nothing = bench.run(&chain("    code: pass"), "1").await;
     assert_eq!((shown(&nothing), nothing.labels()[0].1.as_str()), ("null".into(), "trusted"));
-    let figures = bench.engine.python_figures().unwrap();
-    assert!(figures.calls >= 3 && figures.asks >= 1, "{figures:?}");
+    let figures = [bench.engine.python_figures(), bench.engine.fast_python_figures()].map(Option::unwrap);
+    assert_eq!(
+        figures.iter().map(|all| (all.calls, all.asks)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
+        (3, 1)
+    );
+}
+
+/// Programs, what they give, and whether the fast interpreter is enough.
+const FITTING: &[(&str, &str, bool)] = &[
+    ("result = 1 + 1", "2", true),
+    ("result = {k: len(k) for k in ['a', 'bc'] if k}", r#"{"a":1,"bc":2}"#, true),
+    ("result = sum(n * n for n in range(10))", "285", true),
+    ("result = sum([0.1] * 10)", "1.0", false),
+    ("result = round(2.675, 2)", "2.67", false),
+    ("result = sorted([3, 1, 2], key=lambda n: -n)", "[3,2,1]", true),
+    ("def fib(n):\n  return n if n < 2 else fib(n - 1) + fib(n - 2)\nresult = fib(10)", "55", true),
+    (
+        "try:\n  [][1]\nexcept IndexError as error:\n  result = str(error)",
+        "\"list index out of range\"",
+        true,
+    ),
+    (
+        "import json, re\nresult = [json.loads('[1]'), re.findall('[0-9]+', 'a1b22')]",
+        r#"[[1],["1","22"]]"#,
+        true,
+    ),
+    ("result = f'{1.5:.2f} {10**20} {7 // -2}'", "\"1.50 100000000000000000000 -4\"", true),
+    ("result = double(number=21)", "42", true),
+    ("result = [double(number=n) for n in [1, 2]]", "[2,4]", true),
+    ("pass", "null", true),
+    // Made bit by bit, the second value would never be asked for.
+    ("result = next(1 // n for n in [1, 0])", "1", false),
+    ("result = any(double(number=n) for n in [1, 2])", "true", false),
+    ("def g():\n  yield 1\nresult = list(g())", "[1]", false),
+    (
+        "class A(Exception): pass\ntry:\n  raise A('x')\nexcept A as a:\n  result = repr(a)",
+        "\"A('x')\"",
+        false,
+    ),
+    ("import statistics\nresult = statistics.mean([1, 2])", "1.5", false),
+    ("import random, time\nresult = [random.random() < 1, time.time()]", "[true,0.0]", false),
+    ("try:\n  double(number=[])\nexcept ToolError:\n  result = 1", "1", false),
+    ("result = 'hello'.__class__.__name__", "\"str\"", false),
+];
+
+/// What the two must not differ in, wherever it runs.
+const SAME: &[&str] = &[
+    "result = [1, 2, 3, 4, 5][::-2] + [*'ab'] + list('hello'[1:-1])",
+    "result = {**{'a': 1, 'b': 2}, 'a': 3}",
+    "a, *b, c = range(5)\nresult = [a, b, c]",
+    "result = [f'{x!r:>8}|{x:<6}|{x:^7}' for x in ['a', 'bc']]",
+    "result = [f'{n:+,} {n:08.3f} {n:.2e} {n:%}' for n in [1234.5, -0.125]]",
+    "result = [0.1 + 0.2, 1e16, 1e-7, 5.0, -0.0, 2**0.5, 1/3, 123456789.123456789, 1e22, 1e300 * 1e8]",
+    "result = [str(n) for n in [0.1 + 0.2, 1e16, 1e-7, 5.0, -0.0, 2**0.5, float('inf')]]",
+    "result = [7 // 2, -7 // 2, 7 % -3, -7 % 3, divmod(-7, 2), 2**10, 7.5 // 2, -7.5 % 2]",
+    "result = [round(n) for n in [0.5, 1.5, 2.5, -0.5]] + [round(2.675, 2), round(1234, -2)]",
+    "result = [int('ff', 16), int(' 42 '), int(-3.9), bin(10), hex(255), oct(8), 0b11 ^ 0x5, ~7, 1 << 40]",
+    "result = ['a,b,,c'.split(','), ' a  b '.split(), 'a-b-c'.rsplit('-', 1), 'x'.join('abc'), 'aXbX'.replace('X', '', 1)]",
+    "result = ['Hello World'.swapcase(), 'hello world'.title(), 'abc'.upper(), 'ß'.upper(), 'İ'.lower(), 'x'.center(5, '*'), '7'.zfill(3)]",
+    "result = ['straße'.casefold(), 'a\\tb'.expandtabs(4), 'abcabc'.find('c'), 'abcabc'.rfind('c'), 'abc'.partition('b'), 'é'.encode().hex()]",
+    "result = ['a1'.isalnum(), '１'.isdigit(), 'abc'.isalpha(), 'A'.isupper(), ' '.isspace(), 'a_1'.isidentifier()]",
+    "result = [sorted(['b', 'A', 'c'], key=str.lower), sorted([(1, 'b'), (1, 'a')], key=lambda p: p[0]), sorted({3, 1, 2}, reverse=True)]",
+    "result = [list(zip('ab', [1, 2, 3])), list(enumerate('ab', 1)), list(reversed([1, 2])), list(map(str, [1, 2])), list(filter(None, [0, 1]))]",
+    "result = [all([]), any([]), min([3, 1]), max('ab', key=ord), sum([0.1] * 10), sum([[1], [2]], [])]",
+    "result = [bool(x) for x in [0, '', [], {}, (), 0.0, None, 'a', [0]]]",
+    "result = [1 < 2 < 3, 1 == 1.0, True + 1, 'a' < 'b', [1, 2] < [1, 3], None is None, 3 in [1, 2], 'k' in {'k': 1}]",
+    "def f(a, b=2, *args, c=3, **more):\n  return [a, b, list(args), c, more]\nresult = [f(1), f(1, 2, 3, c=4, d=5), f(*[1], **{'b': 9})]",
+    "def counter():\n  n = 0\n  def up():\n    nonlocal n\n    n += 1\n    return n\n  return up\nup = counter()\nresult = [up(), up()]",
+    "fs = [lambda: i for i in range(3)]\nresult = [f() for f in fs]",
+    "n = 1\ndef f():\n  global n\n  n = 2\nf()\nresult = n",
+    "out = []\nfor i in range(5):\n  if i == 1: continue\n  if i == 4: break\n  out.append(i)\nelse:\n  out.append('else')\nresult = out",
+    "x = 10\nout = []\nwhile (x := x - 3) > 0: out.append(x)\nresult = out",
+    "def kind(v):\n  match v:\n    case {'a': x}: return ['map', x]\n    case [x, *rest]: return ['list', x, rest]\n    case str() as s: return s\n    case 1 | 2: return 'small'\n    case _: return None\nresult = [kind({'a': 1}), kind([1, 2]), kind('s'), kind(2), kind(5)]",
+    "out = []\nfor source in ['x', '1', None]:\n  try:\n    out.append(int(source))\n  except (ValueError, TypeError) as e:\n    out.append([type(e).__name__, str(e)])\n  finally:\n    out.append('f')\nresult = out",
+    "def f():\n  try:\n    return 1\n  finally:\n    pass\nresult = f()",
+    "d = {}\nfor w in 'a b a'.split(): d[w] = d.get(w, 0) + 1\nresult = [d, d.pop('a'), list(d.items()), d.setdefault('z', [])]",
+    "s = {1, 2} | {3}\nresult = [sorted(s & {2, 3}), sorted(s - {1}), sorted(s ^ {1, 9}), s >= {1}, len(frozenset([1, 1]))]",
+    "a = [3, 1, 2]\na.sort()\na.insert(1, 9)\na.extend([7])\na[1:2] = [4, 5]\ndel a[0]\nresult = [a, a.index(4), a.count(7), a.pop(), a]",
+    "import json\nresult = [json.dumps({'b': [1, None, True, 1.5], 'a': 'é\"'}), json.dumps([1], indent=2), json.dumps({'b': 1, 'a': 2}, sort_keys=True), json.loads('{\"a\": [1e2, \"\\\\u00e9\"]}')]",
+    "import re\nresult = [re.sub(r'(\\w)(\\d)', r'\\2\\1', 'a1 b2'), re.split(r'[,;]\\s*', 'a, b;c'), [m.span() for m in re.finditer('a+', 'aa ba')], re.match(r'(?P<n>\\d+)', '42x').group('n')]",
+    "import re\nresult = [bool(re.search(p, 'Hello\\nWorld', f)) for p, f in [('^world$', re.I | re.M), ('o.W', re.S), ('o.W', 0)]]",
+    "import math\nresult = [math.floor(-1.5), math.ceil(1.2), math.gcd(12, 18), math.factorial(20), math.isclose(0.1 + 0.2, 0.3), round(math.sin(1), 12), math.inf > 1, math.comb(5, 2), math.trunc(-1.7)]",
+    "from datetime import datetime, date, timedelta, timezone\nd = datetime(2024, 2, 28, 23, 30) + timedelta(hours=1, days=1)\nresult = [str(d), d.isoformat(), d.strftime('%Y/%m/%d %H:%M %j %a'), (date(2024, 3, 1) - date(2024, 2, 1)).days, d.weekday(), str(timedelta(seconds=90061)), datetime.fromisoformat('2024-01-02T03:04:05+00:00').timestamp()]",
+    "from collections import Counter, defaultdict, deque\nc = Counter('abca')\nd = defaultdict(list)\nd['x'].append(1)\nq = deque([1, 2], maxlen=2)\nq.append(3)\nresult = [c.most_common(1), dict(d), list(q)]",
+    "from functools import reduce\nresult = reduce(lambda a, b: a * b, [1, 2, 3, 4])",
+    "import itertools\nresult = [list(itertools.chain([1], [2])), list(itertools.permutations('ab')), list(itertools.accumulate([1, 2, 3])), [[k, list(g)] for k, g in itertools.groupby('aab')]]",
+    "from decimal import Decimal\nresult = [str(Decimal('0.1') + Decimal('0.2')), str(Decimal('1') / Decimal('3')), str(round(Decimal('2.675'), 2))]",
+    "import base64, hashlib\nresult = [base64.b64encode(b'hi').decode(), hashlib.sha256(b'x').hexdigest()[:8], b'\\x00\\xff'.hex()]",
+    "import copy\na = [[1], 2]\nb = copy.deepcopy(a)\nb[0].append(9)\nresult = [a, b]",
+    "import csv, io\nresult = list(csv.reader(io.StringIO('a,\"b,c\"\\n1,2')))",
+    "result = [chr(0x1F600), ord('é'), ascii('é'), repr('a\\'b'), repr([1, 'x', None, (1,)]), str({'a': {1}})]",
+    "result = '%s is %d and %.2f %r %5d|%-5s|' % ('a', 3, 2.5, 'x', 42, 'b')",
+    "result = '{} {1}'.format(1, 2) if False else '{0[a]} {b:>3} {c!r}'.format({'a': 1}, b=2, c='x')",
+    "result = [list(range(10, 0, -3)), len(range(0, 10, 3)), 5 in range(10), range(3)[-1], slice(1, 3).start]",
+    "result = [isinstance(True, int), isinstance([], (list, tuple)), type(1).__name__, callable(len), issubclass(bool, int)]",
+    "result = [hasattr('a', 'upper'), getattr('a', 'nope', 1), 'a'.__class__.__name__, len.__name__]",
+    "result = [chr(0xd800)]",
+    "import json\nresult = json.loads('\"\\\\uD83D\\\\uDE00\"')",
+    "result = b'a\\xffb'.decode('utf-8', 'replace')",
+    "result = [10**25, -(2**63), 2**63]",
+    "result = [10**15, -(2**62), 3 * 10**17]",
+    "result = {1: 'a', None: 'b', 1.5: 'd', True: 1, False: 2} if False else {1: 'a', None: 'b', 1.5: 'd', False: 2}",
+    "import math\nresult = [math.fsum([0.1] * 10), math.prod([1, 2]), math.sqrt(2), math.hypot(3, 4), math.log(8, 2), math.dist([0], [1])]",
+    "result = [sum([1, 2], 3), sum([1.5, 2]), sum([True, 2]), sum([], start=1)]",
+    "result = [f'{x:.2f}' for x in [2.675, 0.125, 0.375, 1e-9]] + [f'{2.5:.0f}', f'{1e6:g}', f'{123456789:g}']",
+    "result = [float('1e400') > 1, float('nan') != float('nan'), 1e400 - 1e400 != 0, 3.0 == 3, hash(1) == hash(1.0)]",
+    "result = ['%.1f' % 0.25, '%.0f' % 0.5, '%e' % 12345.678, str(1e15), str(1e17), repr(100000000000000000.0)]",
+    "result = (1, (2, 3))",
+    "result = 1j",
+    "raise ValueError('no')",
+    "assert 1 == 2, 'unequal'",
+    "assert [1] == [2]",
+    "result = undefined_name_in_a_call(1)",
+    "x = {}\nx['a']['b'] = 1",
+    "def f(a): return a\nf()",
+    "'abc' + 1",
+    "[1, 2][5]",
+    "result = sorted([1, 'a'])",
+    "print('x')\nresult = print('y', 1, None, sep='-', end='')",
+];
+
+#[tokio::test]
+async fn both_interpreters_say_the_same() {
+    let (both, whole) = (Bench::new(""), Bench::whole());
+    let mut differ = Vec::new();
+    for code in SAME {
+        let (one, other) = (both.any(code).await, whole.any(code).await);
+        if one != other {
+            differ.push(format!("{code}\n  fast  {one}\n  whole {other}"));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    let fast = both.engine.fast_python_figures().unwrap().calls as usize;
+    assert!(fast * 2 > SAME.len(), "only {fast} of {} ran in the fast one", SAME.len());
+}
+
+#[tokio::test]
+async fn a_program_runs_where_it_fits_and_gives_the_same() {
+    let (both, whole) = (Bench::new(""), Bench::whole());
+    let fast = || both.engine.fast_python_figures().unwrap().calls;
+    for (code, expected, fits) in FITTING {
+        let before = fast();
+        assert_eq!((both.any(code).await.as_str(), fast() > before), (*expected, *fits), "{code}");
+        assert_eq!(whole.any(code).await, *expected, "{code}");
+    }
+    assert_eq!(whole.engine.fast_python_figures(), None);
+}
+
+/// The second run would call the tool again.
+#[tokio::test]
+async fn a_program_that_called_a_tool_is_not_run_twice() {
+    let bench = Bench::new("[[grant]]\nto = \"c.p\"\nreason = \"r\"\nlog = {}");
+    let link =
+        |code: &str| chain(&format!("    code: |\n      note(text='once')\n      {code}\n    tools: [note]"));
+    for (code, expected) in [
+        ("result = 1 // 0", "`c.p` failed: native: c.yaml:8: ZeroDivisionError: division by zero"),
+        ("result = {1}", "`c.p` failed: native: TypeError: "),
+        ("result = 'x' * 10**9", "`c.p` failed: limit: it asked for more than"),
+    ] {
+        let ended = shown(&bench.run(&link(code), "1").await);
+        assert!(ended.starts_with(expected), "{code}: {ended}");
+        assert_eq!(bench.log.0.lock().unwrap().drain(..).count(), 1, "{code}");
+    }
+    // What a gate says no to is raised as in the other one.
+    let told = "chain: c\ninput: {type: object, properties: {card: {type: string, x-ringmail-label: [pii]}}}\nlinks:\n  p:\n    kind: python\n    code: note(text='nothing of it')\n    with: {card: '${input.card}'}\n    tools: [note]\noutput: 1";
+    let report = bench.run(told, r#"{"card": "4111"}"#).await;
+    assert!(trail(&report).contains("carries `pii`, which `log` may not see"), "{}", trail(&report));
+    assert_eq!(bench.engine.fast_python_figures().unwrap().calls, 4);
+}
+
+/// What the first interpreter left of a budget is all that the second one has.
+#[tokio::test]
+async fn two_interpreters_share_one_budget() {
+    let bench = Bench::new("");
+    let link = |fuel: u64| {
+        let code = "for n in range(200000): pass\n      result = [n for n in 'ab'].no_such_method() if False else list(map(str, [1]))\n      1 // 0";
+        chain(&format!("    code: |\n      {code}\n    limits: {{fuel: {fuel}, time: 60s}}"))
+    };
+    let fuel = async |bench: &Bench| {
+        let ended = shown(&bench.run(&link(1_000_000_000_000), "1").await);
+        assert!(ended.contains("ZeroDivisionError"), "{ended}");
+        bench.engine.python_figures().unwrap().fuel
+    };
+    let alone = fuel(&Bench::whole()).await;
+    let ended = shown(&bench.run(&link(alone + 1_000_000), "1").await);
+    assert_eq!(ended, format!("`c.p` failed: limit: it used more than {} units of fuel", alone + 1_000_000));
 }
 
 #[tokio::test]
@@ -522,4 +727,14 @@ fn a_program_without_an_interpreter_is_a_problem_with_its_remedy() {
     assert_eq!(place.run(&["check"]).code, 0);
     let outside = Place::empty().run(&["python", "setup"]);
     assert!(outside.err.contains("there is no project here"), "{}", outside.shown());
+}
+
+#[test]
+fn the_fast_interpreter_stands_beside_the_other() {
+    let ended = Place::project().run(&["python", "setup", "--fast"]);
+    assert!(
+        ended.code == 1 && ended.err.contains("set that up first: ringmail python setup"),
+        "{}",
+        ended.shown()
+    );
 }

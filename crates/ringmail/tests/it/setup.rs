@@ -1,6 +1,6 @@
 //! A folder of its own for each test, and the binary run in it.
 
-use crate::toolchains::kept;
+use crate::toolchains::{kept, rust};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -49,19 +49,33 @@ impl Place {
         place
     }
 
+    /// The same with the fast interpreter besides.
+    pub fn with_fast_python() -> Place {
+        let place = Place::with_python();
+        let built = fast_python();
+        place.take(&built, &["python/fast.wasm"]);
+        let module = std::fs::read(place.path().join(".ringmail/python/fast.wasm")).unwrap();
+        let digest = ringmail_engine::core::python::interpreter_digest(&module);
+        let fast =
+            format!("fast = {{ interpreter = \".ringmail/python/fast.wasm\", digest = \"{digest}\" }}\n");
+        place.write("ringmail.toml", &format!("{}{fast}", place.read("ringmail.toml")));
+        place
+    }
+
+    /// Takes over from a project that was set up before: files of its data folder, and what it has compiled.
+    fn take(&self, from: &Path, names: &[&str]) {
+        let modules = std::fs::read_dir(from.join(".ringmail/modules")).unwrap();
+        let modules = modules.map(|entry| Path::new("modules").join(entry.unwrap().file_name()));
+        for name in names.iter().map(PathBuf::from).chain(modules) {
+            let path = self.path().join(".ringmail").join(&name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::copy(from.join(".ringmail").join(name), path).unwrap();
+        }
+    }
+
     pub fn add_python(&self) {
         let built = python();
-        for name in ["host.key", "python/interpreter.wasm"] {
-            let path = self.path().join(".ringmail").join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::copy(built.join(".ringmail").join(name), path).unwrap();
-        }
-        let modules = self.path().join(".ringmail/modules");
-        std::fs::create_dir_all(&modules).unwrap();
-        for entry in std::fs::read_dir(built.join(".ringmail/modules")).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), modules.join(entry.file_name())).unwrap();
-        }
+        self.take(&built, &["host.key", "python/interpreter.wasm"]);
         let project = std::fs::read_to_string(built.join("ringmail.toml")).unwrap();
         let (_, table) = project.split_once("[python]").unwrap();
         self.write("ringmail.toml", &format!("{}\n[python]{table}", self.read("ringmail.toml")));
@@ -150,6 +164,39 @@ fn python() -> PathBuf {
         run(&["-C", &shown, "python", "setup"]);
         std::fs::remove_dir_all(built.join(".ringmail/python/toolchain")).unwrap();
         std::fs::write(built.join("made-of"), &*name).unwrap();
+    }
+    built
+}
+
+/// The fast interpreter, built by the command itself for this binary's version of it.
+fn fast_python() -> PathBuf {
+    let made_of = [
+        include_bytes!("../../../../sdk/monty/Cargo.lock").as_slice(),
+        include_bytes!("../../../../sdk/monty/Cargo.toml"),
+        include_bytes!("../../../../sdk/monty/src/lib.rs"),
+        include_bytes!("../../../../sdk/monty/src/fit.rs"),
+        include_bytes!("../../../../sdk/wit/ringmail.wit"),
+    ];
+    let name = ringmail_engine::core::python::interpreter_digest(&made_of.concat());
+    let target = rust("wasm32-wasip1");
+    let (folder, _lock) = kept("fast-python");
+    let built = folder.join(name.replace(':', "-"));
+    if !built.is_dir() {
+        let place = Place::with_python();
+        let ended = place.command(&["python", "setup", "--fast"]).envs(target).output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let _earlier = std::fs::remove_dir_all(folder.join("half"));
+        for name in ["python", "modules"] {
+            std::fs::create_dir_all(folder.join("half/.ringmail").join(name)).unwrap();
+            for entry in std::fs::read_dir(place.path().join(".ringmail").join(name)).unwrap() {
+                let entry = entry.unwrap();
+                if entry.path().is_file() {
+                    let path = folder.join("half/.ringmail").join(name).join(entry.file_name());
+                    std::fs::copy(entry.path(), path).unwrap();
+                }
+            }
+        }
+        std::fs::rename(folder.join("half"), &built).unwrap();
     }
     built
 }

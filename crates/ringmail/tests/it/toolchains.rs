@@ -41,24 +41,24 @@ pub fn debian(name: &str, choose: impl FnOnce() -> Vec<String>) -> PathBuf {
 }
 
 /// The environment that the toolchain of a plugin needs. Puts a compiler of C into its folder.
-pub fn of(plugin: &Path) -> Vec<(&'static str, PathBuf)> {
+pub fn of(plugin: &Path) -> Vec<(String, PathBuf)> {
     if plugin.join("plugin.c").is_file() && !plugin.join(".venv").exists() {
         c(plugin);
     }
-    if plugin.join("Cargo.toml").is_file() { rust() } else { Vec::new() }
+    if plugin.join("Cargo.toml").is_file() { rust("wasm32-unknown-unknown") } else { Vec::new() }
 }
 
-/// The environment in which `plugin build` finds a Rust that builds for WebAssembly. A rustup that has the target does, as it
-/// does for a person. Where it has not, Debian has a compiler with the sources of its own standard library.
-fn rust() -> Vec<(&'static str, PathBuf)> {
+/// The environment in which the binary finds a Rust that builds for a target of WebAssembly. A rustup that has the target does,
+/// as it does for a person. Where it has not, Debian has a newer compiler with the sources of its own standard library.
+pub fn rust(target: &str) -> Vec<(String, PathBuf)> {
     let libraries = |args: &[&str]| {
         let asked = Command::new("rustc").args(["--print", "target-libdir"]).args(args).output().unwrap();
         PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
     };
-    // Plugins share what they are made of, the standard library above all.
-    let target = ("CARGO_TARGET_DIR", kept("rust-plugins").0.join("target"));
-    if libraries(&["--target", "wasm32-unknown-unknown"]).is_dir() {
-        return vec![target];
+    // Whatever is built shares what it is made of, the standard library above all.
+    let built = ("CARGO_TARGET_DIR".to_string(), kept("rust-plugins").0.join("target"));
+    if libraries(&["--target", target]).is_dir() {
+        return vec![built];
     }
     let root = debian("rustc-web", || {
         let mut asked = Command::new("apt-cache");
@@ -69,16 +69,24 @@ fn rust() -> Vec<(&'static str, PathBuf)> {
                 || name.starts_with("libstd-rust-web")
                 || name.to_lowercase().starts_with("libllvm")
         };
-        String::from_utf8(needs.unwrap().stdout).unwrap().lines().filter(own).map(String::from).collect()
+        let needs = String::from_utf8(needs.unwrap().stdout).unwrap();
+        needs.lines().filter(own).chain(["wasi-libc"]).map(String::from).collect()
     });
-    vec![
-        target,
+    let own = |setting: &str| format!("CARGO_TARGET_{}_{setting}", target.to_uppercase().replace('-', "_"));
+    let mut flags = String::new();
+    if target.contains("wasi") {
+        let libc = root.join("usr/lib/wasm32-wasi");
+        flags = format!("-L native={} -C link-self-contained=no", libc.display());
+    }
+    let set = [
         ("RUSTC", root.join("usr/bin/rustc")),
         ("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu")),
         ("RUSTC_BOOTSTRAP", "1".into()),
         ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort".into()),
-        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", libraries(&[]).with_file_name("bin").join("rust-lld")),
-    ]
+        (&own("LINKER"), libraries(&[]).with_file_name("bin").join("rust-lld")),
+        (&own("RUSTFLAGS"), flags.into()),
+    ];
+    set.into_iter().map(|(name, value)| (name.to_string(), value)).chain([built]).collect()
 }
 
 /// Puts the compiler of the C template into a plugin's folder, installed once for all tests but the template's own.

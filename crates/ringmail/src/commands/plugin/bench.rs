@@ -3,10 +3,10 @@
 
 use super::test::{TESTS, cases};
 use crate::commands::Common;
-use crate::commands::inspect::size;
 use crate::exit::{Exit, Fault};
 use crate::input::From;
 use crate::place::{Place, worker_command};
+use crate::progress::size;
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use anyhow::Context as _;
 use ringmail_engine::core::doc::form::duration_ms;

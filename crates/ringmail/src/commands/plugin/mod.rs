@@ -15,10 +15,10 @@ mod test;
 pub(super) use sign::key_fault;
 
 use super::Common;
-use super::inspect::{decided, powers, size};
+use super::inspect::{decided, powers};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::progress::duration;
+use crate::progress::{duration, size};
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::grant::Grant;
