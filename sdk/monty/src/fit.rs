@@ -9,8 +9,19 @@ use ruff_python_parser::parse_module;
 const EAGER: &[&str] = &["dict", "frozenset", "list", "max", "min", "set", "sorted", "sum", "tuple"];
 /// Names that only the runner of CPython gives, or that look into the interpreter.
 const ELSEWHERE: &[&str] = &[
-    "ToolError", "ToolRefused", "__builtins__", "__name__", "dir", "eval", "exec", "globals", "hash", "help", "id",
-    "locals", "vars",
+    "ToolError",
+    "ToolRefused",
+    "__builtins__",
+    "__name__",
+    "dir",
+    "eval",
+    "exec",
+    "globals",
+    "hash",
+    "help",
+    "id",
+    "locals",
+    "vars",
 ];
 
 /// Functions that call another one when their next value is wanted, and a module full of them. Sums of floats are given up on,
@@ -62,7 +73,9 @@ fn rounds_to_a_place(call: &ExprCall) -> bool {
 fn brings_lazy(stmt: &Stmt) -> bool {
     match stmt {
         Stmt::Import(import) => import.names.iter().any(|alias| alias.name.as_str() == LAZY_MODULE),
-        Stmt::ImportFrom(import) => import.module.as_ref().is_some_and(|module| module.as_str() == LAZY_MODULE),
+        Stmt::ImportFrom(import) => {
+            import.module.as_ref().is_some_and(|module| module.as_str() == LAZY_MODULE)
+        }
         _ => false,
     }
 }

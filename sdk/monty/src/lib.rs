@@ -5,8 +5,9 @@ mod fit;
 
 use monty::{MontyRepl, ReplProgress, ReplStartError};
 use monty_types::{
-    AssertMessageAnnotations, CompileOptions, DateTimeSource, ExcType, ExtFunctionResult, MontyException, MontyObject, NameLookupResult,
-    OsPolicy, PrintWriter, RandomStart, ResourceTracker, SleepMode, is_identifier,
+    AssertMessageAnnotations, CompileOptions, DateTimeSource, ExcType, ExtFunctionResult, MontyException,
+    MontyObject, NameLookupResult, OsPolicy, PrintWriter, RandomStart, ResourceTracker, SleepMode,
+    is_identifier,
 };
 use ringmail::plugin::tools;
 use serde::Deserialize;
@@ -60,8 +61,10 @@ impl Run {
             random_start: RandomStart::CallHost,
             ..OsPolicy::default()
         };
-        let options =
-            CompileOptions { assert_message_annotations: AssertMessageAnnotations::Off, ..CompileOptions::default() };
+        let options = CompileOptions {
+            assert_message_annotations: AssertMessageAnnotations::Off,
+            ..CompileOptions::default()
+        };
         let repl = MontyRepl::new("program", ResourceTracker::default(), options).with_os_policy(policy);
         let given =
             [(HOST, MontyObject::function(HOST, None)), ("__given", MontyObject::string(asked.input.get()))];
@@ -126,7 +129,8 @@ impl Run {
         let error = &failed.error;
         let denied = self.denied.as_ref().filter(|(_, message)| error.message() == Some(message));
         let text = denied.map_or_else(|| error.summary(), |(kind, message)| format!("{kind}: {message}"));
-        let line = error.traceback().iter().rfind(|frame| frame.filename == PROGRAM).map(|frame| frame.start.line);
+        let line =
+            error.traceback().iter().rfind(|frame| frame.filename == PROGRAM).map(|frame| frame.start.line);
         self.ended(line.map_or_else(|| text.clone(), |line| format!("line {line}: {text}")))
     }
 
