@@ -127,8 +127,8 @@ fn programs(place: Place) -> Place {
     place.write("one/shop.py", "VAT = 1\n");
     place.write("two/shop.py", "VAT = 2\n");
     for (name, code) in [
-        ("plain", "result = 1 + 2"),
-        ("imports", "import shop\nresult = shop.VAT"),
+        ("plain", "result = f'sum {1 + 2}'"),
+        ("imports", "import shop\nresult = f'vat {shop.VAT}'"),
         ("late", "import time\nresult = time.time() > 1e9"),
         ("loops", "while True: pass"),
         ("grows", "result = len('x' * 30000000)"),
@@ -145,8 +145,7 @@ fn programs(place: Place) -> Place {
         &format!("chain: draws\nlinks:\n  a: {draws}\n  b: {draws}\noutput: ${{a == b}}\n"),
     );
     place.write("chains/one.yaml", "chain: one\noutput: 1\n");
-    let asks =
-        "chain: asks\nlinks:\n  p: {kind: python, tools: [one], code: 'result = one()'}\noutput: ${p}\n";
+    let asks = "chain: asks\nlinks:\n  p: {kind: python, tools: [one], code: 'result = f\"one {one()}\"'}\noutput: ${p}\n";
     place.write("chains/asks.yaml", asks);
     place
 }
@@ -393,19 +392,19 @@ const PROGRAMS: &[Case] = &[
     Case {
         text: "<<[python]\ninterpreter = \".ringmail/python/interpreter.wasm\"\ndigest = \"@PYTHON@\"\n||>>",
         commands: &[&["run", "plain"]],
-        ends: ["3\n", "needs a Python interpreter"],
+        ends: ["sum 3", "needs a Python interpreter"],
         ..PROGRAM
     },
     Case {
         text: "[python]\ninterpreter = \".ringmail/python/<<interpreter||none>>.wasm\"\ndigest = \"@PYTHON@\"\n",
         commands: &[&["run", "plain"]],
-        ends: ["3\n", "none.wasm"],
+        ends: ["sum 3", "none.wasm"],
         ..PROGRAM
     },
     Case {
         text: "[python]\ninterpreter = \".ringmail/python/interpreter.wasm\"\ndigest = \"<<@PYTHON@||sha256:00>>\"\n",
         commands: &[&["run", "plain"]],
-        ends: ["3\n", "is not what was set up"],
+        ends: ["sum 3", "is not what was set up"],
         ..PROGRAM
     },
     Case {
@@ -430,19 +429,19 @@ const PROGRAMS: &[Case] = &[
     Case {
         text: programs!("<<libraries = [{ path = \"one\", digest = \"@ONE@\" }]||>>"),
         commands: &[&["run", "imports"]],
-        ends: ["1\n", "No module named 'shop'"],
+        ends: ["vat 1", "No module named 'shop'"],
         ..PROGRAM
     },
     Case {
         text: programs!("libraries = [{ path = \"<<one||two>>\", digest = \"@ONE@\" }]"),
         commands: &[&["run", "imports"]],
-        ends: ["1\n", "the library in `two` is not what was reviewed"],
+        ends: ["vat 1", "the library in `two` is not what was reviewed"],
         ..PROGRAM
     },
     Case {
         text: programs!("libraries = [{ path = \"one\", digest = \"<<@ONE@||sha256:00>>\" }]"),
         commands: &[&["run", "imports"]],
-        ends: ["1\n", "is not what was reviewed"],
+        ends: ["vat 1", "is not what was reviewed"],
         ..PROGRAM
     },
     Case {
@@ -472,7 +471,7 @@ const PROGRAMS: &[Case] = &[
     Case {
         text: programs!("limits = { fuel = <<10000000000||1000>> }"),
         commands: &[&["run", "plain"]],
-        ends: ["3\n", "more than 1000 units of fuel"],
+        ends: ["sum 3", "more than 1000 units of fuel"],
         ..PROGRAM
     },
     Case {
@@ -490,7 +489,7 @@ const PROGRAMS: &[Case] = &[
     Case {
         text: programs!("limits = { asks = <<10||0>> }"),
         commands: &[&["run", "asks"]],
-        ends: ["1\n", "it asked the host more than 0 times"],
+        ends: ["one 1", "it asked the host more than 0 times"],
         ..PROGRAM
     },
 ];
