@@ -82,5 +82,23 @@ fn hide(memory: &mut [u8], value: &[u8]) {
     while let Some(at) = memory.get(from..).and_then(|rest| memmem::find(rest, value)) {
         from += at;
         memory.iter_mut().skip(from).take(value.len()).for_each(|byte| *byte = b'*');
+        from += value.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hide;
+
+    /// A secret of asterisks was found again where it had just been hidden, without end.
+    #[test]
+    fn every_secret_is_hidden_once() {
+        for (memory, value, hidden) in
+            [("a key, a key", "key", "a ***, a ***"), ("a ***", "***", "a ***"), ("aaa", "aa", "**a")]
+        {
+            let mut bytes = memory.as_bytes().to_vec();
+            hide(&mut bytes, value.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&bytes), hidden);
+        }
     }
 }
