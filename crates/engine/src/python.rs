@@ -3,6 +3,7 @@
 
 use crate::packages::read_bounded;
 use crate::plugins::{Guest, plugin_limits, walls};
+use crate::scripts::{TextDigest, digest};
 use ringmail_core::doc::{Problems, Source, suggest};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::plugin::Use;
@@ -10,7 +11,6 @@ use ringmail_core::program::Program;
 use ringmail_core::python::{LibrarySetting, Pinned, PythonSetting, interpreter_digest, library_digest};
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{Confined, Ended, Granted, Halt, MODULE_BYTES_MAX, ModuleCache, NoDesk};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ pub(crate) struct Interpreter {
 pub(crate) struct Fast {
     pub(crate) guest: Guest,
     /// Programs that the whole language was needed for, by digest.
-    unfit: Mutex<BTreeSet<[u8; 32]>>,
+    unfit: Mutex<BTreeSet<TextDigest>>,
 }
 
 /// Programs that are remembered to be unfit for the fast interpreter.
@@ -82,10 +82,6 @@ impl Fast {
             Err(halt) => Some(Err(halt)),
         }
     }
-}
-
-fn digest(code: &str) -> [u8; 32] {
-    Sha256::digest(code).into()
 }
 
 impl Interpreter {

@@ -37,9 +37,9 @@ pub(crate) fn script_limits(written: Use) -> CallLimits {
     call_limits(written, standard, SCRIPT_MEMORY_BYTES_MAX)
 }
 
-type TextDigest = [u8; 32];
+pub(crate) type TextDigest = [u8; 32];
 
-fn digest(text: &str) -> TextDigest {
+pub(crate) fn digest(text: &str) -> TextDigest {
     Sha256::digest(text).into()
 }
 

@@ -53,6 +53,20 @@ pub struct CallFigures {
     pub queued: Duration,
 }
 
+impl CallFigures {
+    /// What two attempts at one thing used together.
+    #[must_use]
+    pub fn after(self, first: &CallFigures) -> CallFigures {
+        CallFigures {
+            fuel: self.fuel.saturating_add(first.fuel),
+            memory_bytes_peak: self.memory_bytes_peak.max(first.memory_bytes_peak),
+            asks: self.asks.saturating_add(first.asks),
+            cpu: self.cpu.saturating_add(first.cpu),
+            queued: self.queued.saturating_add(first.queued),
+        }
+    }
+}
+
 /// No call lasts longer, whatever is granted: a limit that no clock reaches is as good as one that lies far away.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 

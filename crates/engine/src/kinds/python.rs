@@ -112,16 +112,19 @@ async fn interpret<'p>(
         }
         left.time_max = limits.time_max.saturating_sub(began.elapsed());
         left.fuel_max = limits.fuel_max.saturating_sub(ended.figures.fuel);
-        tried = Some(fast);
+        tried = Some((fast, ended.figures));
     }
     let errand = python.errand(false, code, given);
     let mut ended = python.guest.confined.call(&errand, &left, desk).await;
-    match (&mut ended.result, tried) {
-        (Ok(_), Some(fast)) => fast.unfit(code),
-        // Nobody granted what was left.
-        (Err(Halt::Time(time_max)), _) => *time_max = limits.time_max,
-        (Err(Halt::Fuel(fuel_max)), _) => *fuel_max = limits.fuel_max,
-        _ => {}
+    if let Some((fast, first)) = tried {
+        ended.figures = ended.figures.after(&first);
+        match &mut ended.result {
+            Ok(_) => fast.unfit(code),
+            // Nobody granted what was left.
+            Err(Halt::Time(time_max)) => *time_max = limits.time_max,
+            Err(Halt::Fuel(fuel_max)) => *fuel_max = limits.fuel_max,
+            Err(_) => {}
+        }
     }
     (ended, &python.guest)
 }

@@ -525,6 +525,7 @@ async fn two_interpreters_share_one_budget() {
         bench.engine.python_figures().unwrap().fuel
     };
     let alone = fuel(&Bench::whole()).await;
+    assert!(fuel(&bench).await > alone + 1_000_000, "what the first attempt used counts, too");
     let ended = shown(&bench.run(&link(alone + 1_000_000), "1").await);
     assert_eq!(ended, format!("`c.p` failed: limit: it used more than {} units of fuel", alone + 1_000_000));
 }
