@@ -251,6 +251,35 @@ impl Pattern {
         hosts && ports && self.tls == other.tls
     }
 
+    /// What both patterns take, as a pattern of its own.
+    #[must_use]
+    pub fn within(&self, other: &Pattern) -> Option<Pattern> {
+        if !self.meets(other) {
+            return None;
+        }
+        let narrower = match (&self.host, &other.host) {
+            (HostPattern::Range(one), HostPattern::Range(two)) if one.holds(*two) => other,
+            (HostPattern::Range(one), HostPattern::Range(two)) if two.holds(*one) => self,
+            (HostPattern::Range(_), HostPattern::Range(_)) => return None,
+            (HostPattern::Any, _) => other,
+            (_, HostPattern::Any) | (HostPattern::Exact(_), _) => self,
+            (_, HostPattern::Exact(_)) => other,
+            (HostPattern::Below(one), HostPattern::Below(two)) if one.len() < two.len() => other,
+            _ => self,
+        };
+        let port = self.port.or(other.port);
+        let written = narrower.text.split_once("://").map_or("", |(_, rest)| rest);
+        let (host, _) = split_port(written.strip_suffix('/').unwrap_or(written));
+        let scheme = if self.tls { "https" } else { "http" };
+        let port_text = match port {
+            None => ":*".to_string(),
+            Some(port) if port == if self.tls { 443 } else { 80 } => String::new(),
+            Some(port) => format!(":{port}"),
+        };
+        let text = format!("{scheme}://{host}{port_text}");
+        Some(Pattern { text, tls: self.tls, host: narrower.host.clone(), port })
+    }
+
     /// Whether the pattern names this very address.
     pub(crate) fn names_ip(&self, ip: IpAddr) -> bool {
         matches!(&self.host, HostPattern::Range(range) if range.contains(ip))
@@ -298,6 +327,11 @@ impl IpRange {
 
     pub fn of(ip: IpAddr) -> IpRange {
         IpRange { base: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether every address of the other range is in this one.
+    fn holds(self, other: IpRange) -> bool {
+        self.bits <= other.bits && self.contains(other.base)
     }
 
     pub fn contains(self, ip: IpAddr) -> bool {
@@ -547,5 +581,52 @@ mod tests {
         assert!(IpRange::parse("0.0.0.0/0").unwrap().contains("9.9.9.9".parse().unwrap()));
         assert!(!IpRange::parse("0.0.0.0/0").unwrap().contains("::1".parse().unwrap()));
         assert!(IpRange::parse("::/0").unwrap().contains("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_two_patterns_share_is_what_both_take() {
+        let patterns = [
+            "https://*",
+            "https://*:*",
+            "https://a.test",
+            "https://a.test:*",
+            "https://a.test:8443",
+            "https://*.test",
+            "https://*.a.test",
+            "https://*.test:8443/",
+            "http://a.test",
+            "https://10.0.0.0/8",
+            "https://10.1.0.0/16:*",
+            "https://10.1.2.3",
+            "https://11.0.0.0/8",
+            "https://[fc00::]/7",
+        ];
+        let targets = [
+            "https://a.test/",
+            "https://a.test:8443/",
+            "https://x.a.test/",
+            "https://x.a.test:8443/",
+            "https://b.test/",
+            "https://test/",
+            "http://a.test/",
+            "https://10.1.2.3/",
+            "https://10.1.2.3:99/",
+            "https://10.2.0.1/",
+            "https://11.0.0.1/",
+            "https://[fc00::1]/",
+        ];
+        let parsed: Vec<Pattern> = patterns.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
+        assert!(parsed.len() >= 13);
+        for (one, two) in parsed.iter().flat_map(|one| parsed.iter().map(move |two| (one, two))) {
+            let shared = one.within(two);
+            if let Some(shared) = &shared {
+                assert_eq!(Pattern::parse(&shared.text).as_ref(), Ok(shared), "{} {}", one.text, two.text);
+            }
+            for target in targets.map(|text| Target::parse(text).unwrap()) {
+                let both = one.takes(&target) && two.takes(&target);
+                let said = shared.as_ref().is_some_and(|shared| shared.takes(&target));
+                assert_eq!(said, both, "{} and {} of {}", one.text, two.text, target.as_str());
+            }
+        }
     }
 }

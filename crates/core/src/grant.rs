@@ -6,7 +6,7 @@ use crate::doc::Spot;
 use crate::doc::form::{Form, Key};
 use crate::kind::Reach;
 use crate::label::Tags;
-use crate::plugin::{Asked, Plugin};
+use crate::plugin::Plugin;
 use crate::value::{Seg, Str};
 use foldhash::HashMap;
 use std::net::IpAddr;
@@ -276,6 +276,10 @@ impl Grants {
         &self.all
     }
 
+    pub fn ceiling(&self) -> &Ceiling {
+        &self.ceiling
+    }
+
     /// What the link may do: the grants for it, for the chains around it, cut at the ceiling.
     pub fn effective(&self, link: &Str) -> Arc<Effective> {
         if let Ok(known) = self.by_link.read()
@@ -418,29 +422,6 @@ impl Effective {
             return Err(Lacking::Ceiling);
         }
         if fits.is_empty() { Err(why) } else { Ok(fits) }
-    }
-
-    /// Whether it has something of an address, or all of a mount, that a manifest asks for, once grants and ceiling are
-    /// held against each other.
-    pub fn gives(&self, asked: &Asked) -> bool {
-        match asked {
-            Asked::Net(pattern, methods) => self.net_rules().any(|fit| {
-                let most = self.ceiling.net.as_ref();
-                pattern.meets(&fit.rule.address)
-                    && methods.iter().any(|method| fit.rule.methods.contains(method))
-                    && most.is_none_or(|most| {
-                        // Of names and ranges that meet each other in pairs, all share something.
-                        most.iter().any(|most| most.meets(&fit.rule.address) && most.meets(pattern))
-                    })
-            }),
-            Asked::Fs(mount, access) => {
-                let most = self.ceiling.mounts.as_ref();
-                let mut rules = self.grants.iter().flat_map(|grant| &grant.fs);
-                rules.any(|rule| rule.mount == *mount && rule.access >= *access)
-                    && most.is_none_or(|most| most.contains(mount))
-            }
-            _ => false,
-        }
     }
 
     fn places(&self, host: &Host) -> Vec<usize> {

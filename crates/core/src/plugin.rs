@@ -1,6 +1,10 @@
 //! Plugins: what a manifest asks for, what an operator grants, and what is left of both. [`Powers`] is worked out in
 //! one place, for the loader, for every call of the host, and for whoever wants to know. Nothing is read from disk here.
 
+mod powers;
+
+pub use powers::{Power, Powers};
+
 use crate::address::{Pattern, Target};
 use crate::doc::form::{Form, Key, conform, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span};
@@ -333,22 +337,6 @@ pub enum PluginPlace {
     Installed(Str),
 }
 
-/// What is left of manifest and grant.
-#[derive(Clone, Debug, Default)]
-pub struct Powers {
-    /// Asked for and granted; these are linked, and nothing else.
-    pub capabilities: Vec<&'static str>,
-    pub secrets: Vec<Str>,
-    pub env: Vec<(Str, Str)>,
-    /// The chains it may call.
-    pub tools: Vec<Str>,
-    pub kv: Option<Keeps>,
-    pub limits: Use,
-    pub quota: Quota,
-    /// Granted and never asked for: a setting that changes nothing.
-    pub unasked: Vec<String>,
-}
-
 /// A plugin of a project: what it is, and what it may.
 #[derive(Debug)]
 pub struct Plugin {
@@ -359,66 +347,6 @@ pub struct Plugin {
     pub expires_ms: Option<u64>,
     /// Why nothing of it holds any more; once set, it stays.
     pub revoked: OnceLock<Str>,
-}
-
-impl Powers {
-    /// The intersection of what is asked and what is granted.
-    pub fn new(manifest: &Manifest, setting: &Setting) -> Powers {
-        let grant = &setting.grant;
-        let granted = |capability: &str| match capability {
-            "net" => !grant.net.is_empty(),
-            "fs" => !grant.fs.is_empty(),
-            "log" => grant.log.is_some(),
-            "secret" => !setting.secrets.is_empty(),
-            "env" => !setting.env.is_empty(),
-            "kv" => setting.kv.is_some(),
-            "clock" => setting.clock,
-            "random" => setting.random,
-            _ => !setting.tools.is_empty(),
-        };
-        let names = ["net", "fs", "log", "secret", "env", "kv", "clock", "random", "tool"];
-        let asked = |capability: &str| manifest.asks.iter().any(|ask| ask.what.capability() == capability);
-        let secret = |name: &Str| {
-            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Secret(known) if known == name))
-        };
-        let env = |name: &Str| {
-            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Env(known) if known == name))
-        };
-        let tool = |name: &Str| {
-            manifest.asks.iter().any(|ask| matches!(&ask.what, Asked::Tool(known) if known == name))
-        };
-        let mut unasked: Vec<String> = names
-            .iter()
-            .filter(|name| granted(name) && !asked(name))
-            .map(|name| (*name).to_string())
-            .collect();
-        let more = setting.secrets.iter().filter(|name| !secret(name)).map(|name| format!("secret {name}"));
-        unasked.extend(more.filter(|_| asked("secret")));
-        let more = setting.env.iter().filter(|(name, _)| !env(name)).map(|(name, _)| format!("env {name}"));
-        unasked.extend(more.filter(|_| asked("env")));
-        let more = setting.tools.iter().filter(|name| !tool(name)).map(|name| format!("tool {name}"));
-        unasked.extend(more.filter(|_| asked("tool")));
-        let more = grant.fs.iter().filter(|rule| !manifest.asks_fs(&rule.mount, rule.access));
-        let more = more.map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));
-        unasked.extend(more.filter(|_| asked("fs")));
-        let more = grant.net.iter().filter(|rule| !manifest.may_ask_net(rule));
-        let more = more.map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
-        unasked.extend(more.filter(|_| asked("net")));
-        Powers {
-            capabilities: names.into_iter().filter(|name| asked(name) && granted(name)).collect(),
-            secrets: setting.secrets.iter().filter(|name| secret(name)).cloned().collect(),
-            env: setting.env.iter().filter(|(name, _)| env(name)).cloned().collect(),
-            tools: setting.tools.iter().filter(|name| tool(name)).cloned().collect(),
-            kv: setting.kv.filter(|_| asked("kv")),
-            limits: setting.limits.within(manifest.limits),
-            quota: setting.quota,
-            unasked,
-        }
-    }
-
-    pub fn has(&self, capability: &str) -> bool {
-        self.capabilities.contains(&capability)
-    }
 }
 
 impl Manifest {

@@ -2,8 +2,11 @@
 //! paths stay as they were written.
 
 mod commands;
+mod registries;
 
-use crate::address::{IpRange, Pattern, Target};
+pub use registries::{REGISTRY_KEYS, RegistryPlace, RegistrySetting};
+
+use crate::address::{IpRange, Pattern};
 use crate::chain::keys::LIMIT_KEYS;
 use crate::command::{COMMAND_KEYS, CommandSetting};
 use crate::detect::{DETECT_KEYS, Detectors};
@@ -104,15 +107,6 @@ pub const SECRET_KEYS: &[Key] = &[
 
 pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, from the project's own")];
 
-pub const REGISTRY_KEYS: &[Key] = &[
-    Key::new("folder", Form::Text, "a folder with an `index.json`, from the project's own"),
-    Key::new("url", Form::Text, "the address of a folder with an `index.json`"),
-    Key::new("oci", Form::Text, "an OCI registry, `https://host/prefix`; a plugin's name follows"),
-    Key::new("plugins", Form::List(&Form::Name), "the plugins that come from here and from nowhere else"),
-    Key::new("resolves_to", Form::List(&Form::Text), "special addresses or ranges its name may lead to"),
-    Key::new("secret", Form::Name, "the secret it takes as a bearer token"),
-];
-
 pub const CEILING_KEYS: &[Key] = &[
     Key::new("net", Form::List(&Form::Text), "addresses any grant may name"),
     Key::new("mounts", Form::List(&Form::Text), "mounts any grant or command may name"),
@@ -169,24 +163,6 @@ pub struct SecretSetting {
     pub tag: Tags,
     pub from: SecretSource,
     pub bound_to: Vec<Pattern>,
-}
-
-/// Where plugins are installed from.
-#[derive(Debug)]
-pub struct RegistrySetting {
-    pub name: Str,
-    pub place: RegistryPlace,
-    /// Those that come from here and from nowhere else.
-    pub plugins: Vec<Str>,
-    pub resolves_to: Vec<String>,
-    pub secret: Option<Str>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RegistryPlace {
-    Folder(String),
-    Index(String),
-    Oci(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -485,48 +461,6 @@ impl Loader<'_> {
                 dumps_max: int(Some(item), "dumps").unwrap_or(0),
                 span: key.span,
                 written: item.to_value(),
-            });
-        }
-        out
-    }
-
-    fn registries(&mut self, node: &Node) -> Vec<RegistrySetting> {
-        let mut out: Vec<RegistrySetting> = Vec::new();
-        for (key, item) in node.get("registry").map_or(&[][..], Node::entries) {
-            let text = |key: &str| item.get(key).and_then(Node::text).map(String::from);
-            let place = match (text("folder"), text("url"), text("oci")) {
-                (Some(folder), None, None) => RegistryPlace::Folder(folder),
-                (None, Some(url), None) => RegistryPlace::Index(url),
-                (None, None, Some(url)) => RegistryPlace::Oci(url),
-                _ => {
-                    self.wrong(key.span, format!("`{}` needs one of `folder`, `url` and `oci`", key.name));
-                    continue;
-                }
-            };
-            if let Some(url) = item.get("url").or_else(|| item.get("oci")) {
-                match Target::parse(url.text().unwrap_or_default()) {
-                    Ok(target) if !target.is_tls() && target.host().special().is_none() => {
-                        self.wrong(url.span, "a registry elsewhere is asked over `https`");
-                    }
-                    Ok(_) => {}
-                    Err(message) => self.wrong(url.span, message),
-                }
-            }
-            let plugins: Vec<Str> = texts(Some(item), "plugins").map(|(name, _)| name.into()).collect();
-            for (name, span) in texts(Some(item), "plugins") {
-                if let Some(other) =
-                    out.iter().find(|other| other.plugins.iter().any(|known| **known == *name))
-                {
-                    let message = format!("`{name}` comes from `{}` and from nowhere else", other.name);
-                    self.wrong(span, message);
-                }
-            }
-            out.push(RegistrySetting {
-                name: key.name.as_str().into(),
-                place,
-                plugins,
-                resolves_to: texts(Some(item), "resolves_to").map(|(text, _)| text.to_string()).collect(),
-                secret: text("secret").map(Str::from),
             });
         }
         out

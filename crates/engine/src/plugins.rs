@@ -420,7 +420,7 @@ impl Plugins {
             let message = format!("its manifest calls the plugin `{}`, and not `{name}`", read.manifest.name);
             return problems.add(project, setting.span, message);
         }
-        let powers = Powers::new(&read.manifest, setting);
+        let powers = Powers::new(&read.manifest, setting, grants.ceiling());
         for unasked in &powers.unasked {
             let message = format!("`{name}` is granted `{unasked}`, and its manifest never asks for it");
             problems.add_help(project, setting.span, message, "take it out: it changes nothing");

@@ -1,7 +1,7 @@
 //! What is different between two versions of a plugin, as far as it matters to whoever grants: what it asks for, and what
 //! one call may use. What is more comes before what is less.
 
-use crate::plugin::{Manifest, Use};
+use crate::plugin::{Manifest, Power, Powers, Use};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,21 @@ pub fn changes(old: &Manifest, new: &Manifest) -> Vec<Change> {
     out.extend(limits.iter().filter(|change| change.wider).cloned());
     out.extend(beyond(&before, &after, false));
     out.extend(limits.into_iter().filter(|change| !change.wider));
+    out
+}
+
+/// What is different in effect, under one and the same grant.
+pub fn effect_changes(old: &Powers, new: &Powers) -> Vec<Change> {
+    let beyond = |some: &[Power], others: &[Power], wider: bool| -> Vec<Change> {
+        let lacking = some.iter().filter(|one| !others.iter().any(|known| known.what == one.what));
+        lacking.map(|one| Change { wider, what: one.what.clone(), reason: one.reason.to_string() }).collect()
+    };
+    let limits = limits(old.limits, new.limits);
+    let (more, less): (Vec<Change>, Vec<Change>) = limits.into_iter().partition(|change| change.wider);
+    let mut out = beyond(&new.in_effect, &old.in_effect, true);
+    out.extend(more);
+    out.extend(beyond(&old.in_effect, &new.in_effect, false));
+    out.extend(less);
     out
 }
 

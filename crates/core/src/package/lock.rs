@@ -1,7 +1,7 @@
 //! `ringmail.lock`: which packages a project has, to the byte, and the newest of each it ever saw. Nothing older than
 //! that comes in again, and nothing else than what stands here is loaded.
 
-use super::{Distrust, Package, Publishers, Vouched, sha256};
+use super::{Distrust, Package, Publishers, SeenIndex, Vouched, sha256};
 use crate::doc::form::{Form, Key, conform};
 use crate::doc::{Data, Node, Problems, Source, toml};
 use crate::label::TagTable;
@@ -15,6 +15,17 @@ pub const LOCK_FILE: &str = "ringmail.lock";
 const LOCK_KEYS: &[Key] = &[
     Key::required("version", Form::Int { min: 1, max: 1 }, "of this format"),
     Key::new("plugin", Form::List(&Form::Table(LOCKED_KEYS)), "the packages"),
+    Key::new(
+        "index",
+        Form::List(&Form::Table(SEEN_KEYS)),
+        "the newest signed index that was seen of each registry",
+    ),
+];
+
+const SEEN_KEYS: &[Key] = &[
+    Key::required("registry", Form::Name, "whose"),
+    Key::required("number", Form::Int { min: 0, max: i64::MAX }, "its number"),
+    Key::required("sha256", Form::Text, "of the index"),
 ];
 
 const LOCKED_KEYS: &[Key] = &[
@@ -40,9 +51,13 @@ pub struct Locked {
     pub package: Str,
 }
 
-/// At most two of a plugin: the one that was granted, and the newest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lock(Vec<Locked>);
+pub struct Lock {
+    /// At most two of a plugin: the one that was granted, and the newest.
+    plugins: Vec<Locked>,
+    /// The newest index of each registry that signs its own.
+    indexes: Vec<SeenIndex>,
+}
 
 /// Why a package does not come in beside what was there before.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -55,6 +70,13 @@ pub enum Rollback {
     Publisher { plugin: Str, publisher: String, seen: Str },
     #[error("`{plugin}` came from `{seen}`, and this is from `{from}`")]
     Source { plugin: Str, from: String, seen: String },
+}
+
+fn int(node: &Node, key: &str) -> u64 {
+    match node.get(key).map(|node| &node.data) {
+        Some(Data::Int(int)) => u64::try_from(*int).unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// A version's three numbers, if it is one.
@@ -115,10 +137,7 @@ impl Lock {
                     problems.add(source, node.span, format!("`{key}` is not a SHA-256 digest"));
                 }
             }
-            let issued_ms = match item.get("issued").map(|node| &node.data) {
-                Some(Data::Int(int)) => u64::try_from(*int).unwrap_or(0),
-                _ => 0,
-            };
+            let issued_ms = int(item, "issued");
             out.push(Locked {
                 name: text("name").into(),
                 version: text("version").into(),
@@ -129,15 +148,20 @@ impl Lock {
                 package: text("package").into(),
             });
         }
-        problems.or(Lock(out))
+        let indexes = node.get("index").map_or(&[][..], Node::items).iter().map(|item| SeenIndex {
+            registry: item.get("registry").and_then(Node::text).unwrap_or_default().into(),
+            number: int(item, "number"),
+            sha256: item.get("sha256").and_then(Node::text).unwrap_or_default().into(),
+        });
+        problems.or(Lock { plugins: out, indexes: indexes.collect() })
     }
 
     pub fn text(&self) -> String {
         let mut out = String::from(
             "# Written by `ringmail plugin install`. Keep it with the project, and do not edit it.\nversion = 1\n",
         );
-        for one in &self.0 {
-            let quoted = |text: &str| crate::json::to_string(&crate::value::Value::from(text));
+        let quoted = |text: &str| crate::json::to_string(&crate::value::Value::from(text));
+        for one in &self.plugins {
             let _infallible = write!(
                 out,
                 "\n[[plugin]]\nname = {}\nversion = {}\npublisher = {}\nissued = {}\nsource = {}\ndigest = {}\npackage = {}\n",
@@ -150,27 +174,35 @@ impl Lock {
                 quoted(&one.package),
             );
         }
+        for seen in &self.indexes {
+            let (registry, digest) = (quoted(&seen.registry), quoted(&seen.sha256));
+            let _infallible = write!(
+                out,
+                "\n[[index]]\nregistry = {registry}\nnumber = {}\nsha256 = {digest}\n",
+                seen.number
+            );
+        }
         out
     }
 
     pub fn all(&self) -> &[Locked] {
-        &self.0
+        &self.plugins
     }
 
     /// The newest of a plugin.
     pub fn newest(&self, plugin: &str) -> Option<&Locked> {
-        self.0.iter().rev().find(|one| *one.name == *plugin)
+        self.plugins.iter().rev().find(|one| *one.name == *plugin)
     }
 
     /// The one a project pins.
     pub fn pinned(&self, plugin: &str, digest: &str) -> Option<&Locked> {
-        self.0.iter().rev().find(|one| *one.name == *plugin && *one.digest == *digest)
+        self.plugins.iter().rev().find(|one| *one.name == *plugin && *one.digest == *digest)
     }
 
     /// Whether this may come in beside what the project saw before.
     fn judge(&self, next: &Locked) -> Result<(), Rollback> {
         let (plugin, version) = (next.name.clone(), next.version.clone());
-        for seen in self.0.iter().filter(|seen| seen.name == next.name) {
+        for seen in self.plugins.iter().filter(|seen| seen.name == next.name) {
             if seen.publisher != next.publisher {
                 let publisher = next.publisher.to_string();
                 return Err(Rollback::Publisher { plugin, publisher, seen: seen.publisher.clone() });
@@ -196,17 +228,30 @@ impl Lock {
             Err(Rollback::Version { .. } | Rollback::Issued { .. }) if older_too => {}
             judged => judged?,
         }
-        self.0.retain(|one| {
+        self.plugins.retain(|one| {
             one.name != next.name || (one.digest != next.digest && granted == Some(&*one.digest))
         });
-        self.0.push(next);
+        self.plugins.push(next);
         Ok(self)
+    }
+
+    /// The newest index of a registry that was ever believed.
+    pub fn seen(&self, registry: &str) -> Option<&SeenIndex> {
+        self.indexes.iter().find(|seen| *seen.registry == *registry)
+    }
+
+    #[must_use]
+    pub fn with_seen(mut self, seen: SeenIndex) -> Lock {
+        self.indexes.retain(|known| known.registry != seen.registry);
+        self.indexes.push(seen);
+        self.indexes.sort_by(|one, two| one.registry.cmp(&two.registry));
+        self
     }
 
     /// Forgets a plugin.
     #[must_use]
     pub fn without(mut self, plugin: &str) -> Lock {
-        self.0.retain(|one| *one.name != *plugin);
+        self.plugins.retain(|one| *one.name != *plugin);
         self
     }
 }

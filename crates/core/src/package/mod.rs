@@ -2,6 +2,7 @@
 //! [`Package::read`] takes it apart and believes nothing, [`Publishers`] says whether its publisher is trusted.
 
 mod diff;
+mod index;
 mod lock;
 mod resolve;
 mod sbom;
@@ -10,7 +11,8 @@ mod tar;
 mod trust;
 
 pub use self::{
-    diff::{Change, changes},
+    diff::{Change, changes, effect_changes},
+    index::{IndexDistrust, IndexSigners, SeenIndex, index_number},
     lock::{LOCK_FILE, Lock, Locked, Rollback, version_of},
     resolve::{Offer, PluginNeed, Unsolvable, resolve},
     sbom::{Component, sbom},

@@ -10,8 +10,12 @@ pub(super) const PACKAGE_STATEMENT: &str = "ringmail package 1";
 /// A publisher says: this file is mine.
 pub(super) const FILE_STATEMENT: &str = "ringmail file 1";
 
+/// A registry says: this is all I have.
+pub(super) const INDEX_STATEMENT: &str = "ringmail index 1";
+
 const PACKAGE_LINES: &[&str] = &["plugin", "version", "publisher", "issued", "manifest", "module", "sbom"];
 const FILE_LINES: &[&str] = &["file", "publisher", "issued", "sha256"];
+const INDEX_LINES: &[&str] = &["registry", "number", "issued", "sha256"];
 /// No statement is longer, its signature included.
 pub(super) const STATEMENT_BYTES_MAX: usize = 4 << 10;
 
@@ -49,6 +53,12 @@ impl Statement {
         Statement::new(FILE_STATEMENT, FILE_LINES, values)
     }
 
+    /// Of an index: the registry as those call it who ask it, the number, which only grows, when, and its digest.
+    pub fn index(registry: &str, number: u64, issued_ms: u64, bytes: &[u8]) -> Result<Statement, String> {
+        let values = vec![registry.into(), number.to_string(), issued_ms.to_string(), sha256(bytes)];
+        Statement::new(INDEX_STATEMENT, INDEX_LINES, values)
+    }
+
     pub fn text(&self) -> String {
         let lines = self.lines.iter().map(|(name, value)| format!("{name}: {value}\n"));
         format!("{}\n{}", self.kind, lines.collect::<String>())
@@ -64,7 +74,11 @@ impl Statement {
 
     /// Milliseconds since 1970.
     pub(super) fn issued_ms(&self) -> u64 {
-        self.get("issued").parse().unwrap_or(0)
+        self.number("issued")
+    }
+
+    pub(super) fn number(&self, line: &str) -> u64 {
+        self.get(line).parse().unwrap_or(0)
     }
 }
 
@@ -86,7 +100,11 @@ impl Signed {
     pub(super) fn parse(bytes: &[u8], kind: &'static str) -> Result<Signed, String> {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= STATEMENT_BYTES_MAX);
         let text = text.ok_or("the signature is not a text of at most 4 KiB")?;
-        let names = if kind == PACKAGE_STATEMENT { PACKAGE_LINES } else { FILE_LINES };
+        let names = match kind {
+            PACKAGE_STATEMENT => PACKAGE_LINES,
+            INDEX_STATEMENT => INDEX_LINES,
+            _ => FILE_LINES,
+        };
         let mut lines = text.lines();
         if lines.next() != Some(kind) {
             return Err(format!("the signature does not begin with `{kind}`"));
@@ -100,7 +118,9 @@ impl Signed {
         let key = unhex(&value("key")?).ok_or("the signature's `key` is not 64 hexadecimal digits")?;
         let signature = unhex(&value("signature")?).ok_or("the signature is not 128 hexadecimal digits")?;
         let signed = Signed { statement, key, signature };
-        let canonical = signed.statement.issued_ms().to_string() == signed.statement.get("issued");
+        let plain = |line: &str| signed.statement.number(line).to_string() == signed.statement.get(line);
+        let canonical =
+            names.iter().filter(|line| ["issued", "number"].contains(line)).all(|line| plain(line));
         match signed.text() == text && canonical {
             true => Ok(signed),
             false => Err("the signature is not written as `ringmail` writes it".into()),

@@ -39,7 +39,7 @@ pub(crate) struct Publisher {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct TrustedKey {
+pub(super) struct TrustedKey {
     public: [u8; 32],
     not_before_ms: Option<u64>,
     not_after_ms: Option<u64>,
@@ -187,31 +187,43 @@ impl Publishers {
         let name = crate::json::shorten(signed.statement.get("publisher"));
         let publisher = self.0.iter().find(|known| *known.name == *signed.statement.get("publisher"));
         let publisher = publisher.ok_or_else(|| Distrust::Unknown(name.clone()))?;
-        let key = publisher.keys.iter().find(|key| key.public == signed.key);
-        let key = key.ok_or_else(|| Distrust::Key(name.clone()))?;
-        if signed.statement.kind() != kind || !signed.holds() {
-            return Err(Distrust::Signature);
-        }
-        if let Some(why) = &key.revoked {
-            return Err(Distrust::Revoked(name, why.clone()));
-        }
-        let issued_ms = signed.statement.issued_ms();
-        if now_ms.is_some_and(|now_ms| issued_ms > now_ms.saturating_add(AHEAD_MS_MAX)) {
-            return Err(Distrust::Ahead);
-        }
-        let begun = |at_ms: u64| key.not_before_ms.is_none_or(|from_ms| at_ms >= from_ms);
-        let over = |at_ms: u64| key.not_after_ms.is_some_and(|until_ms| at_ms >= until_ms);
-        if !begun(issued_ms) || over(issued_ms) {
-            return Err(Distrust::Window(name));
-        }
-        if now_ms.is_some_and(over) {
-            return Err(Distrust::Over(name));
-        }
+        signed_by(&publisher.keys, &name, signed, kind, now_ms)?;
         Ok(publisher)
     }
 }
 
-fn trusted(node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Option<TrustedKey> {
+/// Whether one of these keys, which are `name`'s, signed this while it could.
+pub(super) fn signed_by(
+    keys: &[TrustedKey],
+    name: &str,
+    signed: &Signed,
+    kind: &str,
+    now_ms: Option<u64>,
+) -> Result<(), Distrust> {
+    let key = keys.iter().find(|key| key.public == signed.key);
+    let key = key.ok_or_else(|| Distrust::Key(name.into()))?;
+    if signed.statement.kind() != kind || !signed.holds() {
+        return Err(Distrust::Signature);
+    }
+    if let Some(why) = &key.revoked {
+        return Err(Distrust::Revoked(name.into(), why.clone()));
+    }
+    let issued_ms = signed.statement.issued_ms();
+    if now_ms.is_some_and(|now_ms| issued_ms > now_ms.saturating_add(AHEAD_MS_MAX)) {
+        return Err(Distrust::Ahead);
+    }
+    let begun = |at_ms: u64| key.not_before_ms.is_none_or(|from_ms| at_ms >= from_ms);
+    let over = |at_ms: u64| key.not_after_ms.is_some_and(|until_ms| at_ms >= until_ms);
+    if !begun(issued_ms) || over(issued_ms) {
+        return Err(Distrust::Window(name.into()));
+    }
+    if now_ms.is_some_and(over) {
+        return Err(Distrust::Over(name.into()));
+    }
+    Ok(())
+}
+
+pub(super) fn trusted(node: &Node, source: &Arc<Source>, problems: &mut Problems) -> Option<TrustedKey> {
     let public = node.get("public")?;
     let date = |key: &str| node.get(key).and_then(Node::text).and_then(|text| date_ms(text).ok());
     let Some(bytes) = unhex(public.text().unwrap_or_default()) else {

@@ -57,9 +57,17 @@ pub(crate) struct Egress {
 pub(crate) struct Outgoing {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Option<String>,
-    /// Whether the body was data and is JSON now.
-    pub(crate) json: bool,
+    pub(crate) body: Option<Body>,
+}
+
+/// What is sent along.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Text(String),
+    /// Data, written as JSON.
+    Json(String),
+    /// Sent as they are: no placeholder is looked for.
+    Bytes(Bytes),
 }
 
 /// What came back.
@@ -199,10 +207,13 @@ fn prepare(
         request = request.header(name, value);
     }
     let body = match &outgoing.body {
-        Some(body) => {
-            let form = if outgoing.json { inject::Form::Json } else { inject::Form::Plain };
-            Bytes::from(inject::fill(permit, secrets, body, form, &mut used)?.into_owned())
+        Some(Body::Text(text)) => {
+            Bytes::from(inject::fill(permit, secrets, text, inject::Form::Plain, &mut used)?.into_owned())
         }
+        Some(Body::Json(json)) => {
+            Bytes::from(inject::fill(permit, secrets, json, inject::Form::Json, &mut used)?.into_owned())
+        }
+        Some(Body::Bytes(bytes)) => bytes.clone(),
         None => Bytes::new(),
     };
     let request = request

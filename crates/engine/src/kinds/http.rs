@@ -2,7 +2,7 @@
 
 use super::{Call, Runs, invalid, known_keys, required, text};
 use crate::bound::Called;
-use crate::egress::{Answered, Lines, Onward, Outgoing, PLAIN_HEADERS, Received, Sent};
+use crate::egress::{Answered, Body, Lines, Onward, Outgoing, PLAIN_HEADERS, Received, Sent};
 use crate::run::Way;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +26,11 @@ const WITH: &[Key] = &[
     Key::new("query", Form::Any, "a map of query parameters, encoded and appended"),
     Key::new("headers", Form::Any, "a map of headers; `${secrets.NAME}` is filled in on the way out"),
     Key::new("body", Form::Any, "a text as it is, anything else as JSON"),
+    Key::new(
+        "body_as",
+        Form::OneOf(&["auto", "base64"]),
+        "`base64`: the body is a text in base64, and the bytes are sent that it stands for; default auto",
+    ),
     Key::new("as", Form::OneOf(FORMS), "how the answer's body is read; default by its content type"),
     Key::new(
         "expect",
@@ -157,26 +162,33 @@ fn outgoing(args: &Value, key: Option<&Str>) -> Result<Outgoing, Failure> {
         Some(other) => return Err(invalid(format!("`headers` must be a map, not {}", other.type_name()))),
     }
     let typed = headers.iter().any(|(name, _)| name == "content-type");
-    let body = match args.get("body") {
-        None | Some(Value::Null) => None,
-        Some(Value::Str(text)) => {
-            if !typed {
-                headers.push(("content-type".into(), "text/plain; charset=utf-8".into()));
-            }
-            Some(text.to_string())
+    let (body, kind) = match args.get("body") {
+        None | Some(Value::Null) => (None, None),
+        Some(Value::Str(text)) if packed(args)? => {
+            let bytes =
+                STANDARD.decode(&**text).map_err(|_| invalid("`body` is not base64, as `body_as` says"))?;
+            (Some(Body::Bytes(bytes.into())), Some("application/octet-stream"))
         }
-        Some(data) => {
-            if !typed {
-                headers.push(("content-type".into(), "application/json".into()));
-            }
-            Some(to_string(data))
-        }
+        Some(_) if packed(args)? => return Err(invalid("`body` must be a text, since `body_as` is base64")),
+        Some(Value::Str(text)) => (Some(Body::Text(text.to_string())), Some("text/plain; charset=utf-8")),
+        Some(data) => (Some(Body::Json(to_string(data))), Some("application/json")),
     };
+    if let Some(kind) = kind.filter(|_| !typed) {
+        headers.push(("content-type".into(), kind.into()));
+    }
     if let Some(key) = key {
         headers.push(("idempotency-key".into(), key.to_string()));
     }
-    let json = !matches!(args.get("body"), None | Some(Value::Null | Value::Str(_)));
-    Ok(Outgoing { headers, body, json })
+    Ok(Outgoing { headers, body })
+}
+
+/// Whether the body is bytes, written in base64.
+fn packed(args: &Value) -> Result<bool, Failure> {
+    match text(args, "body_as").map_err(invalid)? {
+        None | Some("auto") => Ok(false),
+        Some("base64") => Ok(true),
+        Some(_) => Err(invalid("`body_as` must be one of auto, base64")),
+    }
 }
 
 fn answer(received: Received, form: &str) -> Result<Value, Failure> {

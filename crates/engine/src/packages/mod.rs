@@ -3,11 +3,16 @@
 
 mod fetch;
 mod key;
+mod push;
 mod registry;
 mod store;
 
+pub use fetch::Credentials;
 pub use key::{KeyError, PublisherKey};
-pub use registry::{INDEX_FILE, Listed, OCI_LAYER, OCI_NEEDS, Registry, RegistryError};
+pub use push::Pushed;
+pub use registry::{
+    INDEX_FILE, Listed, OCI_LAYER, OCI_NEEDS, Offers, Registry, RegistryAccess, RegistryError,
+};
 pub(crate) use store::ARCHIVES;
 pub use store::{Arrival, PackageStore, StoreError, read_lock, write_whole};
 
@@ -20,6 +25,16 @@ use std::path::{Path, PathBuf};
 pub const SIGNATURE: &str = ".sig";
 /// No larger file is signed.
 pub const SIGNED_BYTES_MAX: u64 = 64 << 20;
+
+/// Where a project is, for whoever asks other machines on its behalf.
+#[derive(Clone, Copy, Debug)]
+pub struct ProjectFolders<'a> {
+    pub root: &'a Path,
+    /// Where runs are recorded.
+    pub records: &'a Path,
+    /// Certificate authorities besides the public ones.
+    pub roots: &'a [String],
+}
 
 /// Who signed these bytes of a file, if the project believes it. `now_ms` is given where they are new here.
 pub fn believed(

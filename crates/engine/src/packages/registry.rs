@@ -1,25 +1,28 @@
 //! Registries: a folder, an index behind HTTP, or an OCI registry. What they say is data: names are held against what a
 //! name may be before anything is made of them, sizes are bounded, and what they send is believed for its signature alone.
 
-use super::fetch::{Fetched, Fetcher};
-use super::read_bounded;
+use super::fetch::{Asking, Credentials, Fetched, Fetcher};
+use super::{ProjectFolders, SIGNATURE, read_bounded};
 use crate::sign::from_hex;
 use ringmail_core::json::{JsonLimits, parse, shorten};
-use ringmail_core::package::{Offer, PACKAGE_BYTES_MAX, PluginNeed, sha256, version_of};
+use ringmail_core::package::{
+    IndexDistrust, IndexSigners, Offer, PACKAGE_BYTES_MAX, PluginNeed, SeenIndex, sha256, version_of,
+};
 use ringmail_core::project::{RegistryPlace, RegistrySetting};
 use ringmail_core::value::{Str, Value};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// What a folder or an HTTP index lists its packages in.
 pub const INDEX_FILE: &str = "index.json";
 const INDEX_BYTES_MAX: u64 = 8 << 20;
+const SIGNATURE_BYTES_MAX: u64 = 4 << 10;
 /// Packages of one index, and versions of one plugin that are looked at.
 const LISTED_MAX: usize = 20_000;
 const OCI_VERSIONS_MAX: usize = 16;
 /// What a package is in an OCI registry.
 pub const OCI_LAYER: &str = "application/vnd.ringmail.plugin.v1.tar";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Where an OCI manifest says what the plugin needs.
 pub const OCI_NEEDS: &str = "ringmail.needs";
 
@@ -29,6 +32,10 @@ pub enum RegistryError {
     Asking { registry: String, why: String },
     #[error("the registry `{registry}` answers what no registry does: {why}")]
     Answer { registry: String, why: String },
+    #[error("the registry `{registry}` is not believed: {why}")]
+    Index { registry: String, why: IndexDistrust },
+    #[error("the registry `{registry}` does not take it: {why}")]
+    Push { registry: String, why: String },
     #[error("the registry `{0}` is not on this machine, and `--offline` was said")]
     Offline(String),
 }
@@ -43,50 +50,120 @@ pub struct Listed {
     pub package: Str,
 }
 
+/// What a registry has, and which of its indexes said so, where that is signed.
+#[derive(Debug)]
+pub struct Offers {
+    pub listed: Vec<Listed>,
+    pub seen: Option<SeenIndex>,
+}
+
+/// How a registry is asked.
+#[derive(Debug)]
+pub struct RegistryAccess<'a> {
+    pub around: ProjectFolders<'a>,
+    pub credentials: Option<Credentials>,
+    /// Whether other machines are asked at all.
+    pub offline: bool,
+    /// Whether something is to be written there.
+    pub writes: bool,
+    /// The newest index that was seen, and whether an older one does.
+    pub seen: Option<SeenIndex>,
+    pub older_too: bool,
+    pub now_ms: u64,
+}
+
 /// One registry of a project.
 #[derive(Debug)]
 pub struct Registry<'r> {
-    setting: &'r RegistrySetting,
-    root: PathBuf,
+    pub(super) setting: &'r RegistrySetting,
+    pub(super) root: PathBuf,
     fetcher: Option<Fetcher>,
+    seen: Option<SeenIndex>,
+    older_too: bool,
+    now_ms: u64,
 }
 
-type Asked<T> = Result<T, RegistryError>;
+pub(super) type Asked<T> = Result<T, RegistryError>;
 
 impl<'r> Registry<'r> {
-    pub fn new(
-        setting: &'r RegistrySetting,
-        (root, records): (&Path, &Path),
-        roots: &[String],
-        token: Option<&str>,
-        offline: bool,
-    ) -> Asked<Registry<'r>> {
+    pub fn new(setting: &'r RegistrySetting, access: RegistryAccess<'_>) -> Asked<Registry<'r>> {
+        let RegistryAccess { around, credentials, offline, writes, seen, older_too, now_ms } = access;
         let fetcher = match &setting.place {
             RegistryPlace::Folder(_) => None,
             _ if offline => return Err(RegistryError::Offline(setting.name.to_string())),
             RegistryPlace::Index(url) | RegistryPlace::Oci(url) => {
-                let made = Fetcher::new(url, &setting.resolves_to, root, records, roots, token);
+                let made = Fetcher::new(url, &setting.resolves_to, around, credentials, writes);
                 Some(made.map_err(|why| asking(setting, why))?)
             }
         };
-        Ok(Registry { setting, root: root.to_path_buf(), fetcher })
+        Ok(Registry { setting, root: around.root.to_path_buf(), fetcher, seen, older_too, now_ms })
     }
 
     /// What it has of a plugin, newest first.
-    pub async fn offers(&self, plugin: &str) -> Asked<Vec<Listed>> {
-        let mut found = match &self.setting.place {
-            RegistryPlace::Folder(folder) => {
-                let bytes = read_bounded(&self.root.join(folder).join(INDEX_FILE), INDEX_BYTES_MAX);
-                self.listed(&bytes.map_err(|why| asking(self.setting, why))?, plugin)?
+    pub async fn offers(&self, plugin: &str) -> Asked<Offers> {
+        let (mut listed, seen) = match &self.setting.place {
+            RegistryPlace::Oci(url) => (self.oci_offers(url, plugin).await?, None),
+            RegistryPlace::Folder(_) | RegistryPlace::Index(_) => {
+                let (index, seen) = self.index().await?;
+                (self.listed(&index, plugin)?, seen)
             }
-            RegistryPlace::Index(url) => {
-                let url = format!("{}/{INDEX_FILE}", url.trim_end_matches('/'));
-                self.listed(&self.get(&url, "application/json", 200).await?.body, plugin)?
-            }
-            RegistryPlace::Oci(url) => self.oci_offers(url, plugin).await?,
         };
-        found.sort_by_key(|listed| std::cmp::Reverse(version_of(&listed.offer.version)));
-        Ok(found)
+        listed.sort_by_key(|listed| std::cmp::Reverse(version_of(&listed.offer.version)));
+        Ok(Offers { listed, seen })
+    }
+
+    /// The index, believed where somebody must sign it.
+    async fn index(&self) -> Asked<(Vec<u8>, Option<SeenIndex>)> {
+        let index = self.beside("", INDEX_BYTES_MAX).await?;
+        let Some(signers) = &self.setting.signers else { return Ok((index.unwrap_or_default(), None)) };
+        let signature = self.beside(SIGNATURE, SIGNATURE_BYTES_MAX).await?;
+        match self.judged(signers, index, signature) {
+            // Somebody may have written a new one in between.
+            Err(RegistryError::Index { why: IndexDistrust::Content, .. }) => {
+                let signature = self.beside(SIGNATURE, SIGNATURE_BYTES_MAX).await?;
+                let index = self.beside("", INDEX_BYTES_MAX).await?;
+                self.judged(signers, index, signature)
+            }
+            judged => judged,
+        }
+    }
+
+    fn judged(
+        &self,
+        signers: &IndexSigners,
+        index: Option<Vec<u8>>,
+        signature: Option<Vec<u8>>,
+    ) -> Asked<(Vec<u8>, Option<SeenIndex>)> {
+        let index = index.unwrap_or_default();
+        let name = &self.setting.name;
+        let when = (self.now_ms, self.older_too);
+        let seen = signers.judge(name, &index, signature.as_deref(), self.seen.as_ref(), when);
+        let seen = seen.map_err(|why| RegistryError::Index { registry: name.to_string(), why })?;
+        Ok((index, Some(seen)))
+    }
+
+    /// The index, or what stands beside it under its name with something behind; that need not be there.
+    async fn beside(&self, ending: &str, bytes_max: u64) -> Asked<Option<Vec<u8>>> {
+        let name = format!("{INDEX_FILE}{ending}");
+        match &self.setting.place {
+            RegistryPlace::Folder(folder) => {
+                let path = self.root.join(folder).join(name);
+                if !ending.is_empty() && std::fs::symlink_metadata(&path).is_err() {
+                    return Ok(None);
+                }
+                read_bounded(&path, bytes_max).map(Some).map_err(|why| asking(self.setting, why))
+            }
+            RegistryPlace::Index(url) | RegistryPlace::Oci(url) => {
+                let url = format!("{}/{name}", url.trim_end_matches('/'));
+                let asking = Asking { method: "GET", url: &url, accept: "application/json", body: None };
+                let fetched = self.ask(asking).await?;
+                match fetched.status {
+                    404 if !ending.is_empty() => Ok(None),
+                    200 => Ok(Some(fetched.body)),
+                    status => Err(self.asking(format!("`{url}` answers {status}"))),
+                }
+            }
+        }
     }
 
     /// The archive of one: bytes with the digest that was listed.
@@ -115,13 +192,21 @@ impl<'r> Registry<'r> {
         RegistryError::Answer { registry: self.setting.name.to_string(), why: why.into() }
     }
 
-    async fn get(&self, url: &str, accept: &str, status: u16) -> Asked<Fetched> {
+    pub(super) fn asking(&self, why: impl Into<String>) -> RegistryError {
+        asking(self.setting, why.into())
+    }
+
+    pub(super) async fn ask(&self, request: Asking<'_>) -> Asked<Fetched> {
         let fetcher =
             self.fetcher.as_ref().ok_or_else(|| RegistryError::Offline(self.setting.name.to_string()))?;
-        let fetched = fetcher.get(url, accept).await.map_err(|why| asking(self.setting, why))?;
+        fetcher.ask(request).await.map_err(|why| self.asking(why))
+    }
+
+    async fn get(&self, url: &str, accept: &str, status: u16) -> Asked<Fetched> {
+        let fetched = self.ask(Asking { method: "GET", url, accept, body: None }).await?;
         match fetched.status == status {
             true => Ok(fetched),
-            false => Err(asking(self.setting, format!("`{url}` answers {}", fetched.status))),
+            false => Err(self.asking(format!("`{url}` answers {}", fetched.status))),
         }
     }
 
@@ -173,7 +258,7 @@ impl<'r> Registry<'r> {
         Ok(Listed { offer, file: file.into(), package: digest.into() })
     }
 
-    fn json(&self, bytes: &[u8]) -> Asked<Value> {
+    pub(super) fn json(&self, bytes: &[u8]) -> Asked<Value> {
         let limits = JsonLimits { bytes_max: INDEX_BYTES_MAX as usize, ..JsonLimits::default() };
         parse(bytes, &limits).map_err(|error| self.answer(format!("it is not JSON: {error}")))
     }
@@ -204,17 +289,17 @@ impl<'r> Registry<'r> {
 }
 
 /// `https://host/prefix` as the API of its registry.
-fn v2(url: &str) -> String {
+pub(super) fn v2(url: &str) -> String {
     let slash = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
     let (origin, prefix) = (url.get(..slash).unwrap_or(url), url.get(slash..).unwrap_or_default());
     format!("{origin}/v2{}", prefix.trim_end_matches('/'))
 }
 
-fn items(list: Option<&Value>) -> Vec<&Value> {
+pub(super) fn items(list: Option<&Value>) -> Vec<&Value> {
     list.and_then(Value::as_list).map_or_else(Vec::new, |list| list.iter().collect())
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -3,7 +3,9 @@
 //! halfway leaves nothing that anybody would use, and the next one clears it away.
 
 use ringmail_core::doc::{Problems, Source};
-use ringmail_core::package::{LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Rollback, Vouched, sha256};
+use ringmail_core::package::{
+    LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Rollback, SeenIndex, Vouched, sha256,
+};
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -133,6 +135,14 @@ impl PackageStore {
         }
         self.put(lock)?;
         Ok(out)
+    }
+
+    /// Remembers the newest index of a registry, whatever comes of asking it.
+    pub fn saw(&mut self, seen: SeenIndex) -> Result<(), StoreError> {
+        match self.lock.seen(&seen.registry) == Some(&seen) {
+            true => Ok(()),
+            false => self.put(self.lock.clone().with_seen(seen)),
+        }
     }
 
     /// Brings an archive back that the lock names, if these are its bytes.

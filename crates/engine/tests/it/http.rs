@@ -60,6 +60,26 @@ async fn answers_are_read_by_their_type_or_as_asked() {
 }
 
 #[tokio::test]
+async fn a_body_is_bytes_where_its_link_says_so() {
+    let server = serve(|request| answer(200, "content-type: text/plain\r\n", request.as_bytes())).await;
+    let net = format!("{{ address = \"{}\", methods = [\"POST\"] }}", server.url(""));
+    let bench = bench(&grant(&net), PERMIT_ALL);
+    let run = async |with: &str| {
+        let chain = format!(
+            "chain: t\nlinks:\n  post: {{kind: http, with: {{method: POST, url: '{}', {with}}}}}\noutput: ${{post.body}}",
+            server.url("/")
+        );
+        shown(&bench.run(&[&chain], "{}").await)
+    };
+    let sent = run("body: eC15, body_as: base64").await;
+    assert!(sent.contains("content-type: application/octet-stream") && sent.ends_with("x-y\""), "{sent}");
+    let sent = run("body: eC15").await;
+    assert!(sent.contains("content-type: text/plain") && sent.ends_with("eC15\""), "{sent}");
+    assert!(run("body: 'x y', body_as: base64").await.contains("`body` is not base64, as `body_as` says"));
+    assert!(run("body: [1], body_as: base64").await.contains("`body` must be a text"));
+}
+
+#[tokio::test]
 async fn a_request_says_what_was_written_and_connections_are_kept() {
     let server = serve(|_| json_answer("{}")).await;
     let bench =

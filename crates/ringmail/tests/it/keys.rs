@@ -101,6 +101,14 @@ fn shelved() -> Place {
     place
 }
 
+/// The same, with an index that is signed.
+fn signed_shelf() -> Place {
+    let place = shelved();
+    let sign = ["plugin", "index", "shelf", "--registry", "main", "--key", "acme.key"];
+    assert_eq!(place.run(&sign).code, 0);
+    place
+}
+
 /// A chain under a signature.
 fn signed() -> Place {
     let place = packed();
@@ -161,6 +169,7 @@ const ASKED: Case = Case { file: MANIFEST, commands: INSPECT, ends: ["first word
 const INSTALLED: Case =
     Case { place: packed, commands: INSTALL, ends: ["it may do nothing yet", ""], ..CASE };
 const OFFERED: Case = Case { place: shelved, commands: FROM, ends: ["it may do nothing yet", ""], ..CASE };
+const INDEXED: Case = Case { place: signed_shelf, ..OFFERED };
 const PROGRAM: Case = Case { place: python, ..CASE };
 const QUICK: Case = Case { place: fast, commands: &[&["run", "plain", "--figures"]], ..CASE };
 
@@ -386,6 +395,53 @@ const REGISTRIES: &[Case] = &[
         ends: ["Bearer first-secret", "Bearer second-secret"],
         ..OFFERED
     },
+    Case {
+        text: believed!(
+            "[registry.main]\nurl = \"http://127.0.0.1:@PORT@/private/\"\nsecret = \"one\"\nuser = \"<<ci||other>>\"\n[secret.one]\nfrom = \"file:one.secret\"\nbound_to = [\"http://127.0.0.1:@PORT@\"]\n"
+        ),
+        ends: ["Basic Y2k6Zmlyc3Qtc2VjcmV0", "Basic b3RoZXI6Zmlyc3Qtc2VjcmV0"],
+        ..OFFERED
+    },
+    Case {
+        text: believed!("[registry.main]\nfolder = \"shelf\"\n<<||keys = [{ public = \"@OTHER@\" }]\n>>"),
+        ends: ["it may do nothing yet", "its index is not signed"],
+        ..OFFERED
+    },
+    Case {
+        text: believed!(
+            "[registry.main]\nfolder = \"shelf\"\nkeys = [{ public = \"<<@ACME@||@OTHER@>>\" }]\n"
+        ),
+        ends: ["it may do nothing yet", "a key that is none of `main`'s"],
+        ..INDEXED
+    },
+    Case {
+        text: believed!(
+            "[registry.main]\nfolder = \"shelf\"\nkeys = [{ public = \"@ACME@\", not_before = <<2001||2999>>-01-01 }]\n"
+        ),
+        ends: ["it may do nothing yet", "could not sign"],
+        ..INDEXED
+    },
+    Case {
+        text: believed!(
+            "[registry.main]\nfolder = \"shelf\"\nkeys = [{ public = \"@ACME@\", not_after = <<2999||2001>>-01-01 }]\n"
+        ),
+        ends: ["it may do nothing yet", "could not sign"],
+        ..INDEXED
+    },
+    Case {
+        text: believed!(
+            "[registry.main]\nfolder = \"shelf\"\nkeys = [{ public = \"@ACME@\"<<||, revoked = \"a stolen laptop\">> }]\n"
+        ),
+        ends: ["it may do nothing yet", "a stolen laptop"],
+        ..INDEXED
+    },
+    Case {
+        text: believed!(
+            "[registry.main]\nfolder = \"shelf\"\nkeys = [{ public = \"@ACME@\" }]\nfresh = \"<<1d||1ms>>\"\n"
+        ),
+        ends: ["it may do nothing yet", "longer than 1ms ago"],
+        ..INDEXED
+    },
 ];
 
 const PROGRAMS: &[Case] = &[
@@ -578,9 +634,11 @@ impl Server {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let asks = request[0].contains("/private/");
+                let status = if asks { "401 X\r\nwww-authenticate: Basic realm=x" } else { "404 X" };
                 notes.lock().unwrap().push(request.join("\n"));
-                let _gone =
-                    stream.write_all(b"HTTP/1.1 404 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _gone = stream.write_all(head.as_bytes());
             }
         });
         Server { port, asked }

@@ -2,6 +2,7 @@
 
 use crate::guest::Guest;
 use crate::setup::Place;
+use crate::shop::done;
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
 
@@ -44,4 +45,88 @@ fn explain_marks_what_is_left_of_manifest_grant_and_ceiling() {
         explained("net = [{ address = \"https://b.example\", methods = [\"POST\"] }]", ""),
         "· net GET/HEAD https://a.example, ✓ net POST https://b.example, · fs write one, · fs read two"
     );
+}
+
+/// A plugin in the folder of its version; gives its digest.
+fn version(place: &Place, folder: &str, number: &str, asks: &str) -> String {
+    let manifest = format!("plugin = \"p\"\nversion = \"{number}\"\ndescription = \"d\"\n{asks}");
+    place.write(&format!("{folder}/plugin.toml"), &manifest);
+    place.write_bytes(&format!("{folder}/plugin.wasm"), &Guest::default().component());
+    let read = PluginFolder::read(&place.path().join(folder), &mut TagTable::default()).unwrap();
+    read.digest.to_string()
+}
+
+/// What a manifest asks for beyond is one thing, and what comes of it here another.
+#[test]
+fn diff_says_what_changes_in_effect_and_what_is_asked_in_vain() {
+    let place = Place::empty();
+    let ask = |what: &str| format!("{what}reason = \"because\"\n");
+    let net = |address: &str| ask(&format!("[[net]]\naddress = \"{address}\"\n"));
+    let old = [ask("[log]\n"), net("https://a.example"), "[limits]\ntime = \"2s\"\n".into()].concat();
+    let new = [
+        net("https://*.example"),
+        net("https://evil.test"),
+        ask("[clock]\n"),
+        ask("[random]\n"),
+        ask("[[fs]]\nmount = \"one\"\naccess = \"write\"\n"),
+        "[limits]\ntime = \"30s\"\n".into(),
+    ]
+    .concat();
+    let digest = version(&place, "old", "1.0.0", &old);
+    let newer = version(&place, "new", "2.0.0", &new);
+    let toml = |ceiling: &str, more: &str| {
+        let net = "net = [{ address = \"https://*.example\" }]\n";
+        let fs = "fs = [{ mount = \"one\", access = \"read\" }]\n";
+        let limits = "limits = { time = \"5s\" }\n";
+        let grant = format!(
+            "[plugin.p]\npath = \"old\"\ndigest = \"{digest}\"\nreason = \"r\"\nlog = {{}}\nclock = true\n{net}{fs}{limits}{more}"
+        );
+        place.write("ringmail.toml", &format!("[mount.one]\npath = \"old\"\n{ceiling}\n{grant}"));
+    };
+    let told = || done(&place, &["plugin", "diff", "old", "new"]).out;
+    let after = |told: &str| told.split_once("in effect here").unwrap().1.to_string();
+    toml("[ceiling]\nnet = [\"https://*.example\"]", "");
+    insta::assert_snapshot!(after(&told()).replace(&digest, "OLD"), @r"
+    , within grant and ceiling
+      + net GET/HEAD https://*.example because
+      + fs read one because
+      + clock because
+      + limit time: 5000 instead of 2000
+      - net GET/HEAD https://a.example because
+      - log because
+    asked for by the newer, and not granted as much
+      · net GET/HEAD https://evil.test because
+      · fs write one because
+      · random because
+    the grant is for OLD; the newer has none of it until: ringmail plugin grant p
+    ");
+    // Under a lower ceiling less of it changes, and more is asked in vain.
+    toml("[ceiling]\nnet = [\"https://a.example\"]\nmounts = []", "");
+    insta::assert_snapshot!(after(&told()).replace(&digest, "OLD"), @r"
+    , within grant and ceiling
+      + clock because
+      + limit time: 5000 instead of 2000
+      - log because
+    asked for by the newer, and not granted as much
+      · net GET/HEAD https://evil.test because
+      · fs write one because
+      · random because
+    the grant is for OLD; the newer has none of it until: ringmail plugin grant p
+    ");
+    let json = done(&place, &["plugin", "diff", "old", "new", "--format", "json"]);
+    let limits = ringmail_engine::core::json::JsonLimits::default();
+    let json = ringmail_engine::core::json::parse(json.out.as_bytes(), &limits).unwrap();
+    let effect = json.get("effect").unwrap();
+    let first = |key: &str| {
+        effect.get(key).unwrap().as_list().unwrap().iter().map(|one| one.get("what").unwrap().clone()).next()
+    };
+    assert_eq!(effect.get("granted_for").unwrap().as_str(), Some(&*digest));
+    assert_eq!(effect.get("holds"), Some(&false.into()));
+    assert_eq!(first("new"), Some("net GET/HEAD https://a.example".into()));
+    assert_eq!(first("not_granted"), Some("net GET/HEAD https://evil.test".into()));
+    toml("", "expires = 2001-01-01\n");
+    assert!(after(&told()).contains("nothing: the grant of `p` is over"), "{}", told());
+    place.write("ringmail.toml", "");
+    assert!(after(&told()).contains("nothing: the project grants `p` nothing"), "{}", told());
+    assert_ne!(newer, digest);
 }

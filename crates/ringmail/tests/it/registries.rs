@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A server that ends with its test.
-struct Served(Child, u16);
+pub struct Served(pub Child, pub u16);
 
 impl Drop for Served {
     fn drop(&mut self) {
@@ -19,7 +19,7 @@ impl Drop for Served {
 }
 
 /// The folder `shelf` behind Python's own server.
-fn http_server(place: &Place) -> Served {
+pub fn http_server(place: &Place) -> Served {
     let mut child = Command::new("python3")
         .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"])
         .arg(place.path().join("shelf"))
@@ -33,7 +33,7 @@ fn http_server(place: &Place) -> Served {
     Served(child, port)
 }
 
-fn publish(place: &Place, release: &Release<'_>) -> String {
+pub fn publish(place: &Place, release: &Release<'_>) -> String {
     let package = release.publish(place);
     std::fs::create_dir_all(place.path().join("shelf")).unwrap();
     std::fs::rename(place.path().join(&package), place.path().join("shelf").join(&package)).unwrap();
@@ -45,7 +45,7 @@ fn needing<'r>(plugin: &'r str, version: &'r str, asks: &'r str) -> Release<'r> 
     Release { plugin, version, asks, ..Release::default() }
 }
 
-fn folder_shop() -> Place {
+pub fn folder_shop() -> Place {
     let place = shop();
     trust(&place, "more", "[]");
     let toml = place
@@ -57,7 +57,7 @@ fn folder_shop() -> Place {
 }
 
 #[track_caller]
-fn refused(place: &Place, args: &[&str], why: &str) -> Ended {
+pub fn refused(place: &Place, args: &[&str], why: &str) -> Ended {
     let before = (archives(place), std::fs::read_to_string(place.path().join("ringmail.lock")).ok());
     let ended = place.run(&[&["plugin", "install"], args].concat());
     assert!(ended.code == 1 && ended.err.contains(why), "`{why}` in {}", ended.shown());
@@ -265,12 +265,11 @@ fn docker_registry() -> PathBuf {
     debian(NAME, || vec![NAME.into()]).join("usr/bin").join(NAME)
 }
 
-#[test]
-fn an_oci_registry_brings_what_its_publisher_signed() {
-    let place = folder_shop();
+/// A registry that keeps its blobs in the project's folder, with more in its configuration.
+pub fn oci_registry(place: &Place, more: &str) -> Served {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = format!(
-        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
         place.path().join("oci").display()
     );
     let config = place.write("registry.yml", &config);
@@ -281,13 +280,21 @@ fn an_oci_registry_brings_what_its_publisher_signed() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let _served = Served(child, port);
+    let served = Served(child, port);
     for _ in 0..200 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    served
+}
+
+#[test]
+fn an_oci_registry_brings_what_its_publisher_signed() {
+    let place = folder_shop();
+    let served = oci_registry(&place, "");
+    let port = served.1;
     let toml = place
         .read("ringmail.toml")
         .replace("folder = \"shelf\"", &format!("oci = \"http://127.0.0.1:{port}/plugins\""));

@@ -8,9 +8,11 @@ use crate::place::Place;
 use crate::terminal::{BOLD, DIM, Format, GREEN, RED, clean, paint, print, print_json};
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::package::{Change, Lock, Package, changes};
-use ringmail_engine::core::value::Value;
+use ringmail_engine::core::package::{Change, Lock, Package, changes, effect_changes};
+use ringmail_engine::core::plugin::{Power, Powers};
+use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::PackageStore;
+use ringmail_engine::{Clock, SystemClock};
 use std::path::Path;
 
 /// A version of a plugin, wherever it is.
@@ -53,51 +55,137 @@ pub(super) fn run(old: &str, new: Option<&str>, common: &Common, format: Format)
                 .hint("name two: folders, packages or installed plugins"));
         }
     };
-    let found = changes(&before.manifest, &after.manifest);
     let imports = |read: &PluginFolder| read.surface().map(|surface| surface.imports).map_err(Fault::user);
     let (was, is) = (imports(&before)?, imports(&after)?);
     let beyond = |some: &[String], others: &[String]| -> Vec<String> {
         some.iter().filter(|one| !others.contains(one)).cloned().collect()
     };
-    let (more, fewer) = (beyond(&is, &was), beyond(&was, &is));
+    let found = Found {
+        asked: changes(&before.manifest, &after.manifest),
+        more: beyond(&is, &was),
+        fewer: beyond(&was, &is),
+        effect: Effect::of(&place, &before, &after),
+    };
     match format {
-        Format::Json => {
-            let texts = |texts: &[String]| Value::list(texts.iter().map(|text| Value::from(text.as_str())));
-            let side = |read: &PluginFolder| {
-                Value::map([
-                    ("plugin", Value::Str(read.manifest.name.clone())),
-                    ("version", Value::Str(read.manifest.version.clone())),
-                    ("digest", Value::Str(read.digest.clone())),
-                ])
-            };
-            print_json(&Value::map([
-                ("old", side(&before)),
-                ("new", side(&after)),
-                ("changes", changes_value(&found)),
-                ("imports_more", texts(&more)),
-                ("imports_fewer", texts(&fewer)),
-            ]))?;
-        }
-        Format::Text => {
-            let side = |read: &PluginFolder| {
-                format!("{} {} {}", read.manifest.name, read.manifest.version, paint(DIM, &read.digest))
-            };
-            let mut out = format!("{}\n{}\n", side(&before), side(&after));
-            if before.digest == after.digest {
-                out.push_str("the same\n");
-            } else {
-                out.push_str(&format!("{}\n{}", paint(BOLD, "asks for"), change_lines(&found)));
-                out.push_str(&format!("{}\n", paint(BOLD, "imports")));
-                if more.is_empty() && fewer.is_empty() {
-                    out.push_str("  the same\n");
-                }
-                more.iter().for_each(|one| out.push_str(&format!("  + {}\n", clean(one))));
-                fewer.iter().for_each(|one| out.push_str(&format!("  - {}\n", clean(one))));
-            }
-            print(&out)?;
-        }
+        Format::Json => print_json(&found.value(&before, &after))?,
+        Format::Text => print(&found.text(&before, &after))?,
     }
     Ok(Exit::Done)
+}
+
+/// All that is different.
+struct Found {
+    asked: Vec<Change>,
+    more: Vec<String>,
+    fewer: Vec<String>,
+    effect: Effect,
+}
+
+/// What both come to in this project.
+enum Effect {
+    /// The project lets the newer do nothing, and this is why.
+    None(String),
+    /// Under the grant that there is, though it may be for another digest.
+    Granted { changes: Vec<Change>, new: Box<Powers>, for_digest: Str },
+}
+
+impl Effect {
+    fn of(place: &Place, before: &PluginFolder, after: &PluginFolder) -> Effect {
+        let name = &after.manifest.name;
+        let Some(setting) = place.project.plugins.iter().find(|setting| setting.name == *name) else {
+            return Effect::None(format!("the project grants `{name}` nothing"));
+        };
+        if setting.grant.expires_ms.is_some_and(|end_ms| SystemClock.now_ms() >= end_ms) {
+            return Effect::None(format!("the grant of `{name}` is over"));
+        }
+        let powers = |read: &PluginFolder| Powers::new(&read.manifest, setting, &place.project.ceiling);
+        let (old, new) = (powers(before), Box::new(powers(after)));
+        Effect::Granted { changes: effect_changes(&old, &new), new, for_digest: setting.digest.clone() }
+    }
+
+    fn lines(&self, after: &PluginFolder) -> String {
+        let head = paint(BOLD, "in effect here, within grant and ceiling");
+        let (changes, new, for_digest) = match self {
+            Effect::None(why) => return format!("{head}\n  nothing: {}\n", clean(why)),
+            Effect::Granted { changes, new, for_digest } => (changes, new, for_digest),
+        };
+        let mut out = format!("{head}\n{}", change_lines(changes));
+        if !new.lacking.is_empty() {
+            out.push_str(&format!("{}\n", paint(BOLD, "asked for by the newer, and not granted as much")));
+            let line =
+                |power: &Power| format!("  · {} {}\n", clean(&power.what), paint(DIM, &clean(&power.reason)));
+            out.extend(new.lacking.iter().map(line));
+        }
+        if *for_digest != after.digest {
+            let name = &after.manifest.name;
+            out.push_str(&format!(
+                "the grant is for {for_digest}; the newer has none of it until: ringmail plugin grant {name}\n"
+            ));
+        }
+        out
+    }
+
+    fn value(&self, after: &PluginFolder) -> Value {
+        let powers = |some: &[Power]| {
+            Value::list(some.iter().map(|power| {
+                Value::map([
+                    ("what", Value::from(power.what.as_str())),
+                    ("reason", Value::Str(power.reason.clone())),
+                ])
+            }))
+        };
+        match self {
+            Effect::None(why) => Value::map([("nothing", Value::from(why.as_str()))]),
+            Effect::Granted { changes, new, for_digest } => Value::map([
+                ("granted_for", Value::Str(for_digest.clone())),
+                ("holds", Value::Bool(*for_digest == after.digest)),
+                ("changes", changes_value(changes)),
+                ("new", powers(&new.in_effect)),
+                ("not_granted", powers(&new.lacking)),
+            ]),
+        }
+    }
+}
+
+impl Found {
+    fn value(&self, before: &PluginFolder, after: &PluginFolder) -> Value {
+        let texts = |texts: &[String]| Value::list(texts.iter().map(|text| Value::from(text.as_str())));
+        let side = |read: &PluginFolder| {
+            Value::map([
+                ("plugin", Value::Str(read.manifest.name.clone())),
+                ("version", Value::Str(read.manifest.version.clone())),
+                ("digest", Value::Str(read.digest.clone())),
+            ])
+        };
+        Value::map([
+            ("old", side(before)),
+            ("new", side(after)),
+            ("changes", changes_value(&self.asked)),
+            ("imports_more", texts(&self.more)),
+            ("imports_fewer", texts(&self.fewer)),
+            ("effect", self.effect.value(after)),
+        ])
+    }
+
+    fn text(&self, before: &PluginFolder, after: &PluginFolder) -> String {
+        let side = |read: &PluginFolder| {
+            format!("{} {} {}", read.manifest.name, read.manifest.version, paint(DIM, &read.digest))
+        };
+        let mut out = format!("{}\n{}\n", side(before), side(after));
+        if before.digest == after.digest {
+            out.push_str("the same\n");
+            return out;
+        }
+        out.push_str(&format!("{}\n{}", paint(BOLD, "asks for"), change_lines(&self.asked)));
+        out.push_str(&format!("{}\n", paint(BOLD, "imports")));
+        if self.more.is_empty() && self.fewer.is_empty() {
+            out.push_str("  the same\n");
+        }
+        self.more.iter().for_each(|one| out.push_str(&format!("  + {}\n", clean(one))));
+        self.fewer.iter().for_each(|one| out.push_str(&format!("  - {}\n", clean(one))));
+        out.push_str(&self.effect.lines(after));
+        out
+    }
 }
 
 pub(super) fn change_lines(changes: &[Change]) -> String {
@@ -107,7 +195,10 @@ pub(super) fn change_lines(changes: &[Change]) -> String {
     let line = |change: &Change| {
         let (mark, colour) = if change.wider { ("+", RED) } else { ("-", GREEN) };
         let what = paint(colour, &format!("{mark} {}", clean(&change.what)));
-        format!("  {what} {}", paint(DIM, &clean(&change.reason))).trim_end().to_string() + "\n"
+        match change.reason.is_empty() {
+            true => format!("  {what}\n"),
+            false => format!("  {what} {}\n", paint(DIM, &clean(&change.reason))),
+        }
     };
     changes.iter().map(line).collect()
 }

@@ -3,7 +3,7 @@
 
 use super::diff::{change_lines, changes_value};
 use super::grant::{held, store_fault};
-use super::registries::Registries;
+use super::registries::{How, Registries};
 use super::sign::{read, vouch};
 use crate::commands::Common;
 use crate::exit::{Exit, Fault};
@@ -22,10 +22,10 @@ pub(super) struct Args {
     what: Vec<String>,
     /// The registry to ask; by default the one that is said to have a plugin, or that it came from before
     #[arg(long, value_name = "REGISTRY")]
-    pub(super) from: Option<String>,
+    from: Option<String>,
     /// Ask no other machine
     #[arg(long)]
-    pub(super) offline: bool,
+    offline: bool,
     /// Take one that is older than what was here already
     #[arg(long)]
     dangerous_downgrade: bool,
@@ -38,9 +38,10 @@ const FILE: &str = "file";
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     let (place, mut store) = held(common)?;
-    let registries = Registries::new(&place, args)?;
+    let (from, offline, older_too) = (args.from.as_deref(), args.offline, args.dangerous_downgrade);
+    let registries = Registries::new(&place, How { from, offline, older_too, writes: false })?;
     if args.what.is_empty() {
-        return registries.restore(&store);
+        return registries.restore(&mut store);
     }
     let (files, names): (Vec<&String>, Vec<&String>) =
         args.what.iter().partition(|what| what.ends_with(".tar") || Path::new(what).is_file());
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
         wanted.extend(needs.filter(|need| !is_met(need, &arrivals, &store)).cloned());
     }
     if !wanted.is_empty() {
-        arrivals.extend(registries.meet(&wanted, &store)?);
+        arrivals.extend(registries.meet(&wanted, &mut store)?);
     }
     let before: Vec<Option<Package>> =
         arrivals.iter().map(|arrival| earlier(&store, &arrival.vouched.package().manifest.name)).collect();

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod diff;
 mod grant;
+mod index;
 mod install;
 mod languages;
 mod new;
@@ -23,7 +24,7 @@ use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::grant::Grant;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::plugin::{Asked, Manifest, Needed, Plugin, Use, power_of};
+use ringmail_engine::core::plugin::{Asked, Manifest, Needed, Plugin, Power, Use, power_of};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{Engine, PluginFolder, Surface};
 use std::path::{Path, PathBuf};
@@ -100,10 +101,9 @@ enum What {
         format: Format,
     },
     /// Write the index of a folder of packages, so that others can install from it
-    Index {
-        /// The folder
-        folder: PathBuf,
-    },
+    Index(index::Args),
+    /// Put a signed package into a registry of the project: a folder, or an OCI registry
+    Push(index::PushArgs),
     /// Install a plugin whose publisher the project trusts; it may do nothing until it is granted something
     Install(install::Args),
     /// Let a plugin be used, with what it asks for; says what is different from what was granted before
@@ -155,7 +155,8 @@ impl Args {
             What::Keygen { file } => sign::keygen(&file),
             What::Sign { package, publisher, key } => sign::sign(&package, &publisher, &key),
             What::Verify { package, format } => sign::verify(&package, common, format),
-            What::Index { folder } => registries::index(&folder),
+            What::Index(args) => index::run(&args),
+            What::Push(args) => index::push(&args, common),
             What::Install(args) => install::run(&args, common),
             What::Grant(args) => grant::run(&args, common),
             What::Revoke { plugin } => grant::revoke(&plugin, common),
@@ -256,7 +257,7 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     let mut out = head(&plugin.manifest);
     out.push_str(&format!("  {:<10} {}\n", "digest", plugin.digest));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
-    out.push_str(&asks(&plugin.manifest, |asked| Some(has(engine, plugin, asked))));
+    out.push_str(&asks(&plugin.manifest, |asked| Some(plugin.powers.gives(asked))));
     out.push_str(&needs(&plugin.manifest));
     out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
     for grant in grants(engine, name) {
@@ -267,6 +268,11 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
         out.push_str("  nothing: it sees its arguments and gives an output\n");
     }
     granted.iter().for_each(|power| out.push_str(&format!("  {}\n", clean(power))));
+    out.push_str(&format!(
+        "{}\n",
+        paint(BOLD, "in effect, once manifest, grant and ceiling are held against each other")
+    ));
+    out.push_str(&power_lines(&plugin.powers.in_effect));
     out.push_str(&format!("{}\n{}", paint(BOLD, "one call may use"), limits(plugin.powers.limits)));
     print(&out)?;
     Ok(Exit::Done)
@@ -313,18 +319,14 @@ fn asks(manifest: &Manifest, has: impl Fn(&Asked) -> Option<bool>) -> String {
     manifest.asks.iter().map(line).collect()
 }
 
-fn has(engine: &Engine, plugin: &Plugin, asked: &Asked) -> bool {
-    let powers = &plugin.powers;
-    match asked {
-        Asked::Net(..) | Asked::Fs(..) => {
-            let to = power_of(&plugin.manifest.name).into();
-            engine.authority().grants.effective(&to).gives(asked)
-        }
-        Asked::Secret(name) => powers.secrets.contains(name),
-        Asked::Env(name) => powers.env.iter().any(|(known, _)| known == name),
-        Asked::Tool(name) => powers.tools.contains(name),
-        other => powers.has(other.capability()),
+fn power_lines(powers: &[Power]) -> String {
+    if powers.is_empty() {
+        return "  nothing beyond its arguments\n".into();
     }
+    powers
+        .iter()
+        .map(|power| format!("  {} {}\n", clean(&power.what), paint(DIM, &clean(&power.reason))))
+        .collect()
 }
 
 fn grants(engine: &Engine, plugin: &str) -> Vec<Arc<Grant>> {
@@ -430,8 +432,10 @@ fn described(engine: &Engine, plugin: &Plugin) -> Vec<(&'static str, Value)> {
         grants(engine, &plugin.manifest.name).iter().flat_map(|grant| granted(grant, plugin)).collect();
     let mut members = about(&plugin.manifest, &plugin.digest);
     let asks = plugin.manifest.asks.iter();
-    members.push(("has", Value::list(asks.map(|ask| Value::Bool(has(engine, plugin, &ask.what))))));
+    members.push(("has", Value::list(asks.map(|ask| Value::Bool(plugin.powers.gives(&ask.what))))));
     members.push(("granted", texts(&granted)));
+    let in_effect = plugin.powers.in_effect.iter();
+    members.push(("in_effect", Value::list(in_effect.map(|power| Value::from(power.what.as_str())))));
     members.push(("may", Value::list(plugin.powers.capabilities.iter().map(|name| Value::from(*name)))));
     members
 }

@@ -1,25 +1,22 @@
 //! Plugins from registries: which registry is asked for which plugin, which versions go together, and the packages
-//! themselves. Also the index of a folder that is to be a registry.
+//! themselves.
 
 use super::grant::store_fault;
-use super::install::Args;
-use super::sign::{read, vouch};
+use super::sign::vouch;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{clean, print};
 use ringmail_engine::core::doc::suggest;
-use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::package::{Locked, Offer, Package, PluginNeed, resolve, sha256, version_of};
-use ringmail_engine::core::plugin::Needed;
+use ringmail_engine::core::package::{IndexDistrust, Locked, Offer, Package, PluginNeed, resolve, sha256};
 use ringmail_engine::core::project::RegistrySetting;
-use ringmail_engine::core::value::{Str, Value};
+use ringmail_engine::core::value::Str;
 use ringmail_engine::packages::{
-    Arrival, INDEX_FILE, Listed, PackageStore, Registry, RegistryError, write_whole,
+    Arrival, Credentials, Listed, Offers, PackageStore, ProjectFolders, Pushed, Registry, RegistryAccess,
+    RegistryError,
 };
-use ringmail_engine::read_secret;
+use ringmail_engine::{Clock, SystemClock, read_secret};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Plugins that one installation may lead to.
 const PLUGINS_MAX: usize = 200;
@@ -27,24 +24,35 @@ const PLUGINS_MAX: usize = 200;
 /// The registries of a project, asked on one runtime.
 pub(super) struct Registries<'p> {
     place: &'p Place,
-    args: &'p Args,
+    asked: How<'p>,
     runtime: tokio::runtime::Runtime,
 }
 
+/// How they are asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct How<'a> {
+    /// The registry that was named.
+    pub(super) from: Option<&'a str>,
+    pub(super) offline: bool,
+    /// Whether something older than what was seen does.
+    pub(super) older_too: bool,
+    pub(super) writes: bool,
+}
+
 impl<'p> Registries<'p> {
-    pub(super) fn new(place: &'p Place, args: &'p Args) -> Result<Registries<'p>, Fault> {
+    pub(super) fn new(place: &'p Place, asked: How<'p>) -> Result<Registries<'p>, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Fault::user(format!("there is no runtime: {error}")))?;
-        Ok(Registries { place, args, runtime })
+        Ok(Registries { place, asked, runtime })
     }
 
     /// The registry to ask for a plugin.
-    fn of(&self, store: &PackageStore, plugin: &str) -> Result<&'p RegistrySetting, Fault> {
+    pub(super) fn of(&self, store: &PackageStore, plugin: &str) -> Result<&'p RegistrySetting, Fault> {
         let all = &self.place.project.registries;
         let named = |name: &str| all.iter().find(|registry| &*registry.name == name);
         let pinned = all.iter().find(|registry| registry.plugins.iter().any(|known| &**known == plugin));
-        match (pinned, &self.args.from) {
-            (Some(pinned), Some(from)) if *from != *pinned.name => {
+        match (pinned, self.asked.from) {
+            (Some(pinned), Some(from)) if from != &*pinned.name => {
                 let message = format!("`{plugin}` comes from `{}` and from nowhere else", pinned.name);
                 return Err(Fault::user(message));
             }
@@ -77,25 +85,66 @@ impl<'p> Registries<'p> {
         }
     }
 
-    fn open(&self, setting: &'p RegistrySetting) -> Result<Registry<'p>, Fault> {
+    pub(super) fn open(
+        &self,
+        setting: &'p RegistrySetting,
+        store: &PackageStore,
+    ) -> Result<Registry<'p>, Fault> {
         let project = &self.place.project;
         let secret = setting.secret.as_ref();
         let secret = secret.and_then(|name| project.secrets.iter().find(|secret| secret.name == *name));
-        let token = secret.map(|secret| read_secret(&secret.from, &self.place.root)).transpose();
-        let token = token.map_err(|error| Fault::user(error.to_string()))?;
-        let roots = &project.extra_roots;
-        Registry::new(
-            setting,
-            (&self.place.root, &self.place.records()),
-            roots,
-            token.as_deref(),
-            self.args.offline,
-        )
-        .map_err(registry_fault)
+        let credentials = secret.map(|secret| {
+            read_secret(&secret.from, &self.place.root).map(|value| Credentials {
+                user: setting.user.clone(),
+                secret: value.into(),
+                bound_to: secret.bound_to.clone(),
+            })
+        });
+        let credentials = credentials.transpose().map_err(|error| Fault::user(error.to_string()))?;
+        let access = RegistryAccess {
+            around: ProjectFolders {
+                root: &self.place.root,
+                records: &self.place.records(),
+                roots: &project.extra_roots,
+            },
+            credentials,
+            offline: self.asked.offline,
+            writes: self.asked.writes,
+            seen: store.lock().seen(&setting.name).cloned(),
+            older_too: self.asked.older_too,
+            now_ms: SystemClock.now_ms(),
+        };
+        Registry::new(setting, access).map_err(registry_fault)
+    }
+
+    /// What a registry has of a plugin. That its index was seen is remembered, whatever comes of it.
+    pub(super) fn offers(
+        &self,
+        registry: &Registry<'_>,
+        plugin: &str,
+        store: &mut PackageStore,
+    ) -> Result<Vec<Listed>, Fault> {
+        let Offers { listed, seen } =
+            self.runtime.block_on(registry.offers(plugin)).map_err(registry_fault)?;
+        seen.map_or(Ok(()), |seen| store.saw(seen)).map_err(store_fault)?;
+        Ok(listed)
+    }
+
+    pub(super) fn push(
+        &self,
+        registry: &Registry<'_>,
+        package: &Package,
+        archive: &[u8],
+    ) -> Result<Pushed, Fault> {
+        self.runtime.block_on(registry.push(package, archive)).map_err(registry_fault)
     }
 
     /// The packages that meet these needs, and what those need in turn.
-    pub(super) fn meet(&self, wanted: &[PluginNeed], store: &PackageStore) -> Result<Vec<Arrival>, Fault> {
+    pub(super) fn meet(
+        &self,
+        wanted: &[PluginNeed],
+        store: &mut PackageStore,
+    ) -> Result<Vec<Arrival>, Fault> {
         let mut asked: BTreeMap<Str, (Registry<'p>, &'p RegistrySetting, Vec<Listed>)> = BTreeMap::new();
         let mut open: Vec<Str> = wanted.iter().map(|need| need.plugin.clone()).collect();
         while let Some(plugin) = open.pop() {
@@ -106,8 +155,8 @@ impl<'p> Registries<'p> {
                 return Err(Fault::user(format!("this leads to more than {PLUGINS_MAX} plugins")));
             }
             let setting = self.of(store, &plugin)?;
-            let registry = self.open(setting)?;
-            let mut listed = self.runtime.block_on(registry.offers(&plugin)).map_err(registry_fault)?;
+            let registry = self.open(setting, store)?;
+            let mut listed = self.offers(&registry, &plugin, store)?;
             // What others need stays at the version that is here, as long as that does.
             if let Some(known) = store.lock().newest(&plugin)
                 && !wanted.iter().any(|need| need.plugin == plugin)
@@ -159,9 +208,9 @@ impl<'p> Registries<'p> {
     }
 
     /// Brings back what the lock names and is not here.
-    pub(super) fn restore(&self, store: &PackageStore) -> Result<Exit, Fault> {
+    pub(super) fn restore(&self, store: &mut PackageStore) -> Result<Exit, Fault> {
         let mut back = 0;
-        for locked in store.lock().all() {
+        for locked in &store.lock().all().to_vec() {
             if store.archive(locked).is_ok_and(|archive| *sha256(&archive) == *locked.package) {
                 continue;
             }
@@ -174,8 +223,8 @@ impl<'p> Registries<'p> {
                 ))
                 .hint("install its package from a file: ringmail plugin install FILE")
             })?;
-            let registry = self.open(setting)?;
-            let listed = self.runtime.block_on(registry.offers(name)).map_err(registry_fault)?;
+            let registry = self.open(setting, store)?;
+            let listed = self.offers(&registry, name, store)?;
             let one = listed.iter().find(|one| one.package == locked.package).ok_or_else(|| {
                 Fault::user(format!("`{}` no longer has {name} {version} as the lock names it", setting.name))
             })?;
@@ -190,47 +239,18 @@ impl<'p> Registries<'p> {
 }
 
 fn registry_fault(error: RegistryError) -> Fault {
-    Fault::user(clean(&error.to_string()).into_owned())
-}
-
-/// `ringmail plugin index`: what a folder of packages has, for whoever installs from it.
-pub(super) fn index(folder: &Path) -> Result<Exit, Fault> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| Fault::user(format!("cannot read `{}`: {error}", folder.display())))?;
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "tar"));
-    files.sort();
-    let mut listed: Vec<((Str, Str), Value)> = Vec::new();
-    for path in files {
-        let (package, archive) = read(&path)?;
-        let manifest = &package.manifest;
-        let (name, file) = ((manifest.name.clone(), manifest.version.clone()), path.file_name());
-        if package.signed.is_none() {
-            return Err(Fault::user(format!("`{}` is not signed", path.display()))
-                .hint("its publisher signs it: ringmail plugin sign"));
+    let hint = match &error {
+        RegistryError::Index { why: IndexDistrust::Older { .. } | IndexDistrust::Twice(_), .. } => {
+            Some("if the registry was begun anew, and you know why: --dangerous-downgrade")
         }
-        if listed.iter().any(|(known, _)| *known == name) {
-            return Err(Fault::user(format!("`{}` is {} {} once more", path.display(), name.0, name.1)));
-        }
-        let needs = manifest.needs.iter().map(|Needed { need, .. }| {
-            let range = Value::from(need.range.to_string());
-            Value::map([("plugin", Value::Str(need.plugin.clone())), ("version", range)])
-        });
-        let item = Value::map([
-            ("plugin", Value::Str(name.0.clone())),
-            ("version", Value::Str(name.1.clone())),
-            ("file", Value::from(file.unwrap_or_default().to_string_lossy().into_owned())),
-            ("sha256", Value::from(sha256(&archive))),
-            ("needs", Value::list(needs)),
-        ]);
-        listed.push((name, item));
+        RegistryError::Index { why: IndexDistrust::Unsigned | IndexDistrust::Stale(_), .. } => Some(
+            "whoever keeps the registry signs it anew: ringmail plugin index FOLDER --registry NAME --key FILE",
+        ),
+        _ => None,
+    };
+    let message = clean(&error.to_string()).into_owned();
+    match hint {
+        Some(hint) => Fault::user(message).hint(hint),
+        None => Fault::user(message),
     }
-    listed.sort_by_key(|((name, version), _)| (name.clone(), version_of(version)));
-    let count = listed.len();
-    let all = Value::map([("packages", Value::list(listed.into_iter().map(|(_, item)| item)))]);
-    let path = folder.join(INDEX_FILE);
-    write_whole(&path, format!("{}\n", to_pretty(&all)).as_bytes())
-        .map_err(|error| Fault::user(format!("cannot write `{}`: {error}", path.display())))?;
-    print(&format!("{count} packages in {}\n", clean(&path.display().to_string())))?;
-    Ok(Exit::Done)
 }
