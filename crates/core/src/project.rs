@@ -4,7 +4,7 @@
 mod commands;
 mod registries;
 
-pub use registries::{REGISTRY_KEYS, RegistryPlace, RegistrySetting};
+pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
 
 use crate::address::{IpRange, Pattern};
 use crate::chain::keys::LIMIT_KEYS;
@@ -65,6 +65,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "registry",
         Form::Names(&Form::Table(REGISTRY_KEYS)),
         "where plugins are installed from, by name; what comes from there is believed for its signature alone",
+    ),
+    Key::new(
+        "advisories",
+        Form::Table(ADVISORIES_KEYS),
+        "known holes that plugins, and what they are made of, are held against",
     ),
     Key::new(
         "detect",
@@ -149,6 +154,7 @@ pub struct Project {
     pub python: Option<PythonSetting>,
     pub publishers: Publishers,
     pub registries: Vec<RegistrySetting>,
+    pub advisories: AdvisoriesSetting,
     /// Whether chains must be signed.
     pub require_signed: bool,
     pub detectors: Detectors,
@@ -199,6 +205,7 @@ impl Project {
             python: node.get("python").map(PythonSetting::read),
             publishers: Publishers::load(node, source, loader.problems),
             registries: loader.registries(node),
+            advisories: AdvisoriesSetting::read(node.get("advisories")),
             require_signed: node
                 .get("project")
                 .and_then(|project| project.get("require_signed"))
@@ -230,6 +237,7 @@ impl Project {
             python: None,
             publishers: Publishers::default(),
             registries: Vec::new(),
+            advisories: AdvisoriesSetting::read(None),
             require_signed: false,
             detectors: Detectors::standard(tags),
             ceiling: Ceiling::default(),

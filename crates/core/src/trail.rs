@@ -44,6 +44,10 @@ pub enum Stage {
     Dumped {
         file: Str,
     },
+    /// A dump was asked for and could not be written.
+    Undumped {
+        why: Str,
+    },
     /// A failed call will be tried again after a pause.
     Retrying {
         pause_ms: u64,
@@ -99,6 +103,7 @@ impl Stage {
             Stage::Reused => "reused",
             Stage::Failed { .. } => "failed",
             Stage::Dumped { .. } => "dumped",
+            Stage::Undumped { .. } => "undumped",
             Stage::Retrying { .. } => "retrying",
             Stage::FellBack => "fell-back",
             Stage::Skipped(_) => "skipped",

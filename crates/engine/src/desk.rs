@@ -20,7 +20,7 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use ringmail_host::{Denied, Desk, Errand, Reply, ToolCard};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// All that a guest has been told: nobody knows what it makes of it, so everything it does carries the whole.
 #[derive(Clone)]
@@ -156,7 +156,7 @@ impl GuestDesk {
         used.add(cost);
         let over = match used.over_call(&plugin.powers.limits) {
             Some(over) => Err(over),
-            None => guest.quota.take(cost, &plugin.powers.quota, Instant::now()),
+            None => guest.quota.take(cost, &plugin.powers.quota, Instant::now().into_std()),
         };
         over.map_err(|over| self.used_up(&plugin.manifest.name, over))
     }

@@ -13,7 +13,7 @@ use crate::log::{LogLine, LogSink};
 use crate::middleware::{self, Middleware};
 use crate::natives;
 use crate::packages::{StoreError, believed, read_lock};
-use crate::plugins::{Means, Origins, PluginFigures, Plugins};
+use crate::plugins::{Means, Origins, PluginFigures, Plugins, module_cache};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
@@ -32,7 +32,7 @@ use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::value::{Str, Value};
-use ringmail_host::{KernelWalls, ModuleCache, Script, WorkerCommand, Workers};
+use ringmail_host::{KernelWalls, Script, WorkerCommand, Workers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -657,9 +657,7 @@ impl EngineBuilder {
         let placeholders = placeholders(&rules);
         let mut grants = Grants::new(project.grants, project.ceiling);
         let key = self.key.unwrap_or_else(HostKey::ephemeral);
-        let cache = self
-            .module_cache
-            .map(|(folder, writes)| ModuleCache::new(folder, &key.secret_for("compiled modules"), writes));
+        let cache = self.module_cache.map(|(folder, writes)| module_cache(&key, folder, writes));
         let workers = self.workers.map(Workers::new);
         let (plugins, python) = match &self.project {
             Some((source, _)) => {

@@ -1,7 +1,7 @@
 //! Pieces of a link's output on their way to the caller while the link still runs. Each passes the gate that the
 //! whole output would pass.
 
-use crate::shared::Shared;
+use crate::shared::{Shared, aside};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked};
 use ringmail_core::label::Label;
@@ -43,17 +43,10 @@ impl Pieces {
         let Some(PieceGate { shared, label }) = self.0.as_deref() else { return Ok(()) };
         let Some(sender) = &shared.pieces else { return Ok(()) };
         let moment = shared.moment();
-        let answer = {
-            let mut facts = shared.facts();
-            gate::piece(
-                &shared.answering,
-                piece,
-                label.join(more),
-                &mut facts,
-                &shared.engine.authority,
-                moment,
-            )
-        };
+        let (label, authority) = (label.join(more), &shared.engine.authority);
+        let answer = aside(piece.bytes(), || {
+            gate::piece(&shared.answering, piece, label, &mut shared.facts(), authority, moment)
+        });
         shared.note();
         let answer = answer.map_err(Blocked::Refused)?;
         let sent = sender.send(answer.value().clone()).await;

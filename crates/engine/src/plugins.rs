@@ -6,6 +6,7 @@ use crate::dumps::{DumpFolder, dumps_of};
 use crate::packages::{ARCHIVES, read_bounded};
 use crate::quota::Window;
 use crate::secrets::Secrets;
+use crate::sign::HostKey;
 use ringmail_core::doc::{Problems, Source, toml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate;
@@ -20,7 +21,7 @@ use ringmail_host::{
     ModuleCache, NoDesk, Surface, Walls, WorkerCommand, Workers, surface,
 };
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -200,11 +201,17 @@ impl PluginFolder {
     }
 
     /// Compiles the component and links it to all it asks for, to be tried without a project: in this process, or in workers
-    /// that this command starts.
-    pub fn alone(&self, workers: Option<WorkerCommand>) -> Result<AlonePlugin<'_>, Failure> {
+    /// that this command starts. What is compiled is kept in this folder, under the host's key.
+    pub fn alone(
+        &self,
+        workers: Option<WorkerCommand>,
+        cache: Option<(&HostKey, PathBuf)>,
+    ) -> Result<AlonePlugin<'_>, Failure> {
         let asks: Vec<&str> = self.manifest.asks.iter().map(|ask| ask.what.capability()).collect();
         let workers = workers.map(Workers::new);
-        let granted = Granted { capabilities: &asks, workers: workers.as_ref(), ..Granted::default() };
+        let cache = cache.map(|(key, folder)| module_cache(key, folder, true));
+        let (cache, workers) = (cache.as_ref(), workers.as_ref());
+        let granted = Granted { capabilities: &asks, workers, cache, ..Granted::default() };
         let failed = |message: String| Failure::new(FailureKind::Invalid, message);
         let walls = walls().map_err(failed)?;
         let confined = Confined::load(&walls, &self.module, granted);
@@ -282,6 +289,11 @@ pub(crate) fn failure_kind(halt: &Halt) -> FailureKind {
         Halt::Fuel(_) | Halt::Memory(_) | Halt::Stack | Halt::Large(_) | Halt::Asks(_) => FailureKind::Limit,
         Halt::Broke(_) | Halt::Left(_) => FailureKind::Panicked,
     }
+}
+
+/// Compiled modules in a folder, which count only if this host made them.
+pub(crate) fn module_cache(key: &HostKey, folder: PathBuf, writes: bool) -> ModuleCache {
+    ModuleCache::new(folder, &key.secret_for("compiled modules"), writes)
 }
 
 /// All guests of a process stand behind the same walls.

@@ -278,6 +278,7 @@ pub(crate) fn event_value(event: &Event) -> Value {
             members.push(("failure", Value::Str(failure.clone())));
             members.push(("attempt", number(u64::from(*attempt))));
         }
+        Stage::Undumped { why } => members.push(("why", Value::Str(why.clone()))),
         Stage::Dumped { file } => members.push(("file", Value::Str(file.clone()))),
         Stage::Retrying { pause_ms } => members.push(("pause_ms", number(*pause_ms))),
         Stage::Skipped(why) => members.push(("why", Value::from(why.words()))),

@@ -10,7 +10,7 @@ use crate::middleware::{CallView, End, caught};
 use crate::pieces::Pieces;
 use crate::recorder::Intent;
 use crate::running::{Running, panicked};
-use crate::shared::Shared;
+use crate::shared::{Shared, aside};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ringmail_core::chain::walk::{Frame, Next, Outcome, Ready, Stop, Told, Walk};
@@ -98,13 +98,15 @@ async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
     let shared = &way.shared;
     let plan = way.bound.plan.clone();
     let moment = shared.moment();
-    let entered = gate::enter(&plan, input, &mut shared.facts(), &shared.engine.authority, moment);
+    let authority = &shared.engine.authority;
+    let entered = aside(input.bytes(), || gate::enter(&plan, input, &mut shared.facts(), authority, moment));
     shared.note();
     let entered = entered.map_err(entry_error)?;
     let walk = Walk::begin(entered, shared.facts.clone(), &shared.engine.placeholders);
     let left = within(way, pass(way.clone(), walk)).await?;
     let moment = shared.moment();
-    let answer = gate::respond(&plan, left, &mut shared.facts(), &shared.engine.authority, moment);
+    let bytes = left.labeled().value.bytes();
+    let answer = aside(bytes, || gate::respond(&plan, left, &mut shared.facts(), authority, moment));
     shared.note();
     answer.map_err(RunError::Refused)
 }
@@ -471,14 +473,10 @@ impl Way {
     fn admit(&self, ready: Ready, number: u32) -> Result<Admitted, Blocked> {
         let shared = &self.shared;
         let moment = shared.latest();
-        let answer = gate::admit(
-            &self.bound.plan,
-            ready,
-            number,
-            &mut shared.facts(),
-            &shared.engine.authority,
-            moment,
-        );
+        let authority = &shared.engine.authority;
+        let answer = aside(ready.bytes(), || {
+            gate::admit(&self.bound.plan, ready, number, &mut shared.facts(), authority, moment)
+        });
         shared.note();
         answer.map_err(Blocked::Refused)
     }
@@ -487,7 +485,9 @@ impl Way {
         let moment = self.shared.moment();
         let shared = &self.shared;
         let authority = &shared.engine.authority;
-        let answer = gate::release(&self.bound.plan, due, unchecked, &mut shared.facts(), authority, moment);
+        let answer = aside(unchecked.bytes(), || {
+            gate::release(&self.bound.plan, due, unchecked, &mut shared.facts(), authority, moment)
+        });
         self.shared.note();
         answer
     }

@@ -13,9 +13,23 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Larger values are looked at aside.
+const LOOK_BYTES_MAX: usize = 1 << 20;
+
+/// Does what takes long with a large value where no other run waits for the thread: what a gate looks at is as large as
+/// whoever sends it likes. A runtime of one thread has nobody to hand the others to.
+pub(crate) fn aside<R>(bytes: usize, work: impl FnOnce() -> R) -> R {
+    let threads = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    // What is no task holds a thread of its own.
+    let shares =
+        threads.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) && tokio::task::try_id().is_some();
+    if bytes > LOOK_BYTES_MAX && shares { tokio::task::block_in_place(work) } else { work() }
+}
 
 /// What all chains of one run share.
 pub(crate) struct Shared {

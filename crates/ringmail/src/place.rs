@@ -174,6 +174,19 @@ impl Place {
         builder.build().map(drop).map_err(build_fault)
     }
 
+    /// Where compiled guests are kept, and the key they are kept under, if there is a project to keep them in.
+    pub(crate) fn cache(&self) -> Result<Option<(HostKey, PathBuf)>, Fault> {
+        if !self.is_project() {
+            return Ok(None);
+        }
+        let data = self.data();
+        let unusable = || format!("cannot use the data folder `{}`", shown(&data));
+        std::fs::create_dir_all(&data).with_context(unusable)?;
+        keep_out(&data).with_context(unusable)?;
+        let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
+        Ok(Some((key, self.modules())))
+    }
+
     /// Looks on while an engine runs: what `ringmail.toml` no longer grants ends.
     pub(crate) fn watch(&self, engine: &Engine) -> Result<Option<GrantWatch>, Fault> {
         if self.source.is_none() || engine.plugins().is_empty() {

@@ -97,6 +97,7 @@ impl Tree {
             Stage::Found { tagged, signals } => Some(found(tagged.iter().chain(signals).copied())),
             Stage::Refused(refusal) => Some(refusal.rule.id().to_string()),
             Stage::Failed { failure, .. } => Some(failure.to_string()),
+            Stage::Undumped { why } => Some(format!("no core dump: {why}")),
             Stage::Dumped { file } => Some(format!("core dump in {file}")),
             Stage::Retrying { .. } => Some("tried again".to_string()),
             Stage::Skipped(why) => Some(why.words().to_string()),

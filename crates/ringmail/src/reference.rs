@@ -27,8 +27,8 @@ use ringmail_engine::core::plugin::{
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
-    CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, REGISTRY_KEYS, RUN_KEYS,
-    SECRET_KEYS, project_schema,
+    ADVISORIES_KEYS, CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS,
+    REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS, project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
 use ringmail_engine::core::refusal::Rule;
@@ -181,6 +181,7 @@ fn project() -> String {
         ("`[publisher.NAME]`", PUBLISHER_KEYS),
         ("`keys` of a publisher, each", TRUSTED_KEY_KEYS),
         ("`[registry.NAME]`", REGISTRY_KEYS),
+        ("`[advisories]`", ADVISORIES_KEYS),
         ("`[detect]`", DETECT_KEYS),
         ("`[ceiling]`", CEILING_KEYS),
         ("`[net]`", NET_KEYS),

@@ -82,6 +82,13 @@ pub(crate) struct CallBody {
     pub(crate) redirected: bool,
 }
 
+impl Ready {
+    /// About how much there is to look at.
+    pub fn bytes(&self) -> usize {
+        self.0.args.value.bytes()
+    }
+}
+
 impl CallBody {
     /// The label of all that the call is made of.
     pub(crate) fn label(&self) -> Label {

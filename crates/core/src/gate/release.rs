@@ -37,6 +37,16 @@ enum Output {
 }
 
 impl Unchecked {
+    /// About how much there is to look at.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Output::New(value, _) => value.bytes(),
+            Output::Same => 0,
+            Output::One(one) => one.value.bytes(),
+            Output::Many(many) => many.0.iter().map(|one| one.value.bytes()).sum(),
+        }
+    }
+
     pub fn new(value: Value) -> Unchecked {
         Unchecked::tagged(value, Tags::NONE)
     }

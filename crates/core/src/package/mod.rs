@@ -1,6 +1,7 @@
 //! Packages: what a publisher hands out. One archive holds manifest, module, SBOM and one signature over all of them;
 //! [`Package::read`] takes it apart and believes nothing, [`Publishers`] says whether its publisher is trusted.
 
+mod advisory;
 mod diff;
 mod index;
 mod lock;
@@ -11,6 +12,7 @@ mod tar;
 mod trust;
 
 pub use self::{
+    advisory::{Advisory, Part, Severity, parts},
     diff::{Change, changes, effect_changes},
     index::{IndexDistrust, IndexSigners, SeenIndex, index_number},
     lock::{LOCK_FILE, Lock, Locked, Rollback, version_of},

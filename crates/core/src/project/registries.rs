@@ -4,7 +4,7 @@ use super::{Loader, texts};
 use crate::address::Target;
 use crate::doc::form::{Form, Key, duration_ms};
 use crate::doc::{Node, NodeKey};
-use crate::package::{IndexSigners, TRUSTED_KEY_KEYS};
+use crate::package::{IndexSigners, Severity, TRUSTED_KEY_KEYS};
 use crate::value::Str;
 
 pub const REGISTRY_KEYS: &[Key] = &[
@@ -51,6 +51,39 @@ pub enum RegistryPlace {
     Folder(String),
     Index(String),
     Oci(String),
+}
+
+pub const ADVISORIES_KEYS: &[Key] = &[
+    Key::required(
+        "path",
+        Form::Text,
+        "an export of OSV: a file of JSON, or a folder of such, from the project's own",
+    ),
+    Key::new(
+        "refuse",
+        Form::OneOf(&["low", "moderate", "high", "critical", "never"]),
+        "from which severity on nothing is installed; default `high`",
+    ),
+];
+
+/// Which holes are known, and how bad one is that is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvisoriesSetting {
+    pub path: Option<String>,
+    /// Nothing means that everything comes in.
+    pub refuse: Option<Severity>,
+}
+
+impl AdvisoriesSetting {
+    pub(super) fn read(node: Option<&Node>) -> AdvisoriesSetting {
+        let text = |key: &str| node.and_then(|node| node.get(key)).and_then(Node::text);
+        let known =
+            |word: &str| Severity::NAMES.iter().find(|(name, _)| *name == word).map(|(_, known)| *known);
+        AdvisoriesSetting {
+            path: text("path").map(String::from),
+            refuse: text("refuse").map_or(Some(Severity::High), known),
+        }
+    }
 }
 
 impl Loader<'_> {

@@ -3,6 +3,7 @@
 use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::run::{Way, pass};
+use crate::shared::aside;
 use ringmail_core::chain::walk::{Stop, Walk};
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
@@ -58,15 +59,11 @@ impl Runs for Run {
                 Labeled { value: call.admitted.args().clone(), labels: call.admitted.labels().clone() };
             let shared = &way.shared;
             let moment = shared.moment();
-            let entered = gate::enter_inner(
-                found.plan(),
-                input,
-                call.admitted.decision(),
-                way.depth(),
-                &mut shared.facts(),
-                &shared.engine.authority,
-                moment,
-            );
+            let (decision, authority) = (call.admitted.decision(), &shared.engine.authority);
+            let entered = aside(input.value.bytes(), || {
+                let mut facts = shared.facts();
+                gate::enter_inner(found.plan(), input, decision, way.depth(), &mut facts, authority, moment)
+            });
             shared.note();
             let walk = Walk::begin(entered?, shared.facts.clone(), &shared.engine.placeholders);
             pass(way, walk).await.map(Unchecked::one).map_err(blocked)

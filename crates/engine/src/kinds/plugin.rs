@@ -95,12 +95,16 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     }
 }
 
-/// Keeps what a guest was when it crashed. That it cannot be kept changes nothing of the call.
+/// Keeps what a guest was when it crashed. That it cannot be kept changes nothing of the call, and is told to the operator.
 async fn leave(way: &Way, link: &Str, folder: Arc<DumpFolder>, dump: Vec<u8>) {
     let run = way.shared.id.clone();
     let kept = tokio::task::spawn_blocking(move || folder.keep(&run, &dump)).await;
-    if let Ok(Ok(Some(path))) = kept {
-        way.shared.record(link, Stage::Dumped { file: path.display().to_string().into() });
+    match kept.unwrap_or_else(|_| Err(std::io::Error::other("it was broken off"))) {
+        Ok(None) => {}
+        Ok(Some(path)) => {
+            way.shared.record(link, Stage::Dumped { file: path.display().to_string().into() });
+        }
+        Err(error) => way.shared.record(link, Stage::Undumped { why: error.to_string().into() }),
     }
 }
 

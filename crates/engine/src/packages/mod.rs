@@ -1,12 +1,14 @@
 //! Packages on disk: what is installed, under a lock of its own; the keys of publishers; where packages come from. Nothing
 //! of a package runs here, and nothing is written that was not vouched for.
 
+mod advisories;
 mod fetch;
 mod key;
 mod push;
 mod registry;
 mod store;
 
+pub use advisories::read_advisories;
 pub use fetch::Credentials;
 pub use key::{KeyError, PublisherKey};
 pub use push::Pushed;
@@ -14,7 +16,7 @@ pub use registry::{
     INDEX_FILE, Listed, OCI_LAYER, OCI_NEEDS, Offers, Registry, RegistryAccess, RegistryError,
 };
 pub(crate) use store::ARCHIVES;
-pub use store::{Arrival, PackageStore, StoreError, read_lock, write_whole};
+pub use store::{Arrival, PackageStore, StoreError, installed, read_lock, write_whole};
 
 use ringmail_core::package::{Distrust, Publishers};
 use ringmail_core::value::Str;

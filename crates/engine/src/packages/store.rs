@@ -3,8 +3,9 @@
 //! halfway leaves nothing that anybody would use, and the next one clears it away.
 
 use ringmail_core::doc::{Problems, Source};
+use ringmail_core::label::TagTable;
 use ringmail_core::package::{
-    LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Rollback, SeenIndex, Vouched, sha256,
+    LOCK_FILE, Lock, Locked, PACKAGE_BYTES_MAX, Package, Rollback, SeenIndex, Vouched, sha256,
 };
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
@@ -60,6 +61,18 @@ pub fn read_lock(root: &Path) -> Result<Lock, StoreError> {
     let text = String::from_utf8(bytes);
     let text = text.map_err(|_| StoreError::Unreadable(format!("`{}` is not UTF-8 text", path.display())))?;
     Lock::parse(&Source::new(path.display().to_string(), text)).map_err(StoreError::Problems)
+}
+
+/// What a project has installed, as far as its archives are here; nothing is held, and nothing believed.
+pub fn installed(root: &Path, data: &Path) -> Result<Vec<(Locked, Package)>, StoreError> {
+    let mut out = Vec::new();
+    for locked in read_lock(root)?.all() {
+        let archive = super::read_bounded(&data.join(ARCHIVES).join(locked.file()), PACKAGE_BYTES_MAX as u64);
+        let package = archive.ok().filter(|archive| *sha256(archive) == *locked.package);
+        let package = package.and_then(|archive| Package::read(&archive, &mut TagTable::default()).ok());
+        out.extend(package.map(|package| (locked.clone(), package)));
+    }
+    Ok(out)
 }
 
 /// Writes a file so that whoever looks finds the old content or the new, and never something else.

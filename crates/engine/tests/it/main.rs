@@ -25,6 +25,7 @@ mod guest;
 mod http;
 mod kept;
 mod keys;
+mod large;
 mod library;
 mod middleware;
 mod passes;

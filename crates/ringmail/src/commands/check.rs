@@ -1,6 +1,7 @@
 //! `ringmail check`: everything that can be known before running.
 
 use super::Common;
+use super::plugin::advisories::{self, Finding};
 use crate::exit::{Exit, Fault};
 use crate::place::{Place, Wanted};
 use crate::snippet::problems_value;
@@ -20,6 +21,8 @@ use std::path::Path;
 pub(crate) struct Args {
     /// Chain files or names of chains; by default all of the project
     chains: Vec<String>,
+    #[command(flatten)]
+    advisories: advisories::Source,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -44,10 +47,11 @@ impl Args {
         for name in wanted.iter().filter(|wanted| matches!(wanted, Wanted::Name(_))) {
             name.pick(&checked.plans, |plan| plan)?;
         }
+        let known = self.advisories.here(&place)?;
         let shown = |plan: &Plan| wanted.is_empty() || wanted.iter().any(|wanted| is(wanted, plan));
         match self.format {
-            Format::Json => print_json(&as_json(&checked, &shown))?,
-            Format::Text => print_text(&checked, &shown)?,
+            Format::Json => print_json(&as_json(&checked, &known, &shown))?,
+            Format::Text => print_text(&checked, &known, &shown)?,
         }
         match (checked.problems.is_empty(), self.format) {
             (true, _) => Ok(Exit::Done),
@@ -81,7 +85,7 @@ fn is(wanted: &Wanted, plan: &Plan) -> bool {
     }
 }
 
-fn print_text(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Result<(), Fault> {
+fn print_text(checked: &Checked, known: &[Finding], shown: &dyn Fn(&Plan) -> bool) -> Result<(), Fault> {
     let mut out = String::new();
     for plan in checked.plans.iter().filter(|plan| shown(plan)) {
         let verdicts = verdicts_of(checked, plan);
@@ -90,6 +94,7 @@ fn print_text(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Result<(), Fa
         out.push_str(&format!("{} {file} {links}\n", paint(BOLD, &plan.name)));
         out.push_str(&verdict_lines(&verdicts));
     }
+    out.push_str(&advisories::lines(known));
     if out.is_empty() { Ok(()) } else { print(&out) }
 }
 
@@ -140,7 +145,7 @@ fn what(rule: Rule, path: &str, origins: &[Str]) -> String {
     format!("{path}{from}")
 }
 
-fn as_json(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Value {
+fn as_json(checked: &Checked, known: &[Finding], shown: &dyn Fn(&Plan) -> bool) -> Value {
     let plans = checked.plans.iter().filter(|plan| shown(plan)).map(|plan| {
         Value::map([
             ("chain", Value::Str(plan.name.clone())),
@@ -149,7 +154,11 @@ fn as_json(checked: &Checked, shown: &dyn Fn(&Plan) -> bool) -> Value {
             ("sinks", Value::list(verdicts_of(checked, plan).into_iter().map(verdict_json))),
         ])
     });
-    Value::map([("chains", Value::list(plans)), ("problems", problems_value(&checked.problems))])
+    Value::map([
+        ("chains", Value::list(plans)),
+        ("problems", problems_value(&checked.problems)),
+        ("advisories", advisories::value(known, None)),
+    ])
 }
 
 pub(super) fn verdict_json(verdict: &Verdict) -> Value {

@@ -127,6 +127,7 @@ fn tree(record: &Record) -> Tree {
             "skipped" => text(line, "why").map(String::from),
             "took" => text(line, "target").map(|to| format!("-> {}", to.rsplit('.').next().unwrap_or(to))),
             "dumped" => text(line, "file").map(|file| format!("core dump in {file}")),
+            "undumped" => text(line, "why").map(|why| format!("no core dump: {why}")),
             "middleware-failed" => text(line, "middleware").map(|name| format!("middleware: {name}")),
             _ => None,
         };

@@ -222,8 +222,14 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
         RunError::Failed { link, failure } => {
             let mut help = format!("the whole run: ringmail explain {}", ended.report.run);
             for event in &ended.report.trail {
-                if let Stage::Dumped { file } = &event.stage {
-                    help.push_str(&format!("\nwhat `{}` was when it crashed: {file}", event.link));
+                match &event.stage {
+                    Stage::Dumped { file } => {
+                        help.push_str(&format!("\nwhat `{}` was when it crashed: {file}", event.link));
+                    }
+                    Stage::Undumped { why } => {
+                        help.push_str(&format!("\nno core dump of `{}` could be written: {why}", event.link));
+                    }
+                    _ => {}
                 }
             }
             Fault::problem(failure::problem(ended.checked, link, &failure.to_string(), Some(help)))

@@ -98,3 +98,39 @@ fn plugins_are_measured_in_workers_and_by_the_name_a_project_has_for_them() {
     let nothing = place.run(&["plugin", "bench", "mask"]);
     assert!(nothing.err.contains("--input JSON"), "{}", nothing.shown());
 }
+
+/// `test` and `bench` compiled a plugin anew each time.
+#[test]
+fn what_was_compiled_to_try_a_plugin_is_kept() {
+    let place = place();
+    let modules = || {
+        let folder = std::fs::read_dir(place.path().join(".ringmail/modules"));
+        let entries = folder.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries
+            .map(|path| (path.clone(), std::fs::metadata(path).unwrap().modified().unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    // What it answers is of no matter here.
+    let test = || assert_eq!(place.run(&["plugin", "test", "mask"]).err.matches("tests fail").count(), 1);
+    place.write("mask/plugin.test.json", "[{\"input\": \"a\", \"output\": \"nothing of the kind\"}]");
+    assert!(modules().is_empty());
+    test();
+    let first = modules();
+    assert_eq!(first.len(), 1);
+    test();
+    assert_eq!(modules(), first);
+    // The one that idles beside it is kept, too.
+    measured(&place, &["--count", "1"]);
+    assert_eq!(modules().len(), 2);
+    // An entry that somebody edited is compiled anew.
+    let mut bytes = std::fs::read(&first[0].0).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&first[0].0, bytes).unwrap();
+    test();
+    // A project that does not load, or none, has no say in it.
+    place.write("ringmail.toml", "[");
+    test();
+}

@@ -47,6 +47,19 @@ fn a_crash_names_its_dump_to_the_operator_and_to_no_chain() {
     );
 }
 
+/// One that could not be written was told to nobody.
+#[test]
+fn a_dump_that_cannot_be_written_is_told() {
+    let place = crasher("dumps = 1\n");
+    place.write(".ringmail/dumps", "no folder");
+    let run = place.run(&["run", "t"]);
+    assert!(run.code == 1 && run.err.contains("no core dump of `t.p` could be written: "), "{}", run.shown());
+    let explain = place.run(&["explain"]);
+    assert!(explain.out.contains("no core dump: "), "{}", explain.shown());
+    let told = place.run(&["run", "u"]);
+    assert!(told.code == 0 && !told.out.contains("dump"), "{}", told.shown());
+}
+
 #[test]
 fn a_worker_leaves_no_dump_and_none_is_promised() {
     let check = crasher("dumps = 1\nisolation = \"process\"\n").run(&["check"]);

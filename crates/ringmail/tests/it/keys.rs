@@ -109,6 +109,18 @@ fn signed_shelf() -> Place {
     place
 }
 
+/// Something is known of the plugin.
+fn advised() -> Place {
+    let place = packed();
+    let affected = r#"[{"package": {"ecosystem": "Ringmail", "name": "mask"}}]"#;
+    let known = format!(
+        "{{\"id\": \"HOLE-1\", \"database_specific\": {{\"severity\": \"HIGH\"}}, \"affected\": {affected}}}"
+    );
+    place.write("osv/one.json", &known);
+    std::fs::create_dir(place.path().join("none")).unwrap();
+    place
+}
+
 /// A chain under a signature.
 fn signed() -> Place {
     let place = packed();
@@ -169,6 +181,7 @@ const ASKED: Case = Case { file: MANIFEST, commands: INSPECT, ends: ["first word
 const INSTALLED: Case =
     Case { place: packed, commands: INSTALL, ends: ["it may do nothing yet", ""], ..CASE };
 const OFFERED: Case = Case { place: shelved, commands: FROM, ends: ["it may do nothing yet", ""], ..CASE };
+const ADVISED: Case = Case { place: advised, ..INSTALLED };
 const INDEXED: Case = Case { place: signed_shelf, ..OFFERED };
 const PROGRAM: Case = Case { place: python, ..CASE };
 const QUICK: Case = Case { place: fast, commands: &[&["run", "plain", "--figures"]], ..CASE };
@@ -444,6 +457,24 @@ const REGISTRIES: &[Case] = &[
     },
 ];
 
+const KNOWN: &[Case] = &[
+    Case {
+        text: believed!("<<||[advisories]\npath = \"osv\"\n>>"),
+        ends: ["it may do nothing yet", "is not installed: HOLE-1"],
+        ..ADVISED
+    },
+    Case {
+        text: believed!("[advisories]\npath = \"<<none||osv>>\"\n"),
+        ends: ["it may do nothing yet", "is not installed: HOLE-1"],
+        ..ADVISED
+    },
+    Case {
+        text: believed!("[advisories]\npath = \"osv\"\nrefuse = \"<<critical||high>>\"\n"),
+        ends: ["it may do nothing yet", "is not installed: HOLE-1"],
+        ..ADVISED
+    },
+];
+
 const PROGRAMS: &[Case] = &[
     Case {
         text: "<<[python]\ninterpreter = \".ringmail/python/interpreter.wasm\"\ndigest = \"@PYTHON@\"\n||>>",
@@ -675,6 +706,11 @@ fn every_key_of_a_registry_changes_what_comes_in() {
 }
 
 #[test]
+fn every_key_of_advisories_changes_what_comes_in() {
+    prove(KNOWN);
+}
+
+#[test]
 fn every_key_of_python_changes_what_programs_do() {
     prove(PROGRAMS);
 }
@@ -683,7 +719,7 @@ fn every_key_of_python_changes_what_programs_do() {
 fn every_key_that_is_left_to_the_binary_has_a_case() {
     let left: BTreeSet<String> = schema::OF_THE_BINARY.iter().map(|key| (*key).to_string()).collect();
     let shown: BTreeSet<String> =
-        [PLAIN, PUBLISHERS, REGISTRIES, PROGRAMS].into_iter().flatten().flat_map(Case::keys).collect();
+        [PLAIN, PUBLISHERS, REGISTRIES, KNOWN, PROGRAMS].into_iter().flatten().flat_map(Case::keys).collect();
     assert_eq!(shown, left);
     let known: BTreeSet<String> = [MANIFEST, PROJECT].into_iter().flat_map(schema::keys).collect();
     assert!(shown.is_subset(&known));

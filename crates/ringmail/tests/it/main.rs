@@ -9,6 +9,7 @@
     reason = "a test that finds something unexpected should stop"
 )]
 
+mod advisories;
 mod authoring;
 mod bench;
 mod c_header;

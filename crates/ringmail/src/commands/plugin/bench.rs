@@ -97,11 +97,14 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     let inputs = inputs(args, folder.as_deref())?;
     let workers = || (args.isolation == Isolation::Process).then(worker_command).flatten();
     let fault = |failure: Failure| Fault::user(failure.message);
+    let around = folder.as_deref().unwrap_or(Path::new("."));
+    let cache = super::cache_around(common, around)?;
+    let cache = || cache.as_ref().map(|(key, folder)| (key, folder.clone()));
     let started = Instant::now();
-    let plugin = read.alone(workers()).map_err(fault)?;
+    let plugin = read.alone(workers(), cache()).map_err(fault)?;
     let loaded = started.elapsed();
     let idle = idle()?;
-    let idle = idle.alone(workers()).map_err(fault)?;
+    let idle = idle.alone(workers(), cache()).map_err(fault)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::user(format!("there is no runtime: {error}")))?;
     let both = |input: &Value| [&plugin, &idle].map(|one| runtime.block_on(measure(one, input, args)));

@@ -1,6 +1,7 @@
 //! `ringmail plugin install`: a package comes in if its publisher is believed and it is not older than what was here.
 //! It may do nothing until somebody grants it something.
 
+use super::advisories;
 use super::diff::{change_lines, changes_value};
 use super::grant::{held, store_fault};
 use super::registries::{How, Registries};
@@ -29,6 +30,8 @@ pub(super) struct Args {
     /// Take one that is older than what was here already
     #[arg(long)]
     dangerous_downgrade: bool,
+    #[command(flatten)]
+    advisories: advisories::Source,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -57,6 +60,8 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     }
     let before: Vec<Option<Package>> =
         arrivals.iter().map(|arrival| earlier(&store, &arrival.vouched.package().manifest.name)).collect();
+    let coming = arrivals.iter().map(|arrival| arrival.vouched.package());
+    let known = args.advisories.let_in(&place, advisories::arriving(coming))?;
     let installed = take(&place, &mut store, &arrivals, args.dangerous_downgrade)?;
     let told: Vec<(&Locked, Option<Vec<Change>>)> = installed
         .iter()
@@ -77,12 +82,13 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
                 ("package", Value::Str(locked.package.clone())),
                 ("granted", Value::Bool(is_granted(&place, locked))),
                 ("changes", changes.as_deref().map_or(Value::Null, changes_value)),
+                ("advisories", advisories::value(&known, Some(&locked.name))),
             ])
         })))?,
         Format::Text if told.is_empty() => print("all of it is here already\n")?,
         Format::Text => {
             let told = told.iter().map(|(locked, changes)| text(&place, locked, changes.as_deref()));
-            print(&told.collect::<String>())?;
+            print(&[told.collect::<String>(), advisories::lines(&known)].concat())?;
         }
     }
     Ok(Exit::Done)

@@ -1,5 +1,6 @@
 //! `ringmail plugin`: plugins from their first line on, and what a project lets them do.
 
+pub(super) mod advisories;
 mod bench;
 mod build;
 mod diff;
@@ -7,6 +8,7 @@ mod grant;
 mod index;
 mod install;
 mod languages;
+mod list;
 mod new;
 mod pack;
 mod registries;
@@ -26,7 +28,7 @@ use ringmail_engine::core::grant::Grant;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::plugin::{Asked, Manifest, Needed, Plugin, Power, Use, power_of};
 use ringmail_engine::core::value::{Str, Value};
-use ringmail_engine::{Engine, PluginFolder, Surface};
+use ringmail_engine::{Engine, HostKey, PluginFolder, Surface};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,10 +130,7 @@ enum What {
         format: Format,
     },
     /// List the plugins of the project
-    List {
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
+    List(list::Args),
     /// Show what a plugin of the project asks for, what it was granted, and what it has
     Explain {
         /// Its name, as `[plugin.NAME]` of `ringmail.toml` has it
@@ -148,7 +147,7 @@ impl Args {
         match self.what {
             What::New { folder, lang } => new::run(&folder, &lang),
             What::Build { folder } => build::run(&folder),
-            What::Test { folder } => test::run(&folder),
+            What::Test { folder } => test::run(&folder, common),
             What::Bench(args) => bench::run(&args, common),
             What::Inspect { plugin, format } => inspect(&plugin, common, format),
             What::Pack { folder, output } => pack::run(&folder, output),
@@ -162,7 +161,7 @@ impl Args {
             What::Revoke { plugin } => grant::revoke(&plugin, common),
             What::Remove { plugin } => grant::remove(&plugin, common),
             What::Diff { old, new, format } => diff::run(&old, new.as_deref(), common, format),
-            What::List { format } => list(&project()?, format),
+            What::List(args) => list::run(&args, common),
             What::Explain { plugin, format } => explain(&project()?, &plugin, format),
         }
     }
@@ -201,6 +200,15 @@ fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault>
     Ok(Exit::Done)
 }
 
+/// Where the project around a plugin keeps compiled guests. One that cannot be read has no say in how a plugin is tried.
+fn cache_around(common: &Common, folder: &Path) -> Result<Option<(HostKey, PathBuf)>, Fault> {
+    match Place::open(common.project.as_deref(), folder) {
+        Ok(place) => place.cache(),
+        Err(fault) if common.project.is_some() => Err(fault),
+        Err(_) => Ok(None),
+    }
+}
+
 /// A plugin in a folder, a package, or among those that are installed.
 fn found(plugin: &str, common: &Common) -> Result<PluginFolder, Fault> {
     let path = Path::new(plugin);
@@ -212,33 +220,6 @@ fn found(plugin: &str, common: &Common) -> Result<PluginFolder, Fault> {
             diff::find(plugin, &place, &store)
         }
     }
-}
-
-fn list(engine: &Engine, format: Format) -> Result<Exit, Fault> {
-    let plugins = engine.plugins();
-    match format {
-        Format::Json => {
-            let all = plugins.values().map(|plugin| Value::map(described(engine, plugin)));
-            print_json(&Value::list(all))?;
-        }
-        Format::Text if plugins.is_empty() => print("the project has no plugins\n")?,
-        Format::Text => {
-            let mut out = String::new();
-            for (name, plugin) in plugins {
-                let may = match plugin.powers.capabilities.as_slice() {
-                    [] => "nothing beyond its arguments".to_string(),
-                    some => some.join(", "),
-                };
-                let about = format!("{} {}", paint(BOLD, name), plugin.manifest.version);
-                out.push_str(&format!(
-                    "{about}  {}\n  may        {may}\n",
-                    paint(DIM, &clean(&plugin.manifest.description))
-                ));
-            }
-            print(&out)?;
-        }
-    }
-    Ok(Exit::Done)
 }
 
 fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {

@@ -1,5 +1,6 @@
 //! `ringmail plugin test`: calls behind the real walls, without a project. What the plugin asks of the world is denied.
 
+use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::input::From;
 use crate::terminal::{clean, print};
@@ -12,10 +13,12 @@ use std::path::Path;
 /// Where a plugin's tests stand, beside its manifest.
 pub(super) const TESTS: &str = "plugin.test.json";
 
-pub(super) fn run(folder: &Path) -> Result<Exit, Fault> {
+pub(super) fn run(folder: &Path, common: &Common) -> Result<Exit, Fault> {
     let read = PluginFolder::read(folder, &mut TagTable::default())?;
     let cases = cases(folder)?;
-    let alone = read.alone(None).map_err(|failure| Fault::user(failure.message))?;
+    let cache = super::cache_around(common, folder)?;
+    let cache = cache.as_ref().map(|(key, folder)| (key, folder.clone()));
+    let alone = read.alone(None, cache).map_err(|failure| Fault::user(failure.message))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::user(format!("there is no runtime: {error}")))?;
     let (mut out, mut wrong) = (String::new(), 0);
