@@ -4,7 +4,9 @@ use crate::desk::{Behind, GuestDesk};
 use crate::kv::{Found, Keeping, Kept, KeptError, KeptLabel, Space};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringmail_core::gate::{self, KvAsk};
 use ringmail_core::label::{Label, Tags, Tenant};
+use ringmail_core::trail::Stage;
 use ringmail_core::value::Value;
 use ringmail_host::Denied;
 use std::sync::PoisonError;
@@ -26,6 +28,7 @@ impl GuestDesk {
         let asked = keeping(args).ok_or_else(|| denied("it was not asked properly"))?;
         self.way.shared.moment();
         let label = self.labels(&legible(&asked), self.told.ask()).all();
+        self.allowed(&plugin.manifest.name, &asked, label)?;
         let own = self.by_name(label).ok_or_else(|| denied("nothing may carry its label on"))?;
         let tenant = self.way.shared.facts().principal.tenant.clone();
         let space = Space::new(&plugin.manifest.name, tenant.as_ref());
@@ -41,7 +44,7 @@ impl GuestDesk {
             Err(error @ KeptError::TooLarge(..)) => (KeptLabel::default(), Err(denied(error.to_string()))),
             Err(error) => {
                 let failure = format!("what `{}` keeps: {error}", plugin.manifest.name);
-                let stage = ringmail_core::trail::Stage::Failed { failure: failure.into(), attempt: 0 };
+                let stage = Stage::Failed { failure: failure.into(), attempt: 0 };
                 self.way.shared.record(&self.link, stage);
                 (
                     KeptLabel { untrusted: true, ..KeptLabel::default() },
@@ -52,6 +55,27 @@ impl GuestDesk {
         self.told.answered(self.by_number(&told));
         self.way.tell(self.told.all());
         answer
+    }
+
+    /// Refused, if a policy forbids it.
+    fn allowed(&self, plugin: &str, asked: &Keeping, told: Label) -> Result<(), Denied> {
+        let (op, key, bytes) = match asked {
+            Keeping::Get(key) => ("get", key, 0),
+            Keeping::Set(key, value) => ("set", key, value.len()),
+            Keeping::Delete(key) => ("delete", key, 0),
+            Keeping::Keys { prefix, .. } => ("keys", prefix, 0),
+        };
+        let shared = &self.way.shared;
+        let chain = self.way.bound.plan.chain();
+        let ask = KvAsk { plugin, link: &self.link, chain, op, key, bytes, told };
+        let answer = gate::keep(ask, &shared.facts(), &shared.engine.authority, shared.latest());
+        answer.map_err(|refusal| {
+            self.told.answered(refusal.label);
+            self.way.tell(self.told.all());
+            let message = refusal.rule.doc().into();
+            shared.record(&refusal.link.clone(), Stage::Refused(refusal));
+            Denied { refused: true, message }
+        })
     }
 
     /// A label by its names. Nothing where some of it has no name: kept, it would be forgotten.

@@ -5,6 +5,7 @@
 mod admit;
 mod enter;
 mod judge;
+mod keep;
 mod look;
 mod permit;
 mod refuse;
@@ -13,6 +14,7 @@ mod release;
 pub use admit::{ActRecord, Admitted, Due, Redirect, admit};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
+pub use keep::{KV, KvAsk, keep};
 pub(crate) use permit::COMMAND_STEERING;
 pub use permit::{CheckedAddress, CommandPermit, FsPermit, NetPermit, Permit};
 pub(crate) use refuse::flow_changes;

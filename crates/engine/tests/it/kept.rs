@@ -82,6 +82,46 @@ async fn what_is_kept_is_there_for_the_next_engine_until_it_is_deleted() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+/// What a plugin keeps was asked of no policy, though all else it asks is.
+#[tokio::test]
+async fn a_policy_may_forbid_what_a_plugin_keeps() {
+    let forbids = |when: &str| {
+        format!(
+            "{PERMIT_ALL}\n@id(\"kept\")\nforbid (principal, action == Ringmail::Action::\"call\", resource == Ringmail::Link::\"t.p.kv\") when {{ {when} }};"
+        )
+    };
+    let tag = |name: &str, value: &str| {
+        format!("context.args.hasTag(\"{name}\") && context.args.getTag(\"{name}\") == \"{value}\"")
+    };
+    let tagged = CHAIN.replace("output: ${p}", "output: ${p}\ninput: {x-ringmail-label: [pii]}");
+    // The policy, and what it says of 12, of \"2\", of true and of [2].
+    let cases = [
+        (tag("op", "set"), [true, false, false, false], CHAIN),
+        (tag("op", "get"), [false, true, false, false], CHAIN),
+        (tag("op", "keys"), [false, false, true, false], CHAIN),
+        (tag("op", "delete"), [false, false, false, true], CHAIN),
+        (tag("key", "2"), [true, true, false, true], CHAIN),
+        (
+            "context.numbers.hasTag(\"bytes\") && context.numbers.getTag(\"bytes\") > 1".into(),
+            [true, false, false, false],
+            CHAIN,
+        ),
+        ("context.tags.contains(\"pii\")".into(), [true; 4], &tagged),
+        ("context.sinks.contains(\"kv:p\") && !context.consequential".into(), [true; 4], CHAIN),
+        ("context.sinks.contains(\"kv:other\")".into(), [false; 4], CHAIN),
+    ];
+    for (when, refused, chain) in cases {
+        let policy = forbids(&when);
+        let bench = Given { policy: &policy, ..keeper("kv = {}") }.bench();
+        for (input, refused) in ["12", "\"2\"", "true", "[2]"].into_iter().zip(refused) {
+            let report = bench.run(&[chain], input).await;
+            let trail = format!("{:?}", report.trail);
+            let said = trail.contains("rule: PolicyForbids") && trail.contains("`kept` forbids `alice`");
+            assert_eq!(said, refused, "{when} of {input}: {trail}");
+        }
+    }
+}
+
 /// A label outlives the process that put it on: what was written from restricted data is restricted when it is read.
 #[tokio::test]
 async fn attack_38_what_is_kept_comes_back_with_its_label() {
