@@ -188,8 +188,16 @@ fn event(item: &Value) -> Option<Event> {
     introduced.or_else(fixed).or_else(|| said("last_affected").map(Event::LastAffected))
 }
 
+/// Sorted by an order that is one for any texts whatever.
 fn sorted(mut events: Vec<Event>) -> Vec<Event> {
-    events.sort_by(|one, two| compare(one.version(), two.version()).unwrap_or(Ordering::Equal));
+    events.sort_by_cached_key(|event| {
+        let (mut numbers, rest) = release(event.version());
+        while numbers.last() == Some(&0) {
+            numbers.pop();
+        }
+        let parts: Vec<Piece> = rest.trim_start_matches('-').split('.').map(piece).collect();
+        (numbers, rest.is_empty(), parts)
+    });
     events
 }
 
@@ -234,19 +242,21 @@ fn release(version: &str) -> (Vec<u64>, &str) {
 
 /// The order of what stands behind equal numbers, as semantic versions have it.
 fn before(one: &str, two: &str) -> Option<Ordering> {
-    let parts = |rest: &str| -> Option<Vec<String>> {
-        rest.strip_prefix('-').map(|rest| rest.split('.').map(String::from).collect())
+    let parts = |rest: &str| -> Option<Vec<Piece>> {
+        rest.strip_prefix('-').map(|rest| rest.split('.').map(piece).collect())
     };
     match (one, two) {
         ("", two) => parts(two).map(|_| Ordering::Greater),
         (one, "") => parts(one).map(|_| Ordering::Less),
-        (one, two) => {
-            let (one, two) = (parts(one)?, parts(two)?);
-            let key =
-                |part: &String| part.parse::<u64>().map_or((1, 0, part.clone()), |n| (0, n, String::new()));
-            Some(one.iter().map(key).cmp(two.iter().map(key)))
-        }
+        (one, two) => Some(parts(one)?.cmp(&parts(two)?)),
     }
+}
+
+/// Numbers come before words, and by their size.
+type Piece = (bool, u64, String);
+
+fn piece(text: &str) -> Piece {
+    text.parse().map_or_else(|_| (true, 0, text.to_string()), |number| (false, number, String::new()))
 }
 
 /// What an advisory says of itself; the worse of what it could mean where it says nothing.
@@ -364,6 +374,39 @@ mod tests {
         assert!(!all.hits(&Part::plugin("mask", "1.0.0", Some("other"))));
         assert!(about("Ringmail", "mask", "").hits(&Part::plugin("mask", "1.0.0", Some("acme"))));
         assert_eq!(read(r#"{"id": "X", "withdrawn": "2020-01-01T00:00:00Z", "affected": []}"#), None);
+    }
+
+    /// A sort panics where the order is none, and these are no versions of anything.
+    #[test]
+    fn any_texts_are_read_and_compared() {
+        let pieces = [
+            "",
+            "0",
+            "1.0",
+            "1.0.0",
+            "1.0-a",
+            "1.0b",
+            "1.0-1",
+            "v1",
+            "-",
+            "..",
+            "1.0.post1",
+            "\u{e9}1",
+            "9-9.9",
+        ];
+        let all = pieces.iter().flat_map(|one| pieces.iter().map(move |two| format!("{one}{two}")));
+        let all: Vec<String> = all.collect();
+        let events = all.iter().enumerate().map(|(at, text)| {
+            let kind = ["introduced", "fixed", "last_affected", "limit"][at % 4];
+            format!("{{\"{kind}\": \"{text}\"}}")
+        });
+        let events: Vec<String> = events.collect();
+        let range =
+            format!(", \"ranges\": [{{\"type\": \"ECOSYSTEM\", \"events\": [{}]}}]", events.join(", "));
+        let advisory = about("npm", "x", &range);
+        for text in &all {
+            let _any = advisory.hits(&part("npm", "x", text));
+        }
     }
 
     #[test]

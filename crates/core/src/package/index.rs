@@ -82,6 +82,10 @@ impl IndexSigners {
             return Err(IndexDistrust::Stale(words(self.fresh_ms)));
         }
         let number = statement.number("number");
+        if i64::try_from(number).is_err() {
+            // The lock could not be read any more.
+            return Err(Distrust::Malformed(format!("the number {number} is too large")).into());
+        }
         let this = SeenIndex { registry: registry.clone(), number, sha256: digest.into() };
         match seen {
             Some(seen) if number < seen.number && !older_too => {

@@ -65,6 +65,8 @@ fn attack_20_a_registry_that_is_rolled_back_is_caught() {
     std::fs::remove_file(place.path().join("shelf/mask-1.1.0.tar")).unwrap();
     indexed(&place, &["--number", "2"]);
     refused(&place, &["mask"], "another than the one that was seen with the same number 2");
+    indexed(&place, &["--number", "18446744073709551615"]);
+    refused(&place, &["mask"], "the number 18446744073709551615 is too large");
     put(&place, &second);
     // Whoever begins anew says so, once.
     put(&place, &first);

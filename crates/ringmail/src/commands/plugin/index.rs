@@ -109,7 +109,9 @@ fn write(folder: &Path, signs: Option<Signs<'_>>) -> Result<String, Fault> {
         }
         Some(Signs { number: None, .. }) if before => {
             let known = read_bounded(&beside, SIGNED_BYTES_MAX).and_then(|bytes| index_number(&bytes));
-            known.map_err(|why| Fault::user(why).hint("say with which number it goes on: --number N"))? + 1
+            known
+                .map_err(|why| Fault::user(why).hint("say with which number it goes on: --number N"))?
+                .saturating_add(1)
         }
         signs => signs.as_ref().and_then(|signs| signs.number).unwrap_or(1),
     };
