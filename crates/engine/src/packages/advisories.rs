@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 8;
 /// The advisories of a file or folder that could be about any of these.
 pub fn read_advisories(path: &Path, parts: &[Part]) -> Result<Vec<Advisory>, String> {
     let mut files = Vec::new();
-    collect(path, DEPTH_MAX, &mut files)?;
+    collect(path, DEPTH_MAX, FILES_MAX, &mut files)?;
     files.sort();
     let mut out = Vec::new();
     for file in files {
@@ -31,7 +31,7 @@ pub fn read_advisories(path: &Path, parts: &[Part]) -> Result<Vec<Advisory>, Str
     Ok(out)
 }
 
-fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+fn collect(path: &Path, depth: usize, most: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
     let fault =
         |error: std::io::Error| format!("cannot read the advisories in `{}`: {error}", path.display());
     if !std::fs::metadata(path).map_err(fault)?.is_dir() {
@@ -45,13 +45,32 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), St
             if depth == 0 {
                 return Err(format!("`{}` lies too deep for advisories", inner.display()));
             }
-            collect(&inner, depth - 1, files)?;
+            collect(&inner, depth - 1, most, files)?;
         } else if json {
             files.push(inner);
         }
-        if files.len() > FILES_MAX {
-            return Err(format!("`{}` holds more than {FILES_MAX} files", path.display()));
+        if files.len() > most {
+            return Err(format!("`{}` holds more than {most} files", path.display()));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_end_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(folder.path().join(format!("{name}.json")), "{}").unwrap();
+        }
+        let count = |most: usize| {
+            let mut files = Vec::new();
+            collect(folder.path(), 1, most, &mut files).map(|()| files.len())
+        };
+        assert_eq!(count(3), Ok(3));
+        assert!(count(2).unwrap_err().ends_with("holds more than 2 files"));
+    }
 }

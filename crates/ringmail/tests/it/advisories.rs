@@ -60,6 +60,22 @@ fn what_is_known_of_a_plugin_and_its_parts_is_named() {
 }
 
 #[test]
+fn a_list_is_neither_too_large_nor_too_deep() {
+    let place = shop();
+    let package = Release::default().publish(&place);
+    let install = |why: &str| {
+        let ended = place.run(&["plugin", "install", &package, "--advisories", "osv"]);
+        assert!(ended.code == 1 && ended.err.contains(why), "{why}: {}", ended.shown());
+    };
+    place.write("osv/1/2/3/4/5/6/7/8/9/x.json", "{}");
+    install("lies too deep for advisories");
+    std::fs::remove_dir_all(place.path().join("osv/1/2")).unwrap();
+    let large = place.write("osv/large.json", "[]");
+    std::fs::File::options().write(true).open(large).unwrap().set_len((64 << 20) + 1).unwrap();
+    install("is larger than 67108864 bytes");
+}
+
+#[test]
 fn what_is_known_to_be_bad_is_not_installed() {
     let place = shop();
     let package = with_part(&place, "1.0.0", "left==1.2\n");

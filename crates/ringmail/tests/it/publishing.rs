@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 
 const PASSWORD: &str = "open-sesame-7";
 /// The password, as `htpasswd -B` writes it.
@@ -164,6 +165,59 @@ fn a_registry_with_tokens_sends_for_one_and_the_password_goes_where_it_may() {
     assert_eq!(call(&place).code, 0);
     let both = STANDARD.encode(format!("ci:{PASSWORD}"));
     is_nowhere(&place, &[pushed, install], &[PASSWORD, &both, "eyJ0"]);
+}
+
+/// A registry that sends for a token first, and has nothing. Gives its port, and what it was asked with.
+fn asks_for_tokens(realm: &'static str, token: String) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, asked) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
+    let notes = asked.clone();
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let realm = realm.replace("PORT", &port.to_string());
+            let body = format!("{{\"access_token\": \"{token}\"}}");
+            let known = request.iter().any(|line| line.to_lowercase().starts_with("authorization: bearer "));
+            let (head, body) = match (request[0].contains("/token"), known) {
+                (true, _) => ("200 OK".to_string(), body),
+                (_, true) => ("404 X".to_string(), String::new()),
+                _ => (
+                    format!("401 X\r\nwww-authenticate: bearer realm=\"{realm}\",service=\"s\""),
+                    String::new(),
+                ),
+            };
+            notes.lock().unwrap().push(request.join("\n"));
+            let head =
+                format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _gone = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    (port, asked)
+}
+
+/// The token is a secret of the chain that asks: it goes to the registry it is for, whatever it looks like.
+#[test]
+fn a_registry_that_gives_tokens_to_anybody_gets_them_back() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    for (realm, token, why, sent) in [
+        ("http://127.0.0.1:PORT/token", jwt.to_string(), "answers 404", true),
+        ("http://127.0.0.1:PORT/token", "x".repeat(65 << 10), "its tokens: ", false),
+        ("http://127.0.0.2:PORT/token", jwt.to_string(), "which its secret is not bound to", false),
+        ("file:///etc/passwd", jwt.to_string(), "is not an http or https URL", false),
+    ] {
+        let place = folder_shop();
+        let (port, asked) = asks_for_tokens(realm, token);
+        let toml = place
+            .read("ringmail.toml")
+            .replace("folder = \"shelf\"", &format!("oci = \"http://127.0.0.1:{port}/plugins\""));
+        place.write("ringmail.toml", &toml);
+        refused(&place, &["mask"], why);
+        let asked = asked.lock().unwrap().join("\n\n");
+        assert_eq!(asked.contains(&format!("Bearer {jwt}")), sent, "{realm}: {asked}");
+        assert_eq!(asked.contains("/token?service=s"), realm.contains("127.0.0.1"), "{realm}: {asked}");
+    }
 }
 
 #[test]

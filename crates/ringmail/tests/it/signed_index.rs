@@ -101,6 +101,8 @@ fn attack_17_only_the_registrys_key_signs_its_index() {
     with("number: 1", "number: 01", "is not written as `ringmail` writes it");
     with("registry: shelf", "registry: other", "its signature is wrong");
     with("ringmail index 1", "ringmail file 1", "the signature does not begin with `ringmail index 1`");
+    place.write("shelf/index.json.sig", &format!("{words}{}", " ".repeat(4096)));
+    refused(&place, &["mask"], "is larger than 4096 bytes");
     put(&place, &[[index.as_slice(), b" "].concat(), signature.clone()]);
     refused(&place, &["mask"], "its index is not the one that was signed");
     put(&place, &[index, signature]);
