@@ -16,6 +16,7 @@ pub mod grant;
 pub mod json;
 pub mod kind;
 pub mod label;
+pub mod listener;
 pub mod package;
 pub mod plugin;
 pub mod policy;

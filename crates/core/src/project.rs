@@ -17,6 +17,7 @@ use crate::grant::{
     Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
+use crate::listener::{LISTENER_KEYS, RATE_KEYS, SERVER_KEYS, ServerSetting};
 use crate::package::{PUBLISHER_KEYS, Publishers};
 use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
 use crate::policy::Principal;
@@ -76,6 +77,13 @@ pub const PROJECT_KEYS: &[Key] = &[
         Form::Table(DETECT_KEYS),
         "what is looked for in all data, and the tag that each find gives; `false` turns a detector off",
     ),
+    Key::new(
+        "listener",
+        Form::Names(&Form::Table(LISTENER_KEYS)),
+        "where `ringmail serve` lets calls in, by name",
+    ),
+    Key::new("server", Form::Table(SERVER_KEYS), "what all callers of listeners may use at most"),
+    Key::new("rate", Form::List(&Form::Table(RATE_KEYS)), "how often callers may call"),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
 ];
@@ -160,6 +168,7 @@ pub struct Project {
     pub detectors: Detectors,
     pub ceiling: Ceiling,
     pub extra_roots: Vec<String>,
+    pub server: ServerSetting,
 }
 
 /// Where a secret is kept and where it may go.
@@ -214,6 +223,10 @@ impl Project {
             detectors: Detectors::load(node.get("detect"), source, loader.tags, loader.problems),
             ceiling: loader.ceiling(node),
             extra_roots: texts(node.get("net"), "extra_roots").map(|(text, _)| text.to_string()).collect(),
+            server: ServerSetting::load(node, &mut |span, message, help| match help {
+                Some(help) => loader.problems.add_help(source, span, message, help),
+                None => loader.wrong(span, message),
+            }),
         };
         loader.cross_check(&project, node);
         problems.or(project)
@@ -242,6 +255,7 @@ impl Project {
             detectors: Detectors::standard(tags),
             ceiling: Ceiling::default(),
             extra_roots: Vec::new(),
+            server: ServerSetting::default(),
         }
     }
 }

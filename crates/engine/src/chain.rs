@@ -2,6 +2,7 @@
 
 use crate::bound::Bound;
 use crate::builder::ChainBuilder;
+use crate::ends::run_id;
 use crate::engine::Engine;
 use crate::run::{self, RunError};
 use crate::watch::Watch;
@@ -53,7 +54,10 @@ impl Chain {
     /// A run with everything about it settable.
     pub fn request(&self, input: impl IntoValue) -> Result<Request, RunError> {
         let input = input.into_value().map_err(RunError::Input)?;
+        let nonce = self.engine.0.next_nonce();
         Ok(Request {
+            id: run_id(self.engine.0.clock.now_ms(), nonce),
+            nonce,
             chain: self.clone(),
             input,
             principal: Principal::host(),
@@ -75,6 +79,8 @@ pub(crate) struct Session {
 
 /// A run about to start.
 pub struct Request {
+    pub(crate) id: Str,
+    pub(crate) nonce: u128,
     pub(crate) chain: Chain,
     pub(crate) input: Value,
     pub(crate) principal: Principal,
@@ -91,6 +97,11 @@ impl std::fmt::Debug for Request {
 }
 
 impl Request {
+    /// What the run will be called.
+    pub fn id(&self) -> &Str {
+        &self.id
+    }
+
     /// Who is calling; the embedding program unless said otherwise.
     #[must_use]
     pub fn principal(mut self, principal: Principal) -> Self {

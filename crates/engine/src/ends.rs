@@ -28,11 +28,10 @@ impl Drop for Abandoned {
 pub(crate) fn begin(request: Request) -> (Way, Value) {
     let engine = request.chain.engine.0.clone();
     let bound = request.chain.bound;
-    let nonce = engine.next_nonce();
     let started_ms = engine.clock.now_ms();
-    let id = run_id(started_ms, nonce);
+    let id = request.id;
     let limits = bound.plan.limits;
-    let nonce = u64::try_from(nonce & u128::from(u64::MAX)).unwrap_or(0);
+    let nonce = u64::try_from(request.nonce & u128::from(u64::MAX)).unwrap_or(0);
     let mut facts = Run::new(id.clone(), request.principal, limits, started_ms, nonce);
     facts.session = request.session.counts;
     facts.session_done = request.session.done;
@@ -55,7 +54,7 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
 }
 
 /// Sortable by time, unguessable: 48 bits of milliseconds, 80 random ones, as 32 hexadecimal digits.
-fn run_id(now_ms: u64, nonce: u128) -> Str {
+pub(crate) fn run_id(now_ms: u64, nonce: u128) -> Str {
     let bits = u128::from(now_ms) << 80 | nonce >> 48;
     let mut digits = [b'0'; 32];
     for (at, digit) in digits.iter_mut().rev().enumerate() {

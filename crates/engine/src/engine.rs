@@ -92,7 +92,7 @@ pub(crate) struct Inner {
     pub(crate) mounts: Mounts,
     pub(crate) plugins: Plugins,
     pub(crate) scripts: Scripts,
-    pub(crate) kept: KeyValue,
+    pub(crate) kept: Arc<KeyValue>,
     pub(crate) commands: Commands,
     pub(crate) python: Option<Interpreter>,
     pub(crate) limits: Limits,
@@ -227,6 +227,16 @@ impl Engine {
 
     fn on(&self, bound: &Arc<Bound>) -> Chain {
         Chain { engine: self.clone(), bound: bound.clone() }
+    }
+
+    /// What the project calls itself.
+    pub fn name(&self) -> &str {
+        &self.0.project
+    }
+
+    /// A name for something that happens, sortable by time, that nobody can guess: what runs are called too.
+    pub fn next_id(&self) -> Str {
+        crate::ends::run_id(self.0.clock.now_ms(), self.0.next_nonce())
     }
 
     /// A principal of the project, by name.
@@ -483,7 +493,7 @@ pub struct EngineBuilder {
     resolver: Option<Arc<dyn Resolve>>,
     key: Option<HostKey>,
     module_cache: Option<(PathBuf, bool)>,
-    kept: KeyValue,
+    kept: Arc<KeyValue>,
     walls: Option<Arc<KernelWalls>>,
     workers: Option<WorkerCommand>,
     unread_secrets: bool,
@@ -605,7 +615,14 @@ impl EngineBuilder {
     /// Keeps what plugins keep in this file; it is made when the first of them keeps something. Without one, none can.
     #[must_use]
     pub fn kept(mut self, path: PathBuf) -> Self {
-        self.kept = KeyValue::new(path);
+        self.kept = Arc::new(KeyValue::new(path));
+        self
+    }
+
+    /// Keeps what plugins keep where an engine before this one does: one process opens the file once.
+    #[must_use]
+    pub fn kept_with(mut self, before: &Engine) -> Self {
+        self.kept = before.0.kept.clone();
         self
     }
 

@@ -35,5 +35,6 @@ pub use producers::producers;
 pub use script::{
     SCRIPT_BYTES_MAX, SCRIPT_MEMORY_BYTES_MAX, Script, ScriptEnded, ScriptError, ScriptFault, ScriptHalt,
 };
+pub use turns::{Turn, Turns};
 pub use walls::{MEMORY_BYTES_MAX, Walls, WallsError};
 pub use worker::{WorkerCommand, Workers, serve_as_worker};

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// So many may go at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Turns(Arc<Mutex<Line>>);
+pub struct Turns(Arc<Mutex<Line>>);
 
 #[derive(Debug)]
 struct Line {
@@ -25,10 +25,10 @@ type Waits<'t> = Pin<Box<dyn Future<Output = Turn> + Send + 't>>;
 
 /// A turn; whoever drops it lets the next one go.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<Turns>);
+pub struct Turn(Option<Turns>);
 
 impl Turns {
-    pub(crate) fn new(count: usize) -> Turns {
+    pub fn new(count: usize) -> Turns {
         let line = Line { free: count, order: VecDeque::new(), waiting: HashMap::new() };
         Turns(Arc::new(Mutex::new(line)))
     }
@@ -38,13 +38,13 @@ impl Turns {
     }
 
     /// A turn, if nobody has to wait for one.
-    fn now(&self) -> Option<Turn> {
+    pub fn now(&self) -> Option<Turn> {
         let mut line = self.line();
         line.free = line.free.checked_sub(1)?;
         Some(Turn(Some(self.clone())))
     }
 
-    pub(crate) async fn take(&self, party: &str) -> Turn {
+    pub async fn take(&self, party: &str) -> Turn {
         loop {
             let waits = {
                 let mut line = self.line();

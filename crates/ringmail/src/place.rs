@@ -102,6 +102,13 @@ impl Place {
         self.root.join(&self.project.data)
     }
 
+    /// Makes the data folder, which no version control looks into.
+    pub(crate) fn keep_out(&self) -> Result<(), Fault> {
+        let data = self.data();
+        let made = std::fs::create_dir_all(&data).and_then(|()| keep_out(&data));
+        Ok(made.with_context(|| format!("cannot use the data folder `{}`", shown(&data)))?)
+    }
+
     fn modules(&self) -> PathBuf {
         self.data().join("modules")
     }
@@ -130,6 +137,11 @@ impl Place {
 
     /// An engine that runs chains and records what they do.
     pub(crate) fn engine(&self) -> Result<Engine, Fault> {
+        self.engine_after(None)
+    }
+
+    /// The same, in place of one that still runs.
+    pub(crate) fn engine_after(&self, before: Option<&Engine>) -> Result<Engine, Fault> {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
         let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
@@ -137,7 +149,11 @@ impl Place {
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
         let builder =
             with_workers(Engine::builder()).recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
-        let mut builder = builder.module_cache(self.modules(), true).kept(data.join("kept.redb"));
+        let builder = builder.module_cache(self.modules(), true);
+        let mut builder = match before {
+            Some(before) => builder.kept_with(before),
+            None => builder.kept(data.join("kept.redb")),
+        };
         if let Some(source) = &self.source {
             builder = builder.project(source.clone(), &self.root);
         }

@@ -6,7 +6,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/core", &[]),
     ("crates/host", &["ringmail-core"]),
     ("crates/engine", &["ringmail-core", "ringmail-host"]),
-    ("crates/ringmail", &["ringmail-core", "ringmail-engine"]),
+    ("crates/server", &["ringmail-core", "ringmail-engine"]),
+    ("crates/ringmail", &["ringmail-core", "ringmail-engine", "ringmail-server"]),
     ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine"]),
     ("xtask", &[]),
 ];

@@ -153,20 +153,20 @@ pub(super) fn execute(
 
 /// Ctrl-C, and the signal that services are stopped with. Listening begins at once: a run that has started can be
 /// stopped in order.
-struct Stopping {
+pub(super) struct Stopping {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stopping {
-    fn listen() -> std::io::Result<Stopping> {
+    pub(super) fn listen() -> std::io::Result<Stopping> {
         Ok(Stopping {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    async fn asked(mut self) {
+    pub(super) async fn asked(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -31,6 +31,7 @@ mod publishing;
 mod python;
 mod registries;
 mod selftest;
+mod serve;
 mod setup;
 mod shop;
 mod signed_index;

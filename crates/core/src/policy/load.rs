@@ -1,0 +1,114 @@
+//! Policy files: read, refused where Cedar could not bear them, validated against the published schema.
+
+use super::{Known, Reads, SCHEMA};
+use crate::doc::{Problems, Source, Span, Spot};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Brackets within brackets, and operators in one policy, that Cedar is given: it works itself down into both, and a
+/// stack that ends takes the process with it.
+const NESTING_MAX: usize = 24;
+const OPERATORS_MAX: usize = 100;
+
+/// The first place that is too deep, with what is wrong there.
+fn too_deep(text: &str) -> Option<(Span, String)> {
+    let (mut nesting, mut operators, mut quoted) = (0_usize, 0_usize, false);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quoted => {
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '/' if chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
+            }
+            '(' | '[' | '{' => nesting += 1,
+            ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
+            ';' => operators = 0,
+            '|' | '&' | '+' | '-' | '*' | '!' | '.' | '<' | '>' | '=' => operators += 1,
+            'i' if text.get(at..).is_some_and(|rest| rest.starts_with("if ") || rest.starts_with("if(")) => {
+                operators += 1
+            }
+            _ => {}
+        }
+        let span = Span { start: at, end: at + c.len_utf8() };
+        if nesting > NESTING_MAX {
+            return Some((span, format!("brackets stand more than {NESTING_MAX} deep")));
+        }
+        // Operators of two characters count twice.
+        if operators > 2 * OPERATORS_MAX {
+            return Some((span, format!("a policy has more than {OPERATORS_MAX} operators")));
+        }
+    }
+    None
+}
+
+pub(super) fn load_file(file: &Arc<Source>, policies: &mut Vec<Known>, problems: &mut Problems) {
+    if let Some((span, message)) = too_deep(&file.text) {
+        let help = "write it as several policies, or test a set: `[\"a\", \"b\"].contains(value)`";
+        return problems.add_help(file, span, message, help);
+    }
+    let set = match PolicySet::from_str(&file.text) {
+        Ok(set) => set,
+        Err(errors) => {
+            for error in errors.iter() {
+                let label = miette_span(error).unwrap_or_default();
+                problems.add(file, label, format!("not valid Cedar: {error}"));
+            }
+            return;
+        }
+    };
+    for template in set.templates() {
+        problems.add(
+            file,
+            Span::default(),
+            format!("`{}` is a template; write policies without slots", template.id()),
+        );
+    }
+    let mut found: Vec<&Policy> = set.policies().collect();
+    found.sort_by_key(|policy| {
+        policy.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
+    });
+    let mut from = 0;
+    for (position, policy) in found.into_iter().enumerate() {
+        let text = policy.to_cedar().unwrap_or_default();
+        let start = file.text.get(from..).and_then(|rest| rest.find(&text)).map_or(from, |at| from + at);
+        let span = Span { start, end: start + text.len() };
+        from = span.end.min(file.text.len());
+        let stem = file.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".cedar");
+        let id = policy.annotation("id").map_or_else(|| format!("{stem}-{}", position + 1), String::from);
+        if policies.iter().any(|known| known.policy.id().to_string() == id) {
+            problems.add(file, span, format!("two policies are called `{id}`"));
+        }
+        let json = policy.to_json().unwrap_or_default();
+        let mut reads = Reads::default();
+        reads.collect(&json);
+        let spot = Spot { source: file.clone(), span };
+        policies.push(Known { policy: policy.new_id(PolicyId::new(id)), spot, reads });
+    }
+}
+
+pub(super) fn validate(policies: &[Known], problems: &mut Problems) {
+    let schema = match Schema::from_cedarschema_str(SCHEMA) {
+        Ok((schema, _)) => schema,
+        Err(error) => return problems.add_bare(format!("the built-in policy schema does not load: {error}")),
+    };
+    let Ok(set) = PolicySet::from_policies(policies.iter().map(|known| known.policy.clone())) else { return };
+    for error in Validator::new(schema).validate(&set, ValidationMode::Strict).validation_errors() {
+        let known = policies.iter().find(|known| known.policy.id() == error.policy_id());
+        let message = error.to_string();
+        let message = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
+        match known {
+            Some(known) => problems.add(&known.spot.source, known.spot.span, message),
+            None => problems.add_bare(message),
+        }
+    }
+}
+
+fn miette_span(error: &impl miette::Diagnostic) -> Option<Span> {
+    let label = error.labels()?.next()?;
+    Some(Span { start: label.offset(), end: label.offset() + label.len() })
+}

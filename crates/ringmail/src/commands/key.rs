@@ -1,0 +1,191 @@
+//! `ringmail key`: API keys of callers. A key is shown once; what is kept cannot be turned back into it.
+
+use super::Common;
+use super::serve::KEYS_FILE;
+use crate::exit::{Exit, Fault};
+use crate::place::Place;
+use crate::terminal::{DIM, Format, clean, paint, print, print_data, print_json, say};
+use ringmail_engine::core::doc::form::{date_ms, duration_ms};
+use ringmail_engine::core::value::{Str, Value};
+use ringmail_engine::{Clock, SystemClock};
+use ringmail_server::{ApiKey, ApiKeyError, KeyStore, NewKey};
+use std::path::Path;
+
+/// How long a key holds, unless it is said otherwise.
+const STANDARD_LIFE: &str = "90d";
+
+/// Make, list and take back the API keys of callers
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    format: Format,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Make a key; it is shown once
+    Create {
+        /// The principal it proves: the subject that policies see
+        name: String,
+        /// A role of the principal; by default those it has in `ringmail.toml`
+        #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+        role: Vec<String>,
+        /// Whose data it may see
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// The chains it is for; by default all that policy allows
+        #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
+        chain: Vec<String>,
+        /// How long it holds, such as `12h`, or until when, such as `2027-01-31`
+        #[arg(long, value_name = "TIME", default_value = STANDARD_LIFE)]
+        expires: String,
+    },
+    /// The keys there are
+    List,
+    /// Take a key back: within a second nobody is let in with it, and what is under way with it ends
+    Revoke {
+        /// Its id, or the key itself
+        key: String,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
+        let place = Place::open(common.project.as_deref(), Path::new("."))?;
+        if !place.is_project() {
+            return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
+        }
+        place.keep_out()?;
+        let store = KeyStore::open(&place.data().join(KEYS_FILE)).map_err(fault)?;
+        let now_ms = SystemClock.now_ms();
+        match self.what {
+            What::Create { name, role, tenant, chain, expires } => {
+                let new = asked(&place, &name, role, tenant, chain, expires_ms(&expires, now_ms)?);
+                let issued = store.create(new, now_ms).map_err(fault)?;
+                match self.format {
+                    Format::Json => {
+                        let card = card(&issued.key, now_ms);
+                        let members = card.as_map().into_iter().flat_map(|map| map.iter());
+                        let members = members.map(|(name, value)| (name.clone(), value.clone()));
+                        let key = (Str::from("key"), Value::from(issued.text.as_str()));
+                        print_json(&Value::map(members.chain([key])))?;
+                    }
+                    Format::Text => {
+                        say(&format!("a key for `{}`; it is not shown again", clean(&name)));
+                        print_data(&issued.text)?;
+                    }
+                }
+            }
+            What::List => {
+                let all = store.all();
+                match self.format {
+                    Format::Json => print_json(&Value::list(all.iter().map(|key| card(key, now_ms))))?,
+                    Format::Text if all.is_empty() => say("no keys; make one: ringmail key create NAME"),
+                    Format::Text => {
+                        for key in all {
+                            print(&line(&key, now_ms))?;
+                        }
+                    }
+                }
+            }
+            What::Revoke { key } => {
+                let key = store.revoke(&key, now_ms).map_err(fault)?;
+                match self.format {
+                    Format::Json => print_json(&card(&key, now_ms))?,
+                    Format::Text => {
+                        say(&format!("the key {} of `{}` is taken back", key.id, clean(&key.subject)))
+                    }
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// What is not said is taken from the principal of that name in the project.
+fn asked(
+    place: &Place,
+    name: &str,
+    roles: Vec<String>,
+    tenant: Option<String>,
+    chains: Vec<String>,
+    expires_ms: Option<u64>,
+) -> NewKey {
+    let known = place.project.principals.iter().find(|principal| &*principal.subject == name);
+    let list = |texts: Vec<String>| texts.into_iter().map(Str::from).collect::<Vec<Str>>();
+    let own_roles = known.map(|known| known.roles.clone()).unwrap_or_default();
+    NewKey {
+        subject: name.into(),
+        roles: if roles.is_empty() { own_roles } else { list(roles) },
+        tenant: tenant.map(Str::from).or_else(|| known.and_then(|known| known.tenant.clone())),
+        chains: (!chains.is_empty()).then(|| list(chains)),
+        expires_ms,
+    }
+}
+
+fn expires_ms(text: &str, now_ms: u64) -> Result<Option<u64>, Fault> {
+    let end = match (duration_ms(text), date_ms(text)) {
+        (Ok(ms), _) => now_ms.saturating_add(ms),
+        (_, Ok(at)) => at,
+        (Err(_), Err(_)) => {
+            let message = format!("`{}` is neither a duration nor a date", clean(text));
+            return Err(Fault::user(message).hint("write `12h`, `90d` or `2027-01-31`"));
+        }
+    };
+    if end <= now_ms {
+        return Err(Fault::user("a key that has expired lets nobody in").hint("write a date that is to come"));
+    }
+    Ok(Some(end))
+}
+
+fn state(key: &ApiKey, now_ms: u64) -> &'static str {
+    if key.revoked_ms.is_some() {
+        "revoked"
+    } else if key.expires_ms.is_some_and(|end| end <= now_ms) {
+        "expired"
+    } else {
+        "good"
+    }
+}
+
+fn card(key: &ApiKey, now_ms: u64) -> Value {
+    let time =
+        |ms: Option<u64>| ms.map_or(Value::Null, |ms| Value::Int(i64::try_from(ms).unwrap_or(i64::MAX)));
+    let list = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
+    Value::map([
+        ("id", Value::Str(key.id.clone())),
+        ("principal", Value::Str(key.subject.clone())),
+        ("roles", list(&key.roles)),
+        ("tenant", key.tenant.clone().map_or(Value::Null, Value::Str)),
+        ("chains", key.chains.as_deref().map_or(Value::Null, list)),
+        ("state", Value::from(state(key, now_ms))),
+        ("created_ms", time(Some(key.created_ms))),
+        ("expires_ms", time(key.expires_ms)),
+        ("revoked_ms", time(key.revoked_ms)),
+    ])
+}
+
+fn line(key: &ApiKey, now_ms: u64) -> String {
+    let mut words = vec![format!("{} {}", key.id, clean(&key.subject)), state(key, now_ms).to_string()];
+    if !key.roles.is_empty() {
+        words.push(format!("roles {}", clean(&key.roles.join(", "))));
+    }
+    if let Some(tenant) = &key.tenant {
+        words.push(format!("tenant {}", clean(tenant)));
+    }
+    if let Some(chains) = &key.chains {
+        words.push(format!("chains {}", clean(&chains.join(", "))));
+    }
+    if let (Some(end), "good") = (key.expires_ms, state(key, now_ms)) {
+        words.push(paint(DIM, &format!("{} days left", end.saturating_sub(now_ms) / 86_400_000)));
+    }
+    words.join(" · ")
+}
+
+fn fault(error: ApiKeyError) -> Fault {
+    let unknown = matches!(error, ApiKeyError::Unknown(_));
+    let fault = Fault::from(anyhow::Error::new(error));
+    if unknown { fault.hint("see them: ringmail key list") } else { fault }
+}

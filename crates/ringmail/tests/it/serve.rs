@@ -1,0 +1,182 @@
+//! `ringmail serve` as its users have it: started, called, reloaded, ended.
+
+use crate::setup::Place;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server, and where it listens.
+pub struct Serving {
+    pub child: Child,
+    pub urls: Vec<String>,
+    told: BufReader<std::process::ChildStderr>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // One that has ended needs no end.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+impl Serving {
+    pub fn start(place: &Place, listeners: usize) -> Serving {
+        let mut command = place.command(&["serve", "--format", "json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut urls = Vec::new();
+        for _ in 0..listeners {
+            let Some(line) = lines.next() else {
+                let mut why = String::new();
+                told.read_to_string(&mut why).unwrap();
+                panic!("it did not serve: {why}");
+            };
+            let line = line.unwrap();
+            let (_, rest) = line.split_once("\"place\":\"").unwrap();
+            urls.push(rest.split('"').next().unwrap().to_string());
+        }
+        Serving { child, urls, told }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Reads what is said until a line holds `wanted`.
+    fn says(&mut self, wanted: &str) -> String {
+        let mut all = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.told.read_line(&mut line).unwrap() > 0, "`{wanted}` is not in {all}");
+            all.push_str(&line);
+            if line.contains(wanted) {
+                return all;
+            }
+        }
+    }
+}
+
+/// A call as any program would make it: status and body.
+pub fn call(url: &str, key: &str, body: &str, authority: Option<&str>) -> (u16, String) {
+    const CALL: &str = "import ssl, sys, urllib.request, urllib.error\n\
+        url, key, body, authority = sys.argv[1:5]\n\
+        context = ssl.create_default_context(cafile=authority) if authority else None\n\
+        headers = {'authorization': 'Bearer ' + key, 'content-type': 'application/json'}\n\
+        request = urllib.request.Request(url, body.encode() or None, headers)\n\
+        try:\n    reply = urllib.request.urlopen(request, context=context)\n\
+        except urllib.error.HTTPError as error:\n    reply = error\n\
+        print(reply.status)\nprint(reply.read().decode(), end='')\n";
+    let output =
+        Command::new("python3").args(["-c", CALL, url, key, body, authority.unwrap_or("")]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let Some((status, body)) = text.split_once('\n') else {
+        return (0, String::from_utf8_lossy(&output.stderr).into_owned());
+    };
+    (status.parse().unwrap(), body.to_string())
+}
+
+fn project() -> Place {
+    let place = Place::project();
+    place.write("ringmail.toml", &place.read("ringmail.toml").replace("127.0.0.1:8080", "127.0.0.1:0"));
+    place
+}
+
+fn key(place: &Place) -> String {
+    let ended = place.run(&["key", "create", "me"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let written = std::fs::read_to_string(place.path().join(".ringmail/keys.json")).unwrap();
+    let key = ended.out.trim().to_string();
+    assert!(key.starts_with("rmk_") && !written.contains(&key));
+    key
+}
+
+/// The commands of the README.
+#[test]
+fn a_newcomer_makes_a_call_over_tls_with_a_key() {
+    let place = project();
+    assert_eq!(place.run(&["cert", "dev"]).code, 0);
+    let tls =
+        "tls = { certificate = \".ringmail/certs/server.pem\", key = \".ringmail/certs/server.key\" }\n";
+    place.write("ringmail.toml", &format!("{}{tls}", place.read("ringmail.toml")));
+    let key = key(&place);
+    let serving = Serving::start(&place, 1);
+    assert!(serving.urls[0].starts_with("https://127.0.0.1:"), "{}", serving.urls[0]);
+    let greet = format!("{}/chains/greet", serving.urls[0]);
+    let authority = place.path().join(".ringmail/certs/authority.pem").display().to_string();
+    let input = "{\"name\": \"Ada\"}";
+    assert_eq!(call(&greet, &key, input, Some(&authority)), (200, "\"Hello, Ada!\"".into()));
+    assert_eq!(call(&greet, "rmk_nonsense", input, Some(&authority)).0, 401);
+    let (status, why) = call(&greet, &key, input, None);
+    assert!(status == 0 && why.contains("CERTIFICATE_VERIFY_FAILED"), "{status} {why}");
+}
+
+#[test]
+fn attack_36_a_key_that_is_taken_back_lets_nobody_in_within_a_second() {
+    let place = project();
+    let key = key(&place);
+    let serving = Serving::start(&place, 1);
+    let chains = format!("{}/chains", serving.urls[0]);
+    assert_eq!(call(&chains, &key, "", None).0, 200);
+    let listed = place.run(&["key", "list"]);
+    let id = listed.out.split(' ').next().unwrap().to_string();
+    assert!(listed.out.contains("me · good · roles developer"), "{}", listed.out);
+    assert_eq!(place.run(&["key", "revoke", &id]).code, 0);
+    let since = Instant::now();
+    while call(&chains, &key, "", None).0 != 401 {
+        assert!(since.elapsed() < Duration::from_secs(20), "it still works");
+    }
+    assert!(place.run(&["key", "list"]).out.contains("revoked"));
+    assert!(place.run(&["key", "revoke", "none"]).err.contains("there is no key `none`"));
+    for wrong in ["5 days", "2001-01-01", "0s"] {
+        assert_eq!(place.run(&["key", "create", "me", "--expires", wrong]).code, 1, "{wrong}");
+    }
+}
+
+#[test]
+fn a_project_is_read_anew_and_a_broken_one_changes_nothing() {
+    let place = project();
+    let key = key(&place);
+    let mut serving = Serving::start(&place, 1);
+    let one = format!("{}/chains/one", serving.urls[0]);
+    assert_eq!(call(&one, &key, "", None).0, 404);
+    place.write("chains/one.yaml", "chain: one\noutput: ${nothing}\n");
+    serving.signal("HUP");
+    let told = serving.says("not reloaded");
+    assert!(told.contains("chains/one.yaml:2:11"), "{told}");
+    assert_eq!(call(&format!("{}/chains", serving.urls[0]), &key, "", None).0, 200);
+    place.write("chains/one.yaml", "chain: one\noutput: 1\n");
+    serving.signal("HUP");
+    serving.says("reloaded");
+    assert_eq!(call(&one, &key, "", None), (200, "{\"name\":\"one\"}".into()));
+    assert_eq!(call(&one, &key, "null", None), (200, "1".into()));
+    serving.signal("TERM");
+    serving.says("nothing new is let in");
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_served_says_why() {
+    let place = project();
+    let text = place.read("ringmail.toml");
+    for (from, to, told) in [
+        ("[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"", "", "the project has no listener"),
+        ("127.0.0.1:0", "0.0.0.0:0", "other machines reach this address, and there is no `tls`"),
+        ("127.0.0.1:0", "example.com:80", "`example.com:80` is not an address with a port"),
+        ("bind = ", "bnd = ", "did you mean `bind`?"),
+        ("kind = \"http\"", "kind = \"htp\"", "did you mean `http`?"),
+        ("127.0.0.1:0\"", "127.0.0.1:0\"\nchains = [\"none\"]", "there is no chain `none`"),
+        ("127.0.0.1:0\"", "127.0.0.1:0\"\naccept = [\"mtls\"]", "`tls.clients`"),
+        ("127.0.0.1:0\"", "127.0.0.1:0\"\naccept = [\"unix\"]", "only a `unix` listener"),
+        ("127.0.0.1:0\"", "127.0.0.1:0\"\npath = \"x\"", "only a `unix` listener has a `path`"),
+        ("127.0.0.1:0\"", "127.0.0.1:0\"\nproxies = [\"here\"]", "`here` is no address or range"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        place.write("ringmail.toml", &text.replace(from, to));
+        let ended = place.run(&["serve"]);
+        assert_eq!(ended.code, 1, "{told}");
+        assert!(ended.err.contains(told), "{told} is not in {}", ended.err);
+    }
+}

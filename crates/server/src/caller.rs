@@ -1,0 +1,39 @@
+//! A caller that has proved who it is. Only `identity` makes one, so what takes a `Caller` is not reached without.
+
+use ringmail_core::policy::Principal;
+use ringmail_core::value::Str;
+use tokio_util::sync::CancellationToken;
+
+/// Who is calling, and what its proof narrows it to.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    principal: Principal,
+    /// The chains its proof is for; nothing means all that policy allows.
+    chains: Option<Vec<Str>>,
+    /// Ends when its proof is taken back.
+    revoked: CancellationToken,
+}
+
+impl Caller {
+    pub(crate) fn new(principal: Principal, chains: Option<Vec<Str>>, revoked: CancellationToken) -> Caller {
+        Caller { principal, chains, revoked }
+    }
+
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Whether its proof covers a chain at all.
+    pub(crate) fn covers(&self, chain: &str) -> bool {
+        self.chains.as_ref().is_none_or(|chains| chains.iter().any(|known| &**known == chain))
+    }
+
+    pub(crate) fn revoked(&self) -> CancellationToken {
+        self.revoked.child_token()
+    }
+
+    /// Whose turn it is, where callers take turns: the tenant, or the caller itself.
+    pub(crate) fn party(&self) -> &str {
+        self.principal.tenant.as_deref().unwrap_or(&self.principal.subject)
+    }
+}

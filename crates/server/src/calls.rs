@@ -1,0 +1,120 @@
+//! The way of a call from a door to the engine, whatever it came in by: found, counted, given its turn. What is told
+//! of its end is told here too, so that no door tells more than another.
+
+use crate::caller::Caller;
+use crate::limits::{Held, Subject};
+use crate::problem::Problem;
+use crate::recorded::TurnedAway;
+use crate::server::Doors;
+use crate::world::World;
+use ringmail_core::listener::ListenerSetting;
+use ringmail_core::policy::Principal;
+use ringmail_core::value::{Str, Value};
+use ringmail_engine::{CancellationToken, Chain, Request, RunError, Turn};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A caller that is known, and the world it came into.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) doors: &'a Arc<Doors>,
+    pub(crate) world: &'a Arc<World>,
+    pub(crate) listener: &'a ListenerSetting,
+    pub(crate) caller: &'a Caller,
+}
+
+/// What is told instead of an answer, and why, for the record.
+pub(crate) type Turned = (Problem, String);
+
+/// A chain that a caller may ask for, and asked for no more often than it may.
+pub(crate) struct Counted<'a> {
+    asked: Asked<'a>,
+    pub(crate) chain: &'a Chain,
+    held: Held,
+}
+
+/// A run that is about to begin. It holds its turn as long as it lives.
+pub(crate) struct Ready {
+    pub(crate) run: Request,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) teller: Teller,
+    pub(crate) held: (Turn, Held),
+}
+
+/// Says of the end of a run what its caller may hear.
+pub(crate) struct Teller {
+    world: Arc<World>,
+    chain: Chain,
+    principal: Principal,
+}
+
+impl Teller {
+    /// A caller that may never run a chain is not told that there is one.
+    pub(crate) fn problem(&self, error: &RunError) -> Problem {
+        match error {
+            RunError::Refused(refusal)
+                if *refusal.link == *self.chain.name()
+                    && !self.world.may_run(&self.chain, &self.principal) =>
+            {
+                Problem::not_found()
+            }
+            error => Problem::of(error),
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn count(self, name: &str) -> Result<Counted<'a>, Turned> {
+        let (world, caller) = (self.world, self.caller);
+        let chain = world
+            .chain_for(name, self.listener, caller)
+            .ok_or_else(|| (Problem::not_found(), format!("`{name}` is not served to this caller here")))?;
+        let principal = caller.principal();
+        let subject =
+            Subject { principal: &principal.subject, tenant: principal.tenant.as_deref(), chain: name };
+        let held = self.doors.rates.enter(&world.setting.rates, &subject);
+        let held =
+            held.map_err(|wait| (Problem::too_often(wait), "too many calls of this caller".to_string()))?;
+        Ok(Counted { asked: self, chain, held })
+    }
+}
+
+impl Counted<'_> {
+    /// Waits for its turn; there is room for the run then.
+    pub(crate) async fn ready(self, input: Value) -> Result<Ready, Turned> {
+        let Counted { asked, chain, held } = self;
+        let limits = asked.world.setting.limits;
+        let wait = Duration::from_millis(limits.wait_ms);
+        let turn = asked.doors.queue.enter(asked.caller.party(), limits.waiting_max, wait).await;
+        let turn = turn.map_err(|_| (Problem::overloaded(), "there was no room".to_string()))?;
+        let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
+        let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;
+        let run = run.principal(principal.clone()).cancel(cancel.clone());
+        let teller =
+            Teller { world: asked.world.clone(), chain: chain.clone(), principal: principal.clone() };
+        Ok(Ready { run, cancel, teller, held: (turn, held) })
+    }
+}
+
+/// Writes down that somebody was turned away; answers under which id.
+pub(crate) fn turn_away(
+    doors: &Doors,
+    listener: &Str,
+    peer: String,
+    caller: Option<&Caller>,
+    what: String,
+    (problem, why): &Turned,
+) -> Str {
+    let id = doors.next_id();
+    doors.log.note(TurnedAway {
+        id: id.clone(),
+        at_ms: doors.now_ms(),
+        listener: listener.clone(),
+        peer,
+        principal: caller.map(|caller| caller.principal().subject.clone()),
+        what,
+        code: problem.code,
+        why: why.clone(),
+    });
+    id
+}

@@ -1,0 +1,240 @@
+//! A chain, called over HTTP. Answered whole, in pieces as they come, or later.
+
+use super::answer::{Answer, Pieces, RUN_HEADER, json};
+use crate::calls::{Asked, Ready, Teller, Turned};
+use crate::problem::Problem;
+use crate::runs::Told;
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Limited};
+use hyper::body::Incoming;
+use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::value::{Str, Value};
+use ringmail_engine::Report;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Pieces of a stream that wait for a slow reader.
+const PIECES_MAX: usize = 64;
+/// How often a stream says that it is still there.
+const STILL_HERE: Duration = Duration::from_secs(15);
+
+pub(super) async fn chain(
+    asked: Asked<'_>,
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Turned> {
+    let counted = asked.count(name)?;
+    let way = way(request.headers());
+    let input = read(asked, request).await?;
+    let chain = counted.chain.plan().name.clone();
+    let ready = counted.ready(input).await?;
+    match way {
+        Way::Whole => {
+            let id = ready.run.id().clone();
+            let report = ready.run.run().await;
+            drop(ready.held);
+            Ok(whole(&ready.teller, &id, &report))
+        }
+        Way::Pieces => Ok(pieces(ready)),
+        Way::Later => later(asked, &chain, ready),
+    }
+}
+
+enum Way {
+    Whole,
+    Pieces,
+    Later,
+}
+
+/// How the caller would like its answer.
+fn way(headers: &HeaderMap) -> Way {
+    let any = |name: http::HeaderName, wanted: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|item| item.split(';').next().is_some_and(|item| item.trim().eq_ignore_ascii_case(wanted)))
+    };
+    if any(http::HeaderName::from_static("prefer"), "respond-async") {
+        Way::Later
+    } else if any(ACCEPT, "text/event-stream") {
+        Way::Pieces
+    } else {
+        Way::Whole
+    }
+}
+
+/// The input: JSON, whole and within its limits. No body is no input.
+async fn read(asked: Asked<'_>, request: Request<Incoming>) -> Result<Value, Turned> {
+    let limits = asked.world.setting.limits;
+    let bad = |problem: Problem| {
+        let why = problem.detail.clone().unwrap_or_default();
+        (problem, why)
+    };
+    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let encoded = request.headers().contains_key(CONTENT_ENCODING);
+    let body = Limited::new(request.into_body(), limits.body_bytes_max).collect();
+    let body = tokio::time::timeout(Duration::from_millis(limits.body_ms), body).await;
+    let body = match body {
+        Err(_) => {
+            let problem =
+                Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "the request took too long");
+            return Err(bad(problem.detail("the body did not arrive in time")));
+        }
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let problem =
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the request is too large");
+            return Err(bad(problem.detail(format!("a body has at most {} bytes", limits.body_bytes_max))));
+        }
+        Ok(Err(_)) => {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "broken-request", "the request broke off");
+            return Err(bad(problem));
+        }
+        Ok(Ok(body)) => body.to_bytes(),
+    };
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    if encoded || !(said == "application/json" || said.ends_with("+json")) {
+        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the input is not JSON");
+        return Err(bad(problem.detail("send `content-type: application/json`, without `content-encoding`")));
+    }
+    let json = JsonLimits { bytes_max: limits.body_bytes_max, ..JsonLimits::default() };
+    parse(&body, &json).map_err(|error| {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-json", "the input is not valid JSON");
+        bad(problem.detail(error.to_string()))
+    })
+}
+
+fn whole(teller: &Teller, id: &Str, report: &Report) -> Answer {
+    let mut answer = match &report.result {
+        Ok(answer) => json(StatusCode::OK, answer.value()),
+        Err(error) => teller.problem(error).answer(id),
+    };
+    if let Ok(id) = HeaderValue::from_str(id) {
+        answer.headers_mut().insert(RUN_HEADER, id);
+    }
+    answer
+}
+
+fn event(name: &str, data: &Value) -> Bytes {
+    Bytes::from(format!("event: {name}\ndata: {}\n\n", to_string(data)))
+}
+
+/// Server-sent events: `piece` for each, then `output` or `problem`.
+fn pieces(ready: Ready) -> Answer {
+    let Ready { run, cancel, teller, held } = ready;
+    let id = run.id().clone();
+    let (sender, events) = mpsc::channel::<Bytes>(PIECES_MAX);
+    let (piece_sender, mut piece_receiver) = mpsc::channel(PIECES_MAX);
+    let run = run.pieces(piece_sender);
+    let told = id.clone();
+    tokio::spawn(async move {
+        let _held = held;
+        let running = run.run();
+        tokio::pin!(running);
+        let mut open = true;
+        let report = loop {
+            tokio::select! {
+                biased;
+                piece = piece_receiver.recv(), if open => match piece {
+                    Some(piece) => if sender.send(event("piece", &piece)).await.is_err() { return },
+                    None => open = false,
+                },
+                report = &mut running => break report,
+                () = tokio::time::sleep(STILL_HERE) => {
+                    if sender.send(Bytes::from_static(b": still here\n\n")).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        while let Ok(piece) = piece_receiver.try_recv() {
+            if sender.send(event("piece", &piece)).await.is_err() {
+                return;
+            }
+        }
+        let last = match &report.result {
+            Ok(answer) => event("output", answer.value()),
+            Err(error) => event("problem", &teller.problem(error).to_value(&told)),
+        };
+        // Whoever listened has gone; the run is on record.
+        let _unheard = sender.send(last).await;
+    });
+    let pieces = Pieces { events, _cancel: cancel.drop_guard() };
+    let mut answer = Response::new(Either::Right(pieces));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(RUN_HEADER, id);
+    }
+    answer
+}
+
+/// 202 and where to ask.
+fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
+    let limits = asked.world.setting.limits;
+    let Ready { run, cancel: revoked, teller, held } = ready;
+    let id = run.id().clone();
+    let kept = Duration::from_millis(limits.run_kept_ms);
+    let begun = asked.doors.runs.begin(&id, asked.caller.principal(), chain, limits.runs_max, kept);
+    let cancel = begun.ok_or_else(|| (Problem::overloaded(), "too many runs are kept".to_string()))?;
+    let (runs, told) = (asked.doors.runs.clone(), id.clone());
+    let run = run.cancel(cancel.clone());
+    tokio::spawn(async move {
+        let _held = held;
+        let running = run.run();
+        tokio::pin!(running);
+        let report = tokio::select! {
+            report = &mut running => report,
+            () = revoked.cancelled() => {
+                cancel.cancel();
+                running.await
+            }
+        };
+        let ended = match &report.result {
+            Ok(answer) => Told::Output(answer.value().clone()),
+            Err(error) => Told::Problem(teller.problem(error).to_value(&told)),
+        };
+        runs.end(&told, ended);
+    });
+    let mut answer = json(StatusCode::ACCEPTED, &state(&id, chain, None));
+    if let Ok(place) = HeaderValue::from_str(&format!("/runs/{id}")) {
+        answer.headers_mut().insert(LOCATION, place);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(RUN_HEADER, id);
+    }
+    Ok(answer)
+}
+
+fn state(id: &Str, chain: &Str, ended: Option<&Told>) -> Value {
+    let mut members = vec![("run", Value::Str(id.clone())), ("chain", Value::Str(chain.clone()))];
+    match ended {
+        None => members.push(("state", Value::from("running"))),
+        Some(Told::Output(output)) => {
+            members.push(("state", Value::from("answered")));
+            members.push(("output", output.clone()));
+        }
+        Some(Told::Problem(problem)) => {
+            members.push(("state", Value::from("ended")));
+            members.push(("problem", problem.clone()));
+        }
+    }
+    Value::map(members)
+}
+
+pub(super) fn poll(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
+    let seen = asked.doors.runs.see(id, asked.caller.principal());
+    let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
+    Ok(json(StatusCode::OK, &state(&id.into(), &seen.chain, seen.ended.as_ref())))
+}
+
+pub(super) fn cancel(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
+    let seen = asked.doors.runs.cancel(id, asked.caller.principal());
+    let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
+    Ok(json(StatusCode::ACCEPTED, &state(&id.into(), &seen.chain, seen.ended.as_ref())))
+}

@@ -1,0 +1,152 @@
+//! HTTP/1.1 and HTTP/2: connections with limits on all a peer can make us hold, one request at a time through
+//! [`route`].
+
+pub(crate) mod answer;
+mod call;
+mod from;
+mod openapi;
+mod route;
+
+use crate::identity::{Subjected, certificate};
+use crate::limits::Counted;
+use crate::server::Doors;
+use crate::stream::Watched;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ringmail_core::value::Str;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+/// Streams of one HTTP/2 connection at once, and of those that were taken back before they were answered.
+const STREAMS_MAX: u32 = 128;
+const RESETS_MAX: usize = 20;
+/// Bytes that one stream, and one connection, may have on the way.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
+const SEND_BUFFER: usize = 64 << 10;
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// Who is at the other end, as far as the connection tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) listener: Str,
+    pub(crate) address: SocketAddr,
+    /// Whom the connection proves.
+    pub(crate) subject: Option<Subjected>,
+}
+
+/// Speaks with one peer until either side ends.
+pub(crate) async fn serve(
+    doors: Arc<Doors>,
+    listener: Str,
+    stream: TcpStream,
+    address: SocketAddr,
+    held: Counted,
+) {
+    let world = doors.world();
+    let limits = world.setting.limits;
+    let tls = world.tls(&listener);
+    drop(world);
+    // A small answer should not wait for more to send; a socket that cannot do this still works.
+    let _best_effort = stream.set_nodelay(true);
+    let head_time = Duration::from_millis(limits.head_ms);
+    let mut peer = Peer { listener, address, subject: None };
+    match tls {
+        None => {
+            let Ok(Some(h2)) = tokio::time::timeout(head_time, speaks_http2(&stream)).await else { return };
+            speak(&doors, peer, Watched::new(stream, Duration::from_millis(limits.stall_ms)), h2).await;
+        }
+        Some(config) => {
+            let stream = Watched::new(stream, Duration::from_millis(limits.stall_ms));
+            let accepted = tokio::time::timeout(head_time, TlsAcceptor::from(config).accept(stream)).await;
+            let Ok(Ok(stream)) = accepted else { return };
+            let session = stream.get_ref().1;
+            let h2 = session.alpn_protocol() == Some(b"h2");
+            let shown = session.peer_certificates().and_then(<[_]>::first);
+            peer.subject = shown.and_then(certificate::subject);
+            speak(&doors, peer, stream, h2).await;
+        }
+    }
+    drop(held);
+}
+
+/// Whether the first bytes are those of HTTP/2; nothing if the peer has gone.
+async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0_u8; HTTP2_PREFACE.len()];
+    let mut seen = 0;
+    loop {
+        let count = stream.peek(&mut first).await.ok()?;
+        let read = first.get(..count)?;
+        if count == 0 || !HTTP2_PREFACE.starts_with(read) {
+            return (count > 0).then_some(false);
+        }
+        if count == HTTP2_PREFACE.len() {
+            return Some(true);
+        }
+        if count == seen {
+            // What is there does not wake us again; more may come.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        seen = count;
+    }
+}
+
+async fn speak<S>(doors: &Arc<Doors>, peer: Peer, stream: S, h2: bool)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limits = doors.world().setting.limits;
+    let (stop, cut) = (doors.stopping.clone(), doors.cut.clone());
+    let (io, serving) = (TokioIo::new(stream), doors.clone());
+    let service = service_fn(move |request| {
+        let (doors, peer) = (serving.clone(), peer.clone());
+        async move { Ok::<_, std::convert::Infallible>(route::answer(&doors, &peer, request).await) }
+    });
+    // A connection that breaks is the other side's to report.
+    if h2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_pending_accept_reset_streams(RESETS_MAX)
+            .max_local_error_reset_streams(RESETS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+            .keep_alive_interval(Duration::from_millis(limits.idle_ms))
+            .keep_alive_timeout(Duration::from_millis(limits.head_ms));
+        let connection = builder.serve_connection(io, service);
+        tokio::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = connection => {}
+            () = cut.cancelled() => {}
+        }
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .max_headers(limits.headers_max)
+            .max_buf_size(limits.head_bytes_max)
+            .header_read_timeout(Duration::from_millis(limits.idle_ms));
+        let connection = builder.serve_connection(io, service);
+        tokio::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = connection => {}
+            () = cut.cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! API keys: shown once when they are made, kept as digests, with an end and a scope, taken back within a second. The
+//! file is exchanged whole, so whoever reads it sees one state or the next.
+
+use super::Unproved;
+use crate::caller::Caller;
+use ringmail_core::json::{JsonLimits, parse, to_pretty};
+use ringmail_core::policy::Principal;
+use ringmail_core::value::{Str, Value};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+/// What every key begins with, for people and for scanners.
+const PREFIX: &str = "rmk_";
+const ID_DIGITS: usize = 12;
+const SECRET_DIGITS: usize = 64;
+const CHECK_DIGITS: usize = 8;
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// What is known of a key; not the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    pub id: Str,
+    /// The subject that policies see.
+    pub subject: Str,
+    pub roles: Vec<Str>,
+    pub tenant: Option<Str>,
+    /// The chains it is for; nothing means all that policy allows.
+    pub chains: Option<Vec<Str>>,
+    pub created_ms: u64,
+    pub expires_ms: Option<u64>,
+    pub revoked_ms: Option<u64>,
+    digest: [u8; 32],
+}
+
+/// A key to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub subject: Str,
+    pub roles: Vec<Str>,
+    pub tenant: Option<Str>,
+    pub chains: Option<Vec<Str>>,
+    pub expires_ms: Option<u64>,
+}
+
+/// A key that was just made; its text is never seen again.
+pub struct IssuedKey {
+    pub key: ApiKey,
+    pub text: String,
+}
+
+impl std::fmt::Debug for IssuedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IssuedKey({})", self.key.id)
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum ApiKeyError {
+    #[error("`{path}` cannot be read or written: {cause}")]
+    File { path: String, cause: std::io::Error },
+    #[error("`{path}` is damaged: {cause}")]
+    Damaged { path: String, cause: String },
+    #[error("there is no key `{0}`")]
+    Unknown(String),
+    #[error("the operating system gives no randomness")]
+    NoRandomness,
+}
+
+/// Keys on disk and in memory.
+#[derive(Debug)]
+pub struct KeyStore {
+    path: PathBuf,
+    known: RwLock<HashMap<Str, Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    key: Arc<ApiKey>,
+    principal: Principal,
+    revoked: CancellationToken,
+}
+
+impl Known {
+    fn new(key: ApiKey) -> Known {
+        static PROOF: std::sync::LazyLock<Str> = std::sync::LazyLock::new(|| "key".into());
+        let principal = Principal {
+            subject: key.subject.clone(),
+            roles: key.roles.clone(),
+            tenant: key.tenant.clone(),
+            authenticated: PROOF.clone(),
+        };
+        let revoked = CancellationToken::new();
+        if key.revoked_ms.is_some() {
+            revoked.cancel();
+        }
+        Known { key: Arc::new(key), principal, revoked }
+    }
+}
+
+/// Whether a text has the shape of a key: prefix, digits and their check.
+pub(crate) fn is_key(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(PREFIX) else { return false };
+    let Some((id, secret)) = rest.split_once('_') else { return false };
+    id.len() == ID_DIGITS
+        && secret.len() == SECRET_DIGITS + CHECK_DIGITS
+        && rest.bytes().all(|byte| byte == b'_' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        && text
+            .len()
+            .checked_sub(CHECK_DIGITS)
+            .and_then(|at| text.split_at_checked(at))
+            .is_some_and(|(body, check)| check_of(body) == check)
+}
+
+fn check_of(body: &str) -> String {
+    hex(Sha256::digest(body.as_bytes()).as_slice()).chars().take(CHECK_DIGITS).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// Takes as long whatever differs.
+fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.iter().zip(other).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
+}
+
+impl KeyStore {
+    /// The keys of a file; one that is not there holds none.
+    pub fn open(path: &Path) -> Result<KeyStore, ApiKeyError> {
+        let store = KeyStore { path: path.to_path_buf(), known: RwLock::default() };
+        store.reread()?;
+        Ok(store)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn all(&self) -> Vec<Arc<ApiKey>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Arc<ApiKey>> = known.values().map(|known| known.key.clone()).collect();
+        all.sort_by(|one, other| (one.created_ms, &one.id).cmp(&(other.created_ms, &other.id)));
+        all
+    }
+
+    /// Takes in what the file says now. Keys that are revoked or gone end what is under way with them.
+    pub fn reread(&self) -> Result<(), ApiKeyError> {
+        let read = self.read()?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = HashMap::with_capacity(read.len());
+        for key in read {
+            let entry = match known.remove(&key.id) {
+                Some(same) if *same.key == key => same,
+                Some(before) => {
+                    before.revoked.cancel();
+                    Known::new(key)
+                }
+                None => Known::new(key),
+            };
+            next.insert(entry.key.id.clone(), entry);
+        }
+        known.values().for_each(|gone| gone.revoked.cancel());
+        *known = next;
+        Ok(())
+    }
+
+    pub fn create(&self, new: NewKey, now_ms: u64) -> Result<IssuedKey, ApiKeyError> {
+        let mut bytes = [0_u8; ID_DIGITS / 2 + SECRET_DIGITS / 2];
+        getrandom::fill(&mut bytes).map_err(|_| ApiKeyError::NoRandomness)?;
+        let (id, secret) = bytes.split_at(ID_DIGITS / 2);
+        let body = format!("{PREFIX}{}_{}", hex(id), hex(secret));
+        let text = format!("{body}{}", check_of(&body));
+        let key = ApiKey {
+            id: hex(id).into(),
+            subject: new.subject,
+            roles: new.roles,
+            tenant: new.tenant,
+            chains: new.chains,
+            created_ms: now_ms,
+            expires_ms: new.expires_ms,
+            revoked_ms: None,
+            digest: Sha256::digest(text.as_bytes()).into(),
+        };
+        let issued = key.clone();
+        self.change(move |keys| {
+            keys.push(key);
+            Ok(())
+        })?;
+        Ok(IssuedKey { key: issued, text })
+    }
+
+    /// Takes a key back, by its id or its whole text. One that was taken back before stays so.
+    pub fn revoke(&self, named: &str, now_ms: u64) -> Result<Arc<ApiKey>, ApiKeyError> {
+        let id =
+            named.strip_prefix(PREFIX).unwrap_or(named).split('_').next().unwrap_or_default().to_string();
+        self.change(|keys| {
+            let key = keys.iter_mut().find(|key| *key.id == *id).ok_or(ApiKeyError::Unknown(named.into()))?;
+            key.revoked_ms.get_or_insert(now_ms);
+            Ok(())
+        })?;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&*id).map(|known| known.key.clone()).ok_or(ApiKeyError::Unknown(named.into()))
+    }
+
+    pub(crate) fn prove(&self, text: &str, now_ms: u64) -> Result<Caller, Unproved> {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let id = text.get(PREFIX.len()..PREFIX.len() + ID_DIGITS).unwrap_or_default();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.get(id).filter(|known| same(&known.key.digest, &digest)) else {
+            return Err(Unproved::UnknownKey);
+        };
+        if known.key.revoked_ms.is_some() {
+            return Err(Unproved::RevokedKey);
+        }
+        if known.key.expires_ms.is_some_and(|end| end <= now_ms) {
+            return Err(Unproved::ExpiredKey);
+        }
+        Ok(Caller::new(known.principal.clone(), known.key.chains.clone(), known.revoked.clone()))
+    }
+
+    /// Changes the file under a lock that other processes respect, and takes the change in.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<ApiKey>) -> Result<(), ApiKeyError>,
+    ) -> Result<(), ApiKeyError> {
+        let failed = |cause| ApiKeyError::File { path: self.path.display().to_string(), cause };
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let options = || {
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options
+        };
+        let lock = options().open(self.path.with_extension("lock")).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let mut keys = self.read()?;
+        change(&mut keys)?;
+        let half = self.path.with_extension("half");
+        let mut file = options().open(&half).map_err(failed)?;
+        let text = to_pretty(&Value::list(keys.iter().map(written)));
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&half, &self.path).map_err(failed)?;
+        drop(lock);
+        self.reread()
+    }
+
+    fn read(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
+        let path = || self.path.display().to_string();
+        let damaged = |cause: String| ApiKeyError::Damaged { path: path(), cause };
+        let bytes = match std::fs::metadata(&self.path) {
+            Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(damaged("it is too large".into())),
+            Ok(_) => std::fs::read(&self.path).map_err(|cause| ApiKeyError::File { path: path(), cause })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(ApiKeyError::File { path: path(), cause }),
+        };
+        let limits = JsonLimits { bytes_max: bytes.len(), ..JsonLimits::default() };
+        let value = parse(&bytes, &limits).map_err(|error| damaged(error.to_string()))?;
+        let list = value.as_list().ok_or_else(|| damaged("it holds no list".into()))?;
+        list.iter()
+            .map(|item| read_key(item).ok_or_else(|| damaged("an entry is not a key".into())))
+            .collect()
+    }
+}
+
+fn written(key: &ApiKey) -> Value {
+    let time = |ms: u64| Value::Int(i64::try_from(ms).unwrap_or(i64::MAX));
+    let texts = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
+    Value::map([
+        ("id", Value::Str(key.id.clone())),
+        ("subject", Value::Str(key.subject.clone())),
+        ("roles", texts(&key.roles)),
+        ("tenant", key.tenant.clone().map_or(Value::Null, Value::Str)),
+        ("chains", key.chains.as_deref().map_or(Value::Null, texts)),
+        ("created_ms", time(key.created_ms)),
+        ("expires_ms", key.expires_ms.map_or(Value::Null, time)),
+        ("revoked_ms", key.revoked_ms.map_or(Value::Null, time)),
+        ("sha256", Value::from(hex(&key.digest))),
+    ])
+}
+
+fn read_key(value: &Value) -> Option<ApiKey> {
+    let text = |key: &str| value.get(key)?.as_str().map(Str::from);
+    let texts = |value: &Value| -> Option<Vec<Str>> {
+        value.as_list()?.iter().map(|item| item.as_str().map(Str::from)).collect()
+    };
+    let time = |key: &str| match value.get(key)? {
+        Value::Int(ms) => u64::try_from(*ms).ok().map(Some),
+        Value::Null => Some(None),
+        _ => None,
+    };
+    Some(ApiKey {
+        id: text("id")?,
+        subject: text("subject")?,
+        roles: texts(value.get("roles")?)?,
+        tenant: text("tenant"),
+        chains: match value.get("chains")? {
+            Value::Null => None,
+            written => Some(texts(written)?),
+        },
+        created_ms: time("created_ms")??,
+        expires_ms: time("expires_ms")?,
+        revoked_ms: time("revoked_ms")?,
+        digest: from_hex(value.get("sha256")?.as_str()?)?.try_into().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(subject: &str) -> NewKey {
+        NewKey {
+            subject: subject.into(),
+            roles: Vec::new(),
+            tenant: None,
+            chains: None,
+            expires_ms: Some(100),
+        }
+    }
+
+    #[test]
+    fn a_key_proves_its_subject_until_it_ends_or_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let store = KeyStore::open(&path).unwrap();
+        let one = store.create(new("one"), 1).unwrap();
+        let two = store.create(new("two"), 2).unwrap();
+        assert!(is_key(&one.text));
+        assert_eq!(&*store.prove(&one.text, 50).unwrap().principal().subject, "one");
+        assert_eq!(store.prove(&one.text, 100).unwrap_err(), Unproved::ExpiredKey);
+        // The id of one with the secret of another.
+        let mixed: String = one.text.chars().take(17).chain(two.text.chars().skip(17)).collect();
+        assert_eq!(store.prove(&mixed, 50).unwrap_err(), Unproved::UnknownKey);
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(one.text.get(17..40).unwrap()));
+
+        // Another process takes it back.
+        let caller = store.prove(&one.text, 50).unwrap();
+        KeyStore::open(&path).unwrap().revoke(&one.key.id, 60).unwrap();
+        store.reread().unwrap();
+        assert_eq!(store.prove(&one.text, 70).unwrap_err(), Unproved::RevokedKey);
+        assert!(caller.revoked().is_cancelled());
+        assert!(!store.prove(&two.text, 70).unwrap().revoked().is_cancelled());
+        assert!(matches!(store.revoke("nobody", 1), Err(ApiKeyError::Unknown(_))));
+    }
+
+    #[test]
+    fn the_shape_of_a_key_has_a_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyStore::open(&folder.path().join("k")).unwrap().create(new("one"), 1).unwrap();
+        let last = if key.text.ends_with('0') { '1' } else { '0' };
+        let mut mistyped = key.text.clone();
+        mistyped.pop();
+        mistyped.push(last);
+        assert!(!is_key(&mistyped));
+        for wrong in ["", "rmk_", "rmk__", "eyJhbGciOi", "rmk_é"] {
+            assert!(!is_key(wrong), "{wrong}");
+        }
+    }
+}

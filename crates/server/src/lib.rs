@@ -1,0 +1,23 @@
+//! The doors of Ringmail: listeners, who is calling, how much callers may use, and what they are told. What may run
+//! and where values may go is decided by the gates behind them, never here.
+
+mod authority;
+mod caller;
+mod calls;
+mod frames;
+mod http;
+mod identity;
+mod limits;
+mod problem;
+mod recorded;
+mod runs;
+mod server;
+mod stream;
+mod tls;
+mod world;
+
+pub use authority::{AUTHORITY_FILE, AuthorityError, DevAuthority, Issued};
+pub use caller::Caller;
+pub use identity::keys::{ApiKey, ApiKeyError, IssuedKey, KeyStore, NewKey};
+pub use server::{Bound, Server, ServerError};
+pub use world::{Loaded, World};

@@ -1,0 +1,344 @@
+//! The doors of one project: opened, reloaded without dropping a call, closed in order.
+
+use crate::frames;
+use crate::http;
+use crate::identity::keys::{ApiKeyError, KeyStore};
+use crate::limits::{Counts, Queue, Rates};
+use crate::recorded::DoorLog;
+use crate::runs::Runs;
+use crate::world::{Loaded, World};
+use ringmail_core::listener::{ListenAt, ListenerSetting};
+use ringmail_core::value::Str;
+use ringmail_engine::{CancellationToken, Engine};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::task::TaskTracker;
+
+/// How often the files of keys and certificates are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long accepting pauses when the system has no room for another connection.
+const BREATH: Duration = Duration::from_millis(50);
+/// How long runs that are told to end may take to do so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Error)]
+pub enum ServerError {
+    #[error("{}", .0.join("\n"))]
+    Settings(Vec<String>),
+    #[error("listener `{name}`: cannot listen on `{place}`: {cause}")]
+    Listen { name: Str, place: String, cause: std::io::Error },
+    #[error(transparent)]
+    Keys(#[from] ApiKeyError),
+    #[error("cannot write what happens at the doors to `{path}`: {cause}")]
+    Log { path: String, cause: std::io::Error },
+}
+
+/// What all doors share, and what outlives a reload.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    world: RwLock<Arc<World>>,
+    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) queue: Queue,
+    pub(crate) runs: Arc<Runs>,
+    pub(crate) log: DoorLog,
+    pub(crate) connections: Arc<Counts>,
+    /// Ends when nothing new is let in.
+    pub(crate) stopping: CancellationToken,
+    /// Ends when what is still under way is cut.
+    pub(crate) cut: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Doors {
+    pub(crate) fn world(&self) -> Arc<World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn next_id(&self) -> Str {
+        self.world().engine.next_id()
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Where a listener really listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub name: Str,
+    /// As a URL, or the path of a socket.
+    pub place: String,
+    /// Who may call there, in words.
+    pub accepts: String,
+}
+
+/// One listener that is open.
+#[derive(Debug)]
+struct Open {
+    at: ListenAt,
+    bound: Bound,
+    stop: CancellationToken,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    doors: Arc<Doors>,
+    open: Mutex<BTreeMap<Str, Open>>,
+}
+
+impl Server {
+    /// Opens every listener of a project, or none.
+    pub async fn start(loaded: Loaded, keys: &Path, log: &Path) -> Result<Server, ServerError> {
+        let world = World::new(loaded).map_err(ServerError::Settings)?;
+        let keys = Arc::new(KeyStore::open(keys)?);
+        let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
+        let doors = Arc::new(Doors {
+            queue: Queue::new(world.setting.limits.requests_max),
+            world: RwLock::new(Arc::new(world)),
+            keys,
+            rates: Arc::new(Rates::new()),
+            runs: Arc::default(),
+            log: DoorLog::open(log).map_err(written)?,
+            connections: Arc::default(),
+            stopping: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let server = Server { doors, open: Mutex::default() };
+        let world = server.doors.world();
+        let opened =
+            open_all(&server.doors, &world.setting.listeners, &BTreeMap::new(), &world.folder).await?;
+        server.opened().extend(opened);
+        tokio::spawn(watch_files(server.doors.clone()));
+        Ok(server)
+    }
+
+    fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<Str, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn bound(&self) -> Vec<Bound> {
+        self.opened().values().map(|open| open.bound.clone()).collect()
+    }
+
+    /// The engine that serves now.
+    pub fn engine(&self) -> Engine {
+        self.doors.world().engine.clone()
+    }
+
+    /// Puts another project in place of the one that is served. Calls under way end in the world they began in; if
+    /// anything about the new one is wrong, nothing changes.
+    pub async fn reload(&self, loaded: Loaded) -> Result<(), ServerError> {
+        let world = Arc::new(World::new(loaded).map_err(ServerError::Settings)?);
+        let known: BTreeMap<Str, ListenAt> =
+            self.opened().iter().map(|(name, open)| (name.clone(), open.at.clone())).collect();
+        let opened = open_all(&self.doors, &world.setting.listeners, &known, &world.folder).await?;
+        let mut open = self.opened();
+        *self.doors.world.write().unwrap_or_else(PoisonError::into_inner) = world.clone();
+        let kept = |name: &Str, at: &ListenAt| {
+            world.setting.listeners.iter().any(|listener| listener.name == *name && listener.at == *at)
+        };
+        open.retain(|name, open| {
+            let keep = kept(name, &open.at);
+            if !keep {
+                open.stop.cancel();
+            }
+            keep
+        });
+        open.extend(opened);
+        Ok(())
+    }
+
+    /// Lets nothing new in, waits for what is under way as long as the project says, and ends it then. Answers how
+    /// many connections were cut.
+    pub async fn drain(&self) -> usize {
+        let limits = self.doors.world().setting.limits;
+        self.doors.stopping.cancel();
+        self.opened().values().for_each(|open| open.stop.cancel());
+        self.doors.tasks.close();
+        let under_way = async {
+            self.doors.tasks.wait().await;
+            while self.doors.runs.under_way() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_millis(limits.drain_ms), under_way).await.is_ok() {
+            return 0;
+        }
+        self.doors.runs.cancel_all();
+        let cut = self.doors.connections.all();
+        self.doors.cut.cancel();
+        let _ended = tokio::time::timeout(LAST_WORDS, self.doors.tasks.wait()).await;
+        cut
+    }
+}
+
+/// Opens the listeners that are not open at the same place already: all or none.
+async fn open_all(
+    doors: &Arc<Doors>,
+    listeners: &[ListenerSetting],
+    known: &BTreeMap<Str, ListenAt>,
+    folder: &Path,
+) -> Result<BTreeMap<Str, Open>, ServerError> {
+    let mut sockets = Vec::new();
+    for listener in listeners.iter().filter(|listener| known.get(&listener.name) != Some(&listener.at)) {
+        let socket = bind(listener, folder).await.map_err(|cause| {
+            let place = match &listener.at {
+                ListenAt::Http(at) | ListenAt::Tcp(at, _) => at.to_string(),
+                ListenAt::Unix(path, _) => path.clone(),
+            };
+            ServerError::Listen { name: listener.name.clone(), place, cause }
+        })?;
+        sockets.push((listener, socket));
+    }
+    let mut open = BTreeMap::new();
+    for (listener, (socket, place)) in sockets {
+        let stop = doors.stopping.child_token();
+        let name = listener.name.clone();
+        let bound = Bound { name: name.clone(), place, accepts: accepts(listener) };
+        tokio::spawn(accept(doors.clone(), name.clone(), listener.at.clone(), socket, stop.clone()));
+        open.insert(name, Open { at: listener.at.clone(), bound, stop });
+    }
+    Ok(open)
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    /// With its path, which goes when it is closed.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Socket::Unix(_, path) = self {
+            // Whoever removed it before us did our work.
+            let _gone = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens one listener; says where it is.
+async fn bind(listener: &ListenerSetting, folder: &Path) -> std::io::Result<(Socket, String)> {
+    match &listener.at {
+        ListenAt::Http(at) | ListenAt::Tcp(at, _) => {
+            let socket = TcpListener::bind(at).await?;
+            let scheme = match (&listener.at, listener.tls.is_some()) {
+                (ListenAt::Http(_), true) => "https",
+                (ListenAt::Http(_), false) => "http",
+                (_, true) => "tls",
+                (_, false) => "tcp",
+            };
+            let place = format!("{scheme}://{}", socket.local_addr()?);
+            Ok((Socket::Tcp(socket), place))
+        }
+        ListenAt::Unix(path, _) => {
+            let path = folder.join(path);
+            // One that nobody listens on any more was left by a process that is gone.
+            let left = std::fs::symlink_metadata(&path)
+                .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
+            if left && std::os::unix::net::UnixStream::connect(&path).is_err() {
+                std::fs::remove_file(&path)?;
+            }
+            let socket = UnixListener::bind(&path)?;
+            // Who may connect is asked of each peer; who may reach the folder is its owner's to say.
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+            let place = path.display().to_string();
+            Ok((Socket::Unix(socket, path), place))
+        }
+    }
+}
+
+fn accepts(listener: &ListenerSetting) -> String {
+    if listener.anonymous {
+        return "anybody".into();
+    }
+    let names: Vec<&str> = listener.accept.iter().map(|proof| proof.name()).collect();
+    names.join(", ")
+}
+
+/// Takes connections in as long as the listener is open.
+async fn accept(doors: Arc<Doors>, name: Str, at: ListenAt, socket: Socket, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = take(&socket) => accepted,
+        };
+        let Ok(stream) = accepted else {
+            tokio::time::sleep(BREATH).await;
+            continue;
+        };
+        let limits = doors.world().setting.limits;
+        let peer = match &stream {
+            Stream::Tcp(_, address) => Some(address.ip()),
+            Stream::Unix(_) => None,
+        };
+        let held = doors.connections.add(peer, limits.connections_max, limits.address_connections_max);
+        // Whoever is one too many sees its connection closed.
+        let Some(held) = held else { continue };
+        let (shared, name) = (doors.clone(), name.clone());
+        match (stream, &at) {
+            (Stream::Tcp(stream, address), ListenAt::Tcp(_, frames)) => {
+                doors.tasks.spawn(frames::serve_tcp(shared, name, *frames, stream, address, held));
+            }
+            (Stream::Tcp(stream, address), _) => {
+                doors.tasks.spawn(http::serve(shared, name, stream, address, held));
+            }
+            (Stream::Unix(stream), ListenAt::Unix(_, frames)) => {
+                doors.tasks.spawn(frames::serve_unix(shared, name, *frames, stream, held));
+            }
+            // A socket of this machine speaks frames and nothing else.
+            (Stream::Unix(_), _) => {}
+        }
+    }
+}
+
+enum Stream {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+async fn take(socket: &Socket) -> std::io::Result<Stream> {
+    match socket {
+        Socket::Tcp(socket) => socket.accept().await.map(|(stream, address)| Stream::Tcp(stream, address)),
+        Socket::Unix(socket, _) => socket.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+    }
+}
+
+/// Takes in what other processes do to keys and certificates.
+async fn watch_files(doors: Arc<Doors>) {
+    // What happened before the first look is seen by it.
+    let (mut keys, mut shown) = (None, Vec::new());
+    while !doors.stopping.is_cancelled() {
+        let now = stamp(doors.keys.path());
+        // A file that cannot be read changes nothing and is read again.
+        if now != keys && doors.keys.reread().is_ok() {
+            keys = now;
+        }
+        let world = doors.world();
+        let now: Vec<Option<Stamp>> = world.tls_files().map(|path| stamp(&path)).collect();
+        if now != shown {
+            world.reread_tls();
+            shown = now;
+        }
+        drop(world);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len(), std::os::unix::fs::MetadataExt::ino(&meta)))
+}

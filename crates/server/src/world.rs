@@ -1,0 +1,142 @@
+//! What is served at one time: an engine with its chains, and what the project says of doors. Exchanged whole; a
+//! request lives in the world it came into.
+
+use crate::caller::Caller;
+use crate::identity::Subjected;
+use crate::tls;
+use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting};
+use ringmail_core::policy::{Action, Principal, Resource};
+use ringmail_core::value::Str;
+use ringmail_engine::{Chain, Engine};
+use rustls::ServerConfig;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What a project says, read anew.
+pub struct Loaded {
+    /// With its chains loaded.
+    pub engine: Engine,
+    pub setting: ServerSetting,
+    /// The project's own, where paths begin.
+    pub folder: PathBuf,
+    /// Kept as long as the world lives: whoever looks after its grants.
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// What is served.
+pub struct World {
+    pub(crate) engine: Engine,
+    pub(crate) setting: ServerSetting,
+    pub(crate) folder: PathBuf,
+    chains: BTreeMap<Str, Chain>,
+    tls: RwLock<BTreeMap<Str, Arc<ServerConfig>>>,
+    _keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("chains", &self.chains.keys()).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// All of it, or every reason why not.
+    pub(crate) fn new(loaded: Loaded) -> Result<World, Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut configs = BTreeMap::new();
+        let chains: BTreeMap<Str, Chain> =
+            loaded.engine.chains().into_iter().map(|chain| (Str::from(chain.name()), chain)).collect();
+        for listener in &loaded.setting.listeners {
+            if let Some(setting) = &listener.tls {
+                let http = matches!(listener.at, ListenAt::Http(_));
+                match tls::configure(setting, &loaded.folder, http) {
+                    Ok(config) => drop(configs.insert(listener.name.clone(), config)),
+                    Err(why) => wrong.push(format!("listener `{}`: {why}", listener.name)),
+                }
+            }
+            let unknown = listener.chains.iter().flatten().filter(|name| !chains.contains_key(*name));
+            wrong.extend(
+                unknown.map(|name| format!("listener `{}`: there is no chain `{name}`", listener.name)),
+            );
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let Loaded { engine, setting, folder, keep } = loaded;
+        Ok(World { engine, setting, folder, chains, tls: RwLock::new(configs), _keep: keep })
+    }
+
+    /// A subject that a connection proved, with the roles and the tenant that the project gives it.
+    pub(crate) fn principal(&self, subject: &Subjected) -> Principal {
+        let known = self.engine.principal(&subject.name);
+        Principal {
+            subject: subject.name.clone(),
+            roles: known.map(|known| known.roles.clone()).unwrap_or_default(),
+            tenant: known.and_then(|known| known.tenant.clone()),
+            authenticated: subject.proof.name().into(),
+        }
+    }
+
+    pub(crate) fn listener(&self, name: &str) -> Option<&ListenerSetting> {
+        self.setting.listeners.iter().find(|listener| &*listener.name == name)
+    }
+
+    pub(crate) fn tls(&self, listener: &str) -> Option<Arc<ServerConfig>> {
+        self.tls.read().unwrap_or_else(PoisonError::into_inner).get(listener).cloned()
+    }
+
+    /// Takes in certificates and keys as they are on disk now; where they do not fit, those before stay.
+    pub(crate) fn reread_tls(&self) {
+        for listener in &self.setting.listeners {
+            let Some(setting) = &listener.tls else { continue };
+            let http = matches!(listener.at, ListenAt::Http(_));
+            if let Ok(config) = tls::configure(setting, &self.folder, http) {
+                let mut known = self.tls.write().unwrap_or_else(PoisonError::into_inner);
+                known.insert(listener.name.clone(), config);
+            }
+        }
+    }
+
+    /// The files that listeners show and believe.
+    pub(crate) fn tls_files(&self) -> impl Iterator<Item = PathBuf> {
+        let settings = self.setting.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let files = settings.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.clients.as_ref()]);
+        files.flatten().map(|file| self.folder.join(file))
+    }
+
+    /// A chain that is served at a listener and that the caller's proof covers. Whether it may run is the gate's to say.
+    pub(crate) fn chain_for(
+        &self,
+        name: &str,
+        listener: &ListenerSetting,
+        caller: &Caller,
+    ) -> Option<&Chain> {
+        let chain = self.chains.get(name)?;
+        let served =
+            listener.chains.as_ref().is_none_or(|chains| chains.iter().any(|known| &**known == name));
+        (served && caller.covers(name)).then_some(chain)
+    }
+
+    /// What a caller is shown: the chains it might ever run.
+    pub(crate) fn chains_for<'w>(
+        &'w self,
+        listener: &'w ListenerSetting,
+        caller: &'w Caller,
+    ) -> impl Iterator<Item = &'w Chain> + 'w {
+        let served = self.chains.keys().filter_map(|name| self.chain_for(name, listener, caller));
+        served.filter(|chain| self.may_run(chain, caller.principal()))
+    }
+
+    pub(crate) fn may_run(&self, chain: &Chain, principal: &Principal) -> bool {
+        let name = &chain.plan().name;
+        let resource = Resource { name, chain: name, kind: None };
+        self.engine.authority().policies.may_ever(principal, Action::Run, resource)
+    }
+}

@@ -1,0 +1,413 @@
+//! Every key of the doors changes what happens to callers: two documents that differ in it, one thing a caller does, and
+//! what it sees of each.
+
+use crate::setup::{Doors, PERMIT_ALL, Reply, request};
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[path = "../../../engine/tests/it/keys/schema.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod schema;
+
+type Seen<'d> = Pin<Box<dyn Future<Output = String> + Send + 'd>>;
+
+struct Case {
+    text: &'static str,
+    act: for<'d> fn(&'d Doors, String) -> Seen<'d>,
+    ends: [&'static str; 2],
+}
+
+/// A status, a code, and what the caller could see besides.
+fn told(reply: &Reply) -> String {
+    format!("{} {} {}", reply.status, reply.head, reply.body)
+}
+
+macro_rules! act {
+    (|$doors:ident, $key:ident| $body:expr) => {{
+        fn act<'d>($doors: &'d Doors, $key: String) -> Seen<'d> {
+            Box::pin(async move { $body })
+        }
+        act
+    }};
+}
+
+macro_rules! web {
+    ($rest:literal) => {
+        concat!("[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n", $rest)
+    };
+}
+
+const CASES: &[Case] = &[
+    Case {
+        text: "<<||[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n>>[project]\nname = \"p\"\n",
+        act: act!(|doors, _key| format!("{} listeners", doors.server.bound().len())),
+        ends: ["0 listeners", "1 listeners"],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"<<127.0.0.1:0||[::1]:0>>\"\n",
+        act: act!(|doors, _key| doors.address().to_string()),
+        ends: ["127.0.0.1:", "[::1]:"],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"<<http||tcp>>\"\nbind = \"127.0.0.1:0\"\n",
+        act: act!(|doors, _key| doors.place_of("web")),
+        ends: ["http://", "tcp://"],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"tcp\"\nbind = \"127.0.0.1:0\"\nframes = \"<<lines||lengths>>\"\n",
+        act: act!(|doors, _key| {
+            let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+            stream.write_all(b"{}\n ").await.unwrap();
+            let mut first = [0; 1];
+            let answered = tokio::time::timeout(Duration::from_secs(3), stream.read_exact(&mut first)).await;
+            format!("answered {}", matches!(answered, Ok(Ok(_)) if first == *b"{"))
+        }),
+        ends: ["answered true", "answered false"],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"unix\"\npath = \"<<one||two>>.sock\"\n",
+        act: act!(|doors, _key| doors.place_of("web")),
+        ends: ["/one.sock", "/two.sock"],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"unix\"\npath = \"one.sock\"\naccept = [\"<<unix||key>>\"]\n",
+        act: act!(|doors, _key| {
+            let stream = tokio::net::UnixStream::connect(doors.place_of("web")).await.unwrap();
+            format!("{:?}", crate::frames::lines(stream, &["{\"chain\": \"echo\", \"input\": 1}"]).await)
+        }),
+        ends: ["output", "unauthenticated"],
+    },
+    Case {
+        text: web!("<<||tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\" }>>\n"),
+        act: act!(|doors, _key| doors.place_of("web")),
+        ends: ["http://", "https://"],
+    },
+    Case {
+        text: web!(
+            "tls = { certificate = \"<<certs||elsewhere>>/server.pem\", key = \"certs/server.key\" }\n"
+        ),
+        act: act!(|doors, _key| doors.place_of("web")),
+        ends: ["https://", "the key in `certs/server.key`"],
+    },
+    Case {
+        text: web!(
+            "tls = { certificate = \"certs/server.pem\", key = \"<<certs||elsewhere>>/server.key\" }\n"
+        ),
+        act: act!(|doors, _key| doors.place_of("web")),
+        ends: ["https://", "the key in `elsewhere/server.key`"],
+    },
+    Case {
+        text: web!(
+            "tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"<<certs||elsewhere>>/authority.pem\" }\naccept = [\"mtls\"]\n"
+        ),
+        act: act!(|doors, _key| {
+            let caller = crate::tls::caller(doors.folder.path(), "certs", Some("certs/bot"), &[]);
+            let mut stream = crate::tls::connect(doors.address(), &caller).await.unwrap();
+            let asked = request("localhost", "POST", "/chains/who", &[], "");
+            let _cut = stream.write_all(asked.as_bytes()).await;
+            let mut answer = Vec::new();
+            let _cut = stream.read_to_end(&mut answer).await;
+            told(&Reply::read(&answer))
+        }),
+        ends: ["spiffe://example.com/bot", "0  "],
+    },
+    Case {
+        text: web!("chains = [<<\"echo\"||\"who\">>]\n"),
+        act: act!(|doors, key| told(&doors.post(&key, "echo", "1").await)),
+        ends: ["200 ", "404 "],
+    },
+    Case {
+        text: web!("hosts = [\"<<localhost||api.example.com>>\"]\n"),
+        act: act!(|doors, _key| told(&doors.ask("GET", "/health/live", &[("host", "localhost")], "").await)),
+        ends: ["204 ", "421 "],
+    },
+    Case {
+        text: web!("origins = [\"https://<<one||two>>.example\"]\n"),
+        act: act!(|doors, _key| told(
+            &doors.ask("GET", "/health/live", &[("origin", "https://one.example")], "").await
+        )),
+        ends: ["204 ", "403 "],
+    },
+    Case {
+        text: web!("proxies = [<<\"127.0.0.1\"||\"192.0.2.1\">>]\n"),
+        act: act!(|doors, _key| {
+            doors.ask("GET", "/chains", &[("x-forwarded-for", "198.51.100.7")], "").await;
+            doors.doors_say("turned-away").await
+        }),
+        ends: ["\"peer\":\"198.51.100.7\"", "\"peer\":\"127.0.0.1\""],
+    },
+    Case {
+        text: web!("dangerous = { anonymous = <<true||false>> }\n"),
+        act: act!(|doors, _key| told(&doors.ask("POST", "/chains/who", &[], "").await)),
+        ends: ["\"principal\":\"anonymous\"", "401 "],
+    },
+    Case {
+        text: web!("<<dangerous = { anonymous = true }||>>\n"),
+        act: act!(|doors, _key| told(&doors.ask("POST", "/chains/who", &[], "").await)),
+        ends: ["\"principal\":\"anonymous\"", "401 "],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"0.0.0.0:0\"\ndangerous = { plaintext = <<true||false>> }\n",
+        act: act!(|doors, _key| doors.address().to_string()),
+        ends: ["0.0.0.0:", "there is no `tls`"],
+    },
+    Case {
+        text: web!("[server]\nbody = \"<<1KiB||4B>>\"\n"),
+        act: act!(|doors, key| told(&doors.post(&key, "echo", "123456").await)),
+        ends: ["200 ", "413 "],
+    },
+    Case {
+        text: web!("<<[server]\nbody = \"4B\"\n||>>"),
+        act: act!(|doors, key| told(&doors.post(&key, "echo", "123456").await)),
+        ends: ["413 ", "200 "],
+    },
+    Case {
+        text: web!("[server]\nhead = \"<<32KiB||8KiB>>\"\n"),
+        act: act!(|doors, _key| told(
+            &doors.ask("GET", "/health/live", &[("x", &"x".repeat(10_000))], "").await
+        )),
+        ends: ["204 ", "431 "],
+    },
+    Case {
+        text: web!("[server]\nheaders = <<64||4>>\n"),
+        act: act!(|doors, _key| {
+            let headers = [("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")];
+            told(&doors.ask("GET", "/health/live", &headers, "").await)
+        }),
+        ends: ["204 ", "431 "],
+    },
+    Case {
+        text: web!("[server]\nconnections = <<10||1>>\n"),
+        act: act!(|doors, _key| second_connection(doors).await),
+        ends: ["204 ", "0 "],
+    },
+    Case {
+        text: web!("[server]\naddress_connections = <<10||1>>\n"),
+        act: act!(|doors, _key| second_connection(doors).await),
+        ends: ["204 ", "0 "],
+    },
+    Case {
+        text: web!("[server]\nrequests = <<2||1>>\nwait = \"50ms\"\n"),
+        act: act!(|doors, key| beside_a_held_one(doors, &key).await),
+        ends: ["200 ", "503 "],
+    },
+    Case {
+        text: web!("[server]\nrequests = 1\nwait = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, key| after_a_held_one(doors, &key).await),
+        ends: ["200 ", "503 "],
+    },
+    Case {
+        text: web!("[server]\nrequests = 1\nwait = \"1h\"\nwaiting = <<1||0>>\n"),
+        act: act!(|doors, key| after_a_held_one(doors, &key).await),
+        ends: ["200 ", "503 "],
+    },
+    Case {
+        text: web!("[server]\nhead_time = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, _key| silent_for(doors, b"").await),
+        ends: ["still open", "closed"],
+    },
+    Case {
+        text: web!("[server]\nidle = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, _key| silent_for(doors, b"GET / HTTP/1.1\r\nhost").await),
+        ends: ["still open", "closed"],
+    },
+    Case {
+        text: web!("[server]\nbody_time = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, key| {
+            let head = format!(
+                "POST /chains/echo HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n1"
+            );
+            silent_for(doors, head.as_bytes()).await
+        }),
+        ends: ["still open", "closed 408"],
+    },
+    Case {
+        text: web!("[server]\nbody = \"16MiB\"\nstall = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, key| untaken(doors, &key).await),
+        ends: ["still there", "let go"],
+    },
+    Case {
+        text: web!("[server]\ndrain = \"<<1h||50ms>>\"\n"),
+        act: act!(|doors, key| {
+            let held = doors.post(&key, "held", "");
+            let ending = async {
+                doors.begun(1).await;
+                let drained = tokio::time::timeout(Duration::from_secs(1), doors.server.drain()).await;
+                if drained.is_ok() { "cut" } else { "waits" }
+            };
+            tokio::select! { _ = held => "cut".into(), seen = ending => seen.to_string() }
+        }),
+        ends: ["waits", "cut"],
+    },
+    Case {
+        text: web!("[server]\nruns = <<2||1>>\n"),
+        act: act!(|doors, key| {
+            let later = [("prefer", "respond-async")];
+            doors.post_with(&key, "held", &later, "").await;
+            told(&doors.post_with(&key, "held", &later, "").await)
+        }),
+        ends: ["202 ", "503 "],
+    },
+    Case {
+        text: web!("[server]\nrun_kept = \"<<1h||10ms>>\"\n"),
+        act: act!(|doors, key| {
+            let later = [("prefer", "respond-async")];
+            let place =
+                doors.post_with(&key, "echo", &later, "1").await.header("location").unwrap().to_string();
+            while doors.get(&key, &place).await.body.contains("running") {}
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            // What is over is forgotten when another begins.
+            doors.post_with(&key, "echo", &later, "2").await;
+            told(&doors.get(&key, &place).await)
+        }),
+        ends: ["200 ", "404 "],
+    },
+    Case {
+        text: web!("<<||[[rate]]\nper = \"principal\"\ncalls = 1\nwithin = \"1h\"\n>>"),
+        act: act!(|doors, key| twice(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+    Case {
+        text: web!("[[rate]]\nper = \"<<tenant||principal>>\"\ncalls = 1\nwithin = \"1h\"\n"),
+        act: act!(|doors, key| twice(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+    Case {
+        text: web!(
+            "[[rate]]\nper = \"principal\"\nchains = [\"<<who||echo>>\"]\ncalls = 1\nwithin = \"1h\"\n"
+        ),
+        act: act!(|doors, key| twice(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+    Case {
+        text: web!("[[rate]]\nper = \"principal\"\ncalls = <<2||1>>\nwithin = \"1h\"\n"),
+        act: act!(|doors, key| twice(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+    Case {
+        text: web!("[[rate]]\nper = \"principal\"\ncalls = 1\nwithin = \"<<1ms||1h>>\"\n"),
+        act: act!(|doors, key| twice(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+    Case {
+        text: web!("[[rate]]\nper = \"principal\"\ncalls = 99\nwithin = \"1h\"\nat_once = <<2||1>>\n"),
+        act: act!(|doors, key| beside_a_held_one(doors, &key).await),
+        ends: ["200 ", "429 "],
+    },
+];
+
+async fn twice(doors: &Doors, key: &str) -> String {
+    doors.post(key, "echo", "1").await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    told(&doors.post(key, "echo", "1").await)
+}
+
+async fn second_connection(doors: &Doors) -> String {
+    let mut first = TcpStream::connect(doors.address()).await.unwrap();
+    // Once it is answered it is counted.
+    first.write_all(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    first.read_exact(&mut [0; 12]).await.unwrap();
+    told(&doors.ask("GET", "/health/live", &[], "").await)
+}
+
+/// What one sees while another call is under way.
+async fn beside_a_held_one(doors: &Doors, key: &str) -> String {
+    let held = doors.post(key, "held", "");
+    let beside = async {
+        doors.begun(1).await;
+        let seen = told(&doors.post(key, "echo", "1").await);
+        doors.go.notify_one();
+        seen
+    };
+    tokio::join!(held, beside).1
+}
+
+/// What one sees that came while another call was under way, and that ends soon.
+async fn after_a_held_one(doors: &Doors, key: &str) -> String {
+    let held = doors.post(key, "held", "");
+    let after = async {
+        doors.begun(1).await;
+        let letting_go = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            doors.go.notify_one();
+        };
+        tokio::join!(doors.post(key, "echo", "1"), letting_go).0
+    };
+    told(&tokio::join!(held, after).1)
+}
+
+/// Whether a connection that goes on no further is closed by the server.
+async fn silent_for(doors: &Doors, begun: &[u8]) -> String {
+    let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+    stream.write_all(begun).await.unwrap();
+    let mut rest = Vec::new();
+    match tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut rest)).await {
+        Ok(_) => format!("closed {}", Reply::read(&rest).status),
+        Err(_) => "still open".into(),
+    }
+}
+
+/// Whether the server lets go of somebody who takes no answer.
+async fn untaken(doors: &Doors, key: &str) -> String {
+    let long = format!("\"{}\"", "x".repeat(12 << 20));
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+    stream.write_all(request("localhost", "POST", "/chains/echo", &headers, &long).as_bytes()).await.unwrap();
+    let gone = tokio::time::timeout(Duration::from_secs(3), doors.server.drain()).await;
+    if gone.is_ok() { "let go".into() } else { "still there".into() }
+}
+
+#[test]
+fn every_key_of_the_doors_has_a_case() {
+    let covered: BTreeSet<String> =
+        CASES.iter().flat_map(|case| schema::differing(schema::PROJECT, case.text)).collect();
+    let all = schema::keys(schema::PROJECT).into_iter().filter(|key| schema::is_of_the_doors(key));
+    let missing: Vec<String> = all.filter(|key| !covered.contains(key)).collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    for case in CASES {
+        let keys = schema::differing(schema::PROJECT, case.text);
+        assert!(
+            !keys.is_empty() && keys.len() <= 2,
+            "a case differs in one key, not in {keys:?}: {}",
+            case.text
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_key_of_the_doors_changes_what_callers_see() {
+    let played = CASES.iter().map(|case| {
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            for text in schema::variants(case.text) {
+                seen.push(match Doors::try_open(&text, PERMIT_ALL, crate::tls::certificates).await {
+                    Err(why) => why,
+                    Ok(doors) => {
+                        let key = doors.key();
+                        let bound = doors.server.bound();
+                        let plain = bound.first().is_some_and(|bound| bound.place.starts_with("http://"));
+                        if plain && !text.contains("hosts") && !text.contains("0.0.0.0") {
+                            doors.known(&key).await;
+                        }
+                        (case.act)(&doors, key).await
+                    }
+                });
+            }
+            (case, seen)
+        })
+    });
+    let mut wrong = Vec::new();
+    for played in played.collect::<Vec<_>>() {
+        let (case, seen) = played.await.unwrap();
+        for (end, (seen, other)) in case.ends.iter().zip([(&seen[0], &seen[1]), (&seen[1], &seen[0])]) {
+            if !seen.contains(end) || other.contains(end) {
+                wrong.push(format!("{}\nwanted `{end}` in one of\n{seen}\n---\n{other}\n", case.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

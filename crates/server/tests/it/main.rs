@@ -1,0 +1,18 @@
+//! Doors, with real sockets on both sides.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that finds something unexpected should stop"
+)]
+
+mod attacks;
+mod calls;
+mod frames;
+mod keys;
+mod limits;
+mod setup;
+mod tls;
