@@ -6,6 +6,7 @@ use ringmail_core::json::to_string;
 use ringmail_core::refusal::Refusal;
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,55 +67,57 @@ pub trait Recorder: Send + Sync {
     fn close(&self, run: &Str) -> Recorded<'_>;
 }
 
-/// Appends JSON lines to a file for each run, and syncs them before an effect.
+/// Appends JSON lines to a file, and syncs it before an effect. All runs of one recorder share its file, and those that
+/// wait at the same time share one sync; when it is full the next one begins.
 #[derive(Debug)]
-pub struct FileRecorder {
-    sender: mpsc::SyncSender<Job>,
-    folder: PathBuf,
-}
+pub struct FileRecorder(mpsc::SyncSender<Job>);
 
-/// Notes waiting for the writer; a run that is faster than the disk waits here.
+/// Lines waiting for the writer; a run that is faster than the disk waits here.
 const QUEUE_MAX: usize = 4_096;
-/// Files the writer keeps open.
-const OPEN_MAX: usize = 64;
+/// Where a file is full. The last runs in it may go on in the next.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes written at once.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+type Done = tokio::sync::oneshot::Sender<Result<(), RecordError>>;
 
 #[derive(Debug)]
 enum Job {
     Line(Str, String),
-    Sync(Str, Option<String>, tokio::sync::oneshot::Sender<Result<(), RecordError>>),
-    Close(Str, tokio::sync::oneshot::Sender<Result<(), RecordError>>),
+    /// Answered once all before it, and the line, would survive a crash.
+    Sync(Str, String, Done),
+    /// Answered once all before it is written; what may have had an effect, once it would survive a crash.
+    Close(Str, Done),
 }
 
 impl FileRecorder {
-    /// Writes `FOLDER/RUN.jsonl` for each run.
+    /// Writes files in this folder, each named by the first run in it.
     pub fn open(folder: &Path) -> std::io::Result<FileRecorder> {
         std::fs::create_dir_all(folder)?;
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
-        let mut writer = Writer { folder: folder.to_path_buf(), files: Vec::new(), broken: Vec::new() };
+        let mut writer = Writer::new(folder);
         std::thread::Builder::new().name("ringmail-record".into()).spawn(move || {
             while let Ok(job) = receiver.recv() {
-                writer.job(job);
+                writer.take(job);
+                while !writer.is_full()
+                    && let Ok(job) = receiver.try_recv()
+                {
+                    writer.take(job);
+                }
+                writer.write();
             }
         })?;
-        Ok(FileRecorder { sender, folder: folder.to_path_buf() })
+        Ok(FileRecorder(sender))
     }
 
-    /// Where the records of a run are.
-    pub fn path(&self, run: &str) -> PathBuf {
-        self.folder.join(format!("{run}.jsonl"))
-    }
-
-    fn line(&self, run: &Str, line: &Value) {
+    fn line(&self, run: &Str, line: Value) {
         // A full queue makes the run wait rather than lose a note; a writer that is gone fails the next intent.
-        let _gone = self.sender.send(Job::Line(run.clone(), to_string(line)));
+        let _gone = self.0.send(Job::Line(run.clone(), to_string(&line)));
     }
 
-    fn ask(
-        &self,
-        job: impl FnOnce(tokio::sync::oneshot::Sender<Result<(), RecordError>>) -> Job,
-    ) -> Recorded<'_> {
+    fn ask(&self, job: impl FnOnce(Done) -> Job) -> Recorded<'_> {
         let (done, wait) = tokio::sync::oneshot::channel();
-        let sent = self.sender.send(job(done));
+        let sent = self.0.send(job(done));
         Box::pin(async move {
             sent.map_err(|_| RecordError("the record writer has ended".into()))?;
             wait.await.unwrap_or_else(|_| Err(RecordError("the record writer has ended".into())))
@@ -125,15 +128,15 @@ impl FileRecorder {
 impl Recorder for FileRecorder {
     fn intent(&self, intent: Intent) -> Recorded<'_> {
         let line = to_string(&intent_value(&intent));
-        self.ask(|done| Job::Sync(intent.run.clone(), Some(line), done))
+        self.ask(|done| Job::Sync(intent.run.clone(), line, done))
     }
 
     fn start(&self, start: &Start) {
-        self.line(&start.run, &start_value(start));
+        self.line(&start.run, start_value(start));
     }
 
     fn note(&self, run: &Str, event: &Event) {
-        self.line(run, &event_value(event));
+        self.line(run, event_value(run, event));
     }
 
     fn close(&self, run: &Str) -> Recorded<'_> {
@@ -143,73 +146,124 @@ impl Recorder for FileRecorder {
 
 struct Writer {
     folder: PathBuf,
-    files: Vec<(Str, std::fs::File)>,
+    file: Option<(std::fs::File, u64)>,
+    /// What is written next, and who waits for it.
+    batch: Vec<u8>,
+    /// A run in the batch, to name a file by.
+    first: Option<Str>,
+    runs: Vec<Str>,
+    waiting: Vec<(Str, Done)>,
+    syncs: bool,
+    /// Runs that may have had an effect.
+    acting: HashSet<Str>,
     /// Runs with a line that could not be written: none of their effects may happen any more.
-    broken: Vec<(Str, String)>,
+    broken: HashMap<Str, String>,
 }
 
 impl Writer {
-    fn job(&mut self, job: Job) {
+    fn new(folder: &Path) -> Writer {
+        Writer {
+            folder: folder.to_path_buf(),
+            file: None,
+            batch: Vec::new(),
+            first: None,
+            runs: Vec::new(),
+            waiting: Vec::new(),
+            syncs: false,
+            acting: HashSet::new(),
+            broken: HashMap::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.len() >= BATCH_BYTES_MAX
+    }
+
+    fn take(&mut self, job: Job) {
         match job {
-            Job::Line(run, line) => {
-                if let Err(error) = self.append(&run, &line) {
-                    self.broken.push((run, error.to_string()));
-                }
-            }
+            Job::Line(run, line) => self.append(run, &line),
             Job::Sync(run, line, done) => {
-                let result = self.sync(&run, line.as_deref());
-                // The run may have been cancelled meanwhile; then nobody waits.
-                let _unheard = done.send(result);
+                self.acting.insert(run.clone());
+                self.append(run.clone(), &line);
+                self.waiting.push((run, done));
+                self.syncs = true;
             }
             Job::Close(run, done) => {
-                let result = self.sync(&run, None);
-                self.files.retain(|(known, _)| *known != run);
-                self.broken.retain(|(known, _)| *known != run);
-                let _unheard = done.send(result);
+                self.syncs |= self.acting.remove(&run);
+                self.waiting.push((run, done));
             }
         }
     }
 
-    fn sync(&mut self, run: &Str, line: Option<&str>) -> Result<(), RecordError> {
-        if let Some((_, error)) = self.broken.iter().find(|(known, _)| known == run) {
-            return Err(RecordError(error.clone()));
+    fn append(&mut self, run: Str, line: &str) {
+        self.batch.extend_from_slice(line.as_bytes());
+        self.batch.push(b'\n');
+        self.first.get_or_insert_with(|| run.clone());
+        if self.runs.last() != Some(&run) {
+            self.runs.push(run);
         }
-        let written = match line {
-            Some(line) => self.append(run, line),
-            None => Ok(()),
-        };
-        written.and_then(|()| self.file(run)?.sync_data()).map_err(|error| RecordError(error.to_string()))
     }
 
-    fn append(&mut self, run: &Str, line: &str) -> std::io::Result<()> {
-        let file = self.file(run)?;
-        let mut bytes = Vec::with_capacity(line.len() + 1);
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
-        file.write_all(&bytes)
-    }
-
-    fn file(&mut self, run: &Str) -> std::io::Result<&mut std::fs::File> {
-        let at = match self.files.iter().position(|(known, _)| known == run) {
-            Some(at) => at,
-            None => {
-                let path = self.folder.join(format!("{run}.jsonl"));
-                let mut options = std::fs::OpenOptions::new();
-                options.append(true).create(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let file = options.open(path)?;
-                if self.files.len() >= OPEN_MAX {
-                    self.files.remove(0);
-                }
-                self.files.push((run.clone(), file));
-                self.files.len() - 1
+    /// Writes the batch and answers all who wait for it.
+    fn write(&mut self) {
+        let written = self.whole();
+        if let Err(error) = &written {
+            // Part of a line may stand at its end.
+            self.file = None;
+            let told = error.to_string();
+            self.broken.extend(self.runs.drain(..).map(|run| (run, told.clone())));
+        }
+        self.batch.clear();
+        self.runs.clear();
+        (self.first, self.syncs) = (None, false);
+        for (run, done) in self.waiting.drain(..) {
+            let failed = match &written {
+                Err(error) => Some(error.to_string()),
+                Ok(()) => self.broken.get(&run).cloned(),
+            };
+            if !self.acting.contains(&run) {
+                self.broken.remove(&run);
             }
-        };
-        match self.files.get_mut(at) {
-            Some((_, file)) => Ok(file),
-            None => Err(std::io::Error::other("the file was closed")),
+            // The run may have been cancelled meanwhile; then nobody waits.
+            let _unheard = done.send(failed.map_or(Ok(()), |why| Err(RecordError(why))));
         }
+    }
+
+    fn whole(&mut self) -> std::io::Result<()> {
+        let syncs = self.syncs;
+        if self.file.as_ref().is_some_and(|(_, bytes)| *bytes >= FILE_BYTES_MAX) {
+            // What was not synced yet is, with what it belongs to.
+            self.file.take().map_or(Ok(()), |(file, _)| file.sync_data())?;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let written = match self.file() {
+            Ok(Some((file, bytes))) => {
+                *bytes += batch.len() as u64;
+                let whole = file.write_all(&batch);
+                whole.and_then(|()| if syncs { file.sync_data() } else { Ok(()) })
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.batch = batch;
+        written
+    }
+
+    /// The file to write to; none, if there never was anything to write.
+    fn file(&mut self) -> std::io::Result<Option<&mut (std::fs::File, u64)>> {
+        if let Some((file, _)) = &self.file
+            && std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0
+        {
+            // Somebody removed it: what is written there, nobody finds.
+            self.file = None;
+        }
+        if let (None, Some(run)) = (&self.file, &self.first) {
+            let mut options = std::fs::OpenOptions::new();
+            options.append(true).create(true);
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            self.file = Some((options.open(self.folder.join(format!("{run}.jsonl")))?, 0));
+        }
+        Ok(self.file.as_mut())
     }
 }
 
@@ -260,9 +314,10 @@ fn intent_value(intent: &Intent) -> Value {
 }
 
 /// One stage as a record.
-pub(crate) fn event_value(event: &Event) -> Value {
+fn event_value(run: &Str, event: &Event) -> Value {
     let mut members = vec![
         ("stage", Value::from(event.stage.name())),
+        ("run", Value::Str(run.clone())),
         ("at_us", number(event.at_us)),
         ("link", Value::Str(event.link.clone())),
     ];

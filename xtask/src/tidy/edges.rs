@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/engine", &["ringmail-core", "ringmail-host"]),
     ("crates/server", &["ringmail-core", "ringmail-engine"]),
     ("crates/ringmail", &["ringmail-core", "ringmail-engine", "ringmail-server"]),
-    ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine"]),
+    ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine", "ringmail-server"]),
     ("xtask", &[]),
 ];
 

@@ -132,3 +132,40 @@ async fn a_disk_that_is_gone_stops_effects() {
     assert_eq!(refused, "refused record-failed: the intent could not be recorded");
     assert!(server.requests().is_empty());
 }
+
+/// The folder was removed and made anew while an engine ran, and its records went into a file that nobody could find.
+#[tokio::test]
+async fn what_was_removed_is_not_written_to() {
+    let server = serve(|_| json_answer("{}")).await;
+    let bench = bench(&project(&server.url("")), PERMIT_ALL);
+    bench.run(&[&chain(&server.url(""))], "{}").await;
+    std::fs::remove_dir_all(&bench.records).unwrap();
+    std::fs::create_dir(&bench.records).unwrap();
+    let report = bench.run(&[&chain(&server.url(""))], "{}").await;
+    assert_eq!(shown(&report), "1");
+    let record = bench.record();
+    assert!(
+        record.contains(&*report.run) && record.contains("intent") && record.contains("answered"),
+        "{record}"
+    );
+}
+
+#[tokio::test]
+async fn runs_share_a_file_and_each_line_says_whose_it_is() {
+    let bench = bench("", PERMIT_ALL);
+    let chain = "chain: t\nlinks:\n  w: {kind: wait, with: {for: 1ms}}\noutput: 1";
+    bench.engine.load(&[Source::new("t.yaml", chain)]).unwrap();
+    let t = bench.engine.chain("t").unwrap();
+    let runs = (0..50).map(|_| tokio::spawn(t.request(json("{}")).unwrap().principal(alice()).run()));
+    let mut ids = Vec::new();
+    for run in runs.collect::<Vec<_>>() {
+        ids.push(run.await.unwrap().run.to_string());
+    }
+    assert_eq!(std::fs::read_dir(&bench.records).unwrap().count(), 1);
+    let lines: Vec<Value> = bench.record().lines().map(json).collect();
+    for id in ids {
+        let own = lines.iter().filter(|line| line.get("run").and_then(Value::as_str) == Some(&id));
+        let stages: Vec<&str> = own.map(|line| line.get("stage").and_then(Value::as_str).unwrap()).collect();
+        assert_eq!(stages, ["started", "entered", "admitted", "released", "answered"]);
+    }
+}

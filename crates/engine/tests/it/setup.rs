@@ -61,6 +61,12 @@ pub fn bench_in(
 }
 
 impl Bench {
+    /// All that is on record.
+    pub fn record(&self) -> String {
+        let files = std::fs::read_dir(&self.records).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// Loads chains and runs the first of them.
     pub async fn run(&self, chains: &[&str], input: &str) -> Report {
         self.run_as(chains, input, alice()).await

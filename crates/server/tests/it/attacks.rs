@@ -275,7 +275,7 @@ async fn attack_37_the_cause_is_on_record_and_not_in_the_answer() {
         for inside in [inner, ".yaml", "ringmail_", "native:", doors.folder.path().to_str().unwrap()] {
             assert!(!told.contains(inside), "{inside} in {told}");
         }
-        let record = std::fs::read_to_string(doors.folder.path().join(format!("runs/{run}.jsonl"))).unwrap();
-        assert!(record.contains(inner), "{record}");
+        let record = doors.record();
+        assert!(record.contains(&run) && record.contains(inner), "{record}");
     }
 }

@@ -96,12 +96,7 @@ async fn a_peer_that_goes_ends_its_call() {
     doors.begun(1).await;
     drop(stream);
     within(async {
-        loop {
-            let runs = std::fs::read_dir(doors.folder.path().join("runs")).unwrap();
-            let mut runs = runs.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
-            if runs.any(|record| record.contains("cancelled")) {
-                return;
-            }
+        while !doors.record().contains("cancelled") {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })

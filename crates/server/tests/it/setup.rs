@@ -247,6 +247,12 @@ impl Doors {
         .await
     }
 
+    /// What is on record of all runs.
+    pub fn record(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path().join("runs")).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// Waits until so many calls of `held` have begun.
     pub async fn begun(&self, count: usize) {
         within(async {
