@@ -49,7 +49,7 @@ async fn ours(folder: &Path) -> (Server, String, String) {
     };
     let key = KeyStore::open(&keys).unwrap().create(new, 1).unwrap().text;
     let loaded = Loaded { engine, setting: project.server, folder: folder.into(), keep: Box::new(()) };
-    let server = Server::start(loaded, &keys, &folder.join("doors.jsonl")).await.unwrap();
+    let server = Server::start(loaded, folder).await.unwrap();
     let place = server.bound()[0].place.replace("http://", "");
     (server, place, key)
 }

@@ -53,6 +53,15 @@ pub const LISTENER_DANGEROUS_KEYS: &[Key] = &[
     Key::new("anonymous", Form::Bool, "whether callers need not prove who they are; they are `anonymous`"),
 ];
 
+pub const CONTROL_KEYS: &[Key] = &[
+    Key::required("bind", Form::Text, "address and port, such as `127.0.0.1:9443`"),
+    Key::required(
+        "tls",
+        Form::Table(TLS_KEYS),
+        "certificate and key, and with `clients` whose certificates count",
+    ),
+];
+
 pub const SERVER_KEYS: &[Key] = &[
     Key::new("body", Form::Size, "largest request; default `1MiB`"),
     Key::new("head", Form::Size, "largest head of a request; default `32KiB`"),
@@ -272,10 +281,18 @@ pub struct ListenerSetting {
     pub proxies: Vec<IpRange>,
 }
 
+/// Where a host is steered from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlSetting {
+    pub bind: SocketAddr,
+    pub tls: TlsSetting,
+}
+
 /// Listeners and what their callers may use.
 #[derive(Clone, Debug)]
 pub struct ServerSetting {
     pub listeners: Vec<ListenerSetting>,
+    pub control: Option<ControlSetting>,
     pub limits: ServerLimits,
     pub rates: Vec<Rate>,
 }
@@ -283,7 +300,7 @@ pub struct ServerSetting {
 impl Default for ServerSetting {
     fn default() -> ServerSetting {
         let rates = Rate::standard().into();
-        ServerSetting { listeners: Vec::new(), limits: ServerLimits::default(), rates }
+        ServerSetting { listeners: Vec::new(), control: None, limits: ServerLimits::default(), rates }
     }
 }
 
@@ -304,8 +321,35 @@ impl ServerSetting {
             .filter(|standard| !rates.iter().any(|rate| rate.per == standard.per));
         let unsaid: Vec<Rate> = unsaid.collect();
         rates.extend(unsaid);
-        ServerSetting { listeners, limits: limits(project.get("server")), rates }
+        let control = project.get("control").and_then(|node| control(node, wrong));
+        ServerSetting { listeners, control, limits: limits(project.get("server")), rates }
     }
+}
+
+fn control(node: &Node, wrong: Wrong<'_>) -> Option<ControlSetting> {
+    let tls = tls(node.get("tls")?);
+    if tls.clients.is_none() {
+        let message = "who may steer shows a certificate: `tls` needs `clients`";
+        wrong(node.get("tls").map_or(node.span, |tls| tls.span), message.into(), None);
+    }
+    let bind = address(node.get("bind")?, wrong)?;
+    Some(ControlSetting { bind, tls })
+}
+
+fn tls(node: &Node) -> TlsSetting {
+    let text = |key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_string();
+    let clients = node.get("clients").and_then(Node::text).map(String::from);
+    TlsSetting { certificate: text("certificate"), key: text("key"), clients }
+}
+
+fn address(node: &Node, wrong: Wrong<'_>) -> Option<SocketAddr> {
+    let written = node.text().unwrap_or_default();
+    let parsed = written.replace("localhost:", "127.0.0.1:").parse();
+    if parsed.is_err() {
+        let message = format!("`{}` is not an address with a port", crate::json::shorten(written));
+        wrong(node.span, message, Some("write `127.0.0.1:8080` or `[::1]:8080`".into()));
+    }
+    parsed.ok()
 }
 
 fn int(node: &Node, key: &str) -> Option<u64> {
@@ -373,11 +417,7 @@ fn limits(node: Option<&Node>) -> ServerLimits {
 fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<ListenerSetting> {
     let text = |key: &str| node.get(key).and_then(Node::text);
     let at = listen_at(node, named, wrong)?;
-    let tls = node.get("tls").map(|tls| {
-        let text = |key: &str| tls.get(key).and_then(Node::text).unwrap_or_default().to_string();
-        let clients = tls.get("clients").and_then(Node::text).map(String::from);
-        TlsSetting { certificate: text("certificate"), key: text("key"), clients }
-    });
+    let tls = node.get("tls").map(tls);
     let dangerous = node.get("dangerous");
     if tls.is_none() && !at.is_loopback() && !truth(dangerous, "plaintext") {
         let message = "other machines reach this address, and there is no `tls`";
@@ -449,16 +489,8 @@ fn listen_at(node: &Node, named: Span, wrong: Wrong<'_>) -> Option<ListenAt> {
         );
         return None;
     };
-    let written = bind.text().unwrap_or_default();
-    match written.replace("localhost:", "127.0.0.1:").parse::<SocketAddr>() {
-        Ok(at) if kind == "tcp" => Some(ListenAt::Tcp(at, frames)),
-        Ok(at) => Some(ListenAt::Http(at)),
-        Err(_) => {
-            let message = format!("`{}` is not an address with a port", crate::json::shorten(written));
-            wrong(bind.span, message, Some("write `127.0.0.1:8080` or `[::1]:8080`".into()));
-            None
-        }
-    }
+    let at = address(bind, wrong)?;
+    Some(if kind == "tcp" { ListenAt::Tcp(at, frames) } else { ListenAt::Http(at) })
 }
 
 fn check_proofs(

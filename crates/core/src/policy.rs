@@ -46,6 +46,7 @@ pub enum Action {
     Call,
     Endorse,
     Declassify,
+    Control,
 }
 
 impl Action {
@@ -56,11 +57,12 @@ impl Action {
             Action::Call => "call",
             Action::Endorse => "endorse",
             Action::Declassify => "declassify",
+            Action::Control => "control",
         }
     }
 }
 
-/// What is acted on: a chain, or a link of one.
+/// What is acted on: a chain, or a link of one; the host itself, by the name of its project, where it is controlled.
 #[derive(Clone, Copy, Debug)]
 pub struct Resource<'a> {
     /// The chain's name, or the link's full one.
@@ -411,7 +413,7 @@ impl Names {
         let mut parents: HashSet<EntityUid> =
             principal.roles.iter().filter_map(|role| uid("Role", role)).collect();
         parents.extend(principal.tenant.as_ref().and_then(|tenant| uid("Tenant", tenant)));
-        let chain = uid("Chain", resource.chain)?;
+        let chain = uid(if action == Action::Control { "Host" } else { "Chain" }, resource.chain)?;
         let mut entities: Vec<Entity> =
             parents.iter().map(|parent| Entity::new_no_attrs(parent.clone(), HashSet::new())).collect();
         let attributes = HashMap::from([

@@ -17,7 +17,7 @@ use crate::grant::{
     Trusted,
 };
 use crate::label::{TagTable, Tags, secret_tag};
-use crate::listener::{LISTENER_KEYS, RATE_KEYS, SERVER_KEYS, ServerSetting};
+use crate::listener::{CONTROL_KEYS, LISTENER_KEYS, RATE_KEYS, SERVER_KEYS, ServerSetting};
 use crate::package::{PUBLISHER_KEYS, Publishers};
 use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
 use crate::policy::Principal;
@@ -81,6 +81,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "listener",
         Form::Names(&Form::Table(LISTENER_KEYS)),
         "where `ringmail serve` lets calls in, by name",
+    ),
+    Key::new(
+        "control",
+        Form::Table(CONTROL_KEYS),
+        "where those who steer this host come in from other machines; on this one there is a socket in the data folder",
     ),
     Key::new("server", Form::Table(SERVER_KEYS), "what all callers of listeners may use at most"),
     Key::new("rate", Form::List(&Form::Table(RATE_KEYS)), "how often callers may call"),

@@ -18,6 +18,7 @@ mod records;
 mod reference;
 mod selftest;
 mod snippet;
+mod steer;
 mod terminal;
 mod toolchain;
 

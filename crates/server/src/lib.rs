@@ -4,6 +4,7 @@
 mod authority;
 mod caller;
 mod calls;
+mod control;
 mod frames;
 mod http;
 mod identity;
@@ -18,6 +19,7 @@ mod world;
 
 pub use authority::{AUTHORITY_FILE, AuthorityError, DevAuthority, Issued};
 pub use caller::Caller;
+pub use control::Task;
 pub use identity::keys::{ApiKey, ApiKeyError, IssuedKey, KeyStore, NewKey};
-pub use server::{Bound, Server, ServerError};
+pub use server::{Bound, CONTROL_FILE, KEYS_FILE, Server, ServerError};
 pub use world::{Loaded, World};

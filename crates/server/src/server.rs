@@ -1,5 +1,6 @@
 //! The doors of one project: opened, reloaded without dropping a call, closed in order.
 
+use crate::control::{self, Task};
 use crate::frames;
 use crate::http;
 use crate::identity::keys::{ApiKeyError, KeyStore};
@@ -17,8 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+/// In the data folder: keys, what happened at the doors, and where orders come in.
+pub const KEYS_FILE: &str = "keys.json";
+const DOORS_FILE: &str = "doors.jsonl";
+pub const CONTROL_FILE: &str = "control.sock";
 /// How often the files of keys and certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long accepting pauses when the system has no room for another connection.
@@ -32,6 +38,8 @@ pub enum ServerError {
     Settings(Vec<String>),
     #[error("listener `{name}`: cannot listen on `{place}`: {cause}")]
     Listen { name: Str, place: String, cause: std::io::Error },
+    #[error("cannot listen for orders on `{path}`: {cause}")]
+    Control { path: String, cause: std::io::Error },
     #[error(transparent)]
     Keys(#[from] ApiKeyError),
     #[error("cannot write what happens at the doors to `{path}`: {cause}")]
@@ -93,13 +101,16 @@ struct Open {
 pub struct Server {
     doors: Arc<Doors>,
     open: Mutex<BTreeMap<Str, Open>>,
+    tasks: tokio::sync::Mutex<mpsc::Receiver<Task>>,
+    control: Option<SocketAddr>,
 }
 
 impl Server {
     /// Opens every listener of a project, or none.
-    pub async fn start(loaded: Loaded, keys: &Path, log: &Path) -> Result<Server, ServerError> {
+    pub async fn start(loaded: Loaded, data: &Path) -> Result<Server, ServerError> {
         let world = World::new(loaded).map_err(ServerError::Settings)?;
-        let keys = Arc::new(KeyStore::open(keys)?);
+        let keys = Arc::new(KeyStore::open(&data.join(KEYS_FILE))?);
+        let log = data.join(DOORS_FILE);
         let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
         let doors = Arc::new(Doors {
             queue: Queue::new(world.setting.limits.requests_max),
@@ -107,13 +118,16 @@ impl Server {
             keys,
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
-            log: DoorLog::open(log).map_err(written)?,
+            log: DoorLog::open(&log).map_err(written)?,
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        let server = Server { doors, open: Mutex::default() };
+        let path = data.join(CONTROL_FILE);
+        let failed = |cause| ServerError::Control { path: path.display().to_string(), cause };
+        let (tasks, control) = control::open(&path, &doors).await.map_err(failed)?;
+        let server = Server { doors, open: Mutex::default(), tasks: tokio::sync::Mutex::new(tasks), control };
         let world = server.doors.world();
         let opened =
             open_all(&server.doors, &world.setting.listeners, &BTreeMap::new(), &world.folder).await?;
@@ -124,6 +138,19 @@ impl Server {
 
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<Str, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What those who steer want done next; whoever runs the server does it.
+    pub async fn task(&self) -> Task {
+        match self.tasks.lock().await.recv().await {
+            Some(task) => task,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Where those who steer come in from other machines, if they do.
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control
     }
 
     pub fn bound(&self) -> Vec<Bound> {
@@ -172,6 +199,7 @@ impl Server {
             }
         };
         if tokio::time::timeout(Duration::from_millis(limits.drain_ms), under_way).await.is_ok() {
+            self.doors.cut.cancel();
             return 0;
         }
         self.doors.runs.cancel_all();

@@ -1,14 +1,13 @@
 //! `ringmail key`: API keys of callers. A key is shown once; what is kept cannot be turned back into it.
 
 use super::Common;
-use super::serve::KEYS_FILE;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{DIM, Format, clean, paint, print, print_data, print_json, say};
 use ringmail_engine::core::doc::form::{date_ms, duration_ms};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{Clock, SystemClock};
-use ringmail_server::{ApiKey, ApiKeyError, KeyStore, NewKey};
+use ringmail_server::{ApiKey, ApiKeyError, KEYS_FILE, KeyStore, NewKey};
 use std::path::Path;
 
 /// How long a key holds, unless it is said otherwise.
@@ -151,20 +150,10 @@ fn state(key: &ApiKey, now_ms: u64) -> &'static str {
 }
 
 fn card(key: &ApiKey, now_ms: u64) -> Value {
-    let time =
-        |ms: Option<u64>| ms.map_or(Value::Null, |ms| Value::Int(i64::try_from(ms).unwrap_or(i64::MAX)));
-    let list = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
-    Value::map([
-        ("id", Value::Str(key.id.clone())),
-        ("principal", Value::Str(key.subject.clone())),
-        ("roles", list(&key.roles)),
-        ("tenant", key.tenant.clone().map_or(Value::Null, Value::Str)),
-        ("chains", key.chains.as_deref().map_or(Value::Null, list)),
-        ("state", Value::from(state(key, now_ms))),
-        ("created_ms", time(Some(key.created_ms))),
-        ("expires_ms", time(key.expires_ms)),
-        ("revoked_ms", time(key.revoked_ms)),
-    ])
+    let shown = key.to_value();
+    let members = shown.as_map().into_iter().flat_map(|map| map.iter());
+    let members = members.map(|(name, value)| (name.clone(), value.clone()));
+    Value::map(members.chain([(Str::from("state"), Value::from(state(key, now_ms)))]))
 }
 
 fn line(key: &ApiKey, now_ms: u64) -> String {

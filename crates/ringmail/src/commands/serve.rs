@@ -9,7 +9,7 @@ use anyhow::Context;
 use ringmail_engine::Engine;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
-use ringmail_server::{Loaded, Server, ServerError};
+use ringmail_server::{Loaded, Server, ServerError, Task};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,8 +19,8 @@ const FIRST_LISTENER: &str =
 
 /// Let callers in through the listeners of the project
 ///
-/// SIGHUP reads the project anew: if anything about it is wrong, what was served before goes on. SIGTERM and Ctrl-C let
-/// nothing new in and wait for what is under way.
+/// SIGHUP and `ringmail reload` read the project anew: if anything about it is wrong, what was served before goes on. SIGTERM, Ctrl-C
+/// and `ringmail drain` let nothing new in and wait for what is under way.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "text")]
@@ -45,9 +45,7 @@ impl Args {
             return Err(Fault::user("the project has no listener").hint(FIRST_LISTENER));
         }
         let data = place.data();
-        let loaded = load(place, None)?;
-        let (keys, log) = (data.join(KEYS_FILE), data.join(DOORS_FILE));
-        let server = Server::start(loaded, &keys, &log).await.map_err(fault)?;
+        let server = Server::start(load(place, None)?, &data).await.map_err(fault)?;
         for bound in server.bound() {
             match self.format {
                 Format::Text => print(&format!("{} {} ({})", bound.name, bound.place, bound.accepts))?,
@@ -64,9 +62,11 @@ impl Args {
         loop {
             tokio::select! {
                 () = &mut asked => break,
-                _ = hangup.recv() => match reload(&server, chosen.as_deref()).await {
-                    Ok(()) => say("reloaded"),
-                    Err(fault) => say(&format!("{}\nnot reloaded: what was served before goes on", fault.text())),
+                _ = hangup.recv() => drop(reload_and_say(&server, chosen.as_deref()).await),
+                task = server.task() => match task {
+                    // Whoever asked may have gone.
+                    Task::Reload(done) => drop(done.send(reload_and_say(&server, chosen.as_deref()).await)),
+                    Task::Drain => break,
                 },
             }
         }
@@ -78,10 +78,6 @@ impl Args {
         Ok(Exit::Done)
     }
 }
-
-/// Where keys are, and what happened at the doors, in the data folder.
-pub(super) const KEYS_FILE: &str = "keys.json";
-pub(super) const DOORS_FILE: &str = "doors.jsonl";
 
 fn open(chosen: Option<&Path>) -> Result<Place, Fault> {
     let place = Place::open(chosen, Path::new("."))?;
@@ -98,6 +94,17 @@ fn load(place: Place, before: Option<&Engine>) -> Result<Loaded, Fault> {
     let keep = Box::new(place.watch(&engine)?);
     let folder: PathBuf = place.root.clone();
     Ok(Loaded { engine, setting: place.project.server, folder, keep })
+}
+
+/// Reads the project anew; says how it went here, and to whoever asked.
+async fn reload_and_say(server: &Server, chosen: Option<&Path>) -> Result<(), String> {
+    let done =
+        reload(server, chosen).await.map_err(|fault| anstream::adapter::strip_str(&fault.text()).to_string());
+    match &done {
+        Ok(()) => say("reloaded"),
+        Err(why) => say(&format!("{why}\nnot reloaded: what was served before goes on")),
+    }
+    done
 }
 
 /// Reading a project takes its time, and others are answered meanwhile.

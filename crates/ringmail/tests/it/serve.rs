@@ -152,9 +152,23 @@ fn a_project_is_read_anew_and_a_broken_one_changes_nothing() {
     serving.says("reloaded");
     assert_eq!(call(&one, &key, "", None), (200, "{\"name\":\"one\"}".into()));
     assert_eq!(call(&one, &key, "null", None), (200, "1".into()));
-    serving.signal("TERM");
+    let status = place.run(&["status"]);
+    assert!(status.out.contains("\"draining\": false") && status.out.contains("\"one\""), "{}", status.out);
+    place.write("policies/main.cedar", "permit (principal;");
+    let ended = place.run(&["reload"]);
+    assert!(ended.code == 1 && ended.err.contains("policies/main.cedar:1:18"), "{}", ended.err);
+    place.write("policies/main.cedar", "permit (principal, action, resource);");
+    assert_eq!(place.run(&["reload"]).code, 0);
+    assert_eq!(place.run(&["drain"]).code, 0);
     serving.says("nothing new is let in");
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    assert!(place.run(&["status"]).err.contains("no server of this project runs here"));
+    let mut again = Serving::start(&place, 1);
+    let second = place.run(&["serve"]);
+    assert!(second.code == 1 && second.err.contains("another server has this data folder"), "{}", second.err);
+    again.signal("TERM");
+    again.says("nothing new is let in");
+    assert_eq!(again.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -38,6 +38,16 @@ pub struct ApiKey {
     digest: [u8; 32],
 }
 
+impl ApiKey {
+    /// What may be shown of it.
+    pub fn to_value(&self) -> Value {
+        let members = written(self);
+        let shown = members.as_map().into_iter().flat_map(|map| map.iter());
+        let shown = shown.filter(|(name, _)| &***name != "sha256");
+        Value::map(shown.map(|(name, value)| (name.clone(), value.clone())))
+    }
+}
+
 /// A key to be made.
 #[derive(Clone, Debug)]
 pub struct NewKey {

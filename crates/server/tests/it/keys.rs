@@ -115,6 +115,38 @@ const CASES: &[Case] = &[
         ends: ["spiffe://example.com/bot", "0  "],
     },
     Case {
+        text: web!(
+            "<<||[control]\nbind = \"127.0.0.1:0\"\ntls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }\n>>"
+        ),
+        act: act!(|doors, _key| format!("{:?}", doors.server.control().is_some())),
+        ends: ["false", "true"],
+    },
+    Case {
+        text: "[control]\nbind = \"<<127.0.0.1||[::1]>>:0\"\ntls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }\n",
+        act: act!(|doors, _key| format!("{:?}", doors.server.control())),
+        ends: ["127.0.0.1:", "[::1]:"],
+    },
+    Case {
+        text: "[control]\nbind = \"127.0.0.1:0\"\n<<tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }||tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\" }>>\n",
+        act: act!(|doors, _key| format!("{:?}", doors.server.control())),
+        ends: ["127.0.0.1:", "`tls` needs `clients`"],
+    },
+    Case {
+        text: "[control]\nbind = \"127.0.0.1:0\"\ntls = { certificate = \"<<certs||elsewhere>>/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }\n",
+        act: act!(|doors, _key| steered(doors).await),
+        ends: ["403", "nobody"],
+    },
+    Case {
+        text: "[control]\nbind = \"127.0.0.1:0\"\ntls = { certificate = \"certs/server.pem\", key = \"<<certs||elsewhere>>/server.key\", clients = \"certs/authority.pem\" }\n",
+        act: act!(|doors, _key| steered(doors).await),
+        ends: ["403", "nobody"],
+    },
+    Case {
+        text: "[control]\nbind = \"127.0.0.1:0\"\n<<tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }||>>\n",
+        act: act!(|doors, _key| format!("{:?}", doors.server.control())),
+        ends: ["127.0.0.1:", "`control` lacks `tls`"],
+    },
+    Case {
         text: web!("chains = [<<\"echo\"||\"who\">>]\n"),
         act: act!(|doors, key| told(&doors.post(&key, "echo", "1").await)),
         ends: ["200 ", "404 "],
@@ -298,6 +330,17 @@ const CASES: &[Case] = &[
         ends: ["200 ", "429 "],
     },
 ];
+
+/// What somebody hears who steers from elsewhere.
+async fn steered(doors: &Doors) -> String {
+    let at = doors.server.control().unwrap().to_string();
+    let caller = crate::tls::caller(doors.folder.path(), "certs", Some("certs/bot"), &[]);
+    let Ok(mut stream) = crate::tls::connect(&at, &caller).await else { return "nobody".into() };
+    stream.write_all(request("control", "GET", "/nothing", &[], "").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    format!("403 or {}", Reply::read(&answer).status)
+}
 
 async fn twice(doors: &Doors, key: &str) -> String {
     doors.post(key, "echo", "1").await;

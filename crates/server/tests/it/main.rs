@@ -11,6 +11,7 @@
 
 mod attacks;
 mod calls;
+mod control;
 mod frames;
 mod keys;
 mod limits;

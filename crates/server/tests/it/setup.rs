@@ -146,7 +146,7 @@ impl Doors {
         let loaded = loaded(folder.path(), project, policy, &[], &go, &held)?;
         let path = folder.path().join("keys.json");
         let keys = KeyStore::open(&path).unwrap();
-        let server = Server::start(loaded, &path, &folder.path().join("doors.jsonl")).await;
+        let server = Server::start(loaded, folder.path()).await;
         let server = server.map_err(|error: ServerError| error.to_string())?;
         let bound = server.bound();
         let first = bound.iter().find(|bound| &*bound.name == "web").or(bound.first());

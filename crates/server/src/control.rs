@@ -1,0 +1,328 @@
+//! The door of those who steer: a socket in the data folder, for the user this host runs as and root, and where the
+//! project asks for it a port where certificates alone count. No listener leads here, and nothing here leads to a chain.
+
+use crate::http::answer::{Answer, empty, json};
+use crate::identity::keys::{ApiKeyError, NewKey};
+use crate::identity::{Subjected, certificate, unix};
+use crate::problem::Problem;
+use crate::recorded::TurnedAway;
+use crate::server::Doors;
+use crate::stream::Watched;
+use crate::tls;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ringmail_core::gate::{Commander, Order, Steered, steer};
+use ringmail_core::json::{JsonLimits, parse};
+use ringmail_core::policy::Principal;
+use ringmail_core::value::{Str, Value};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// Orders that wait to be followed.
+const ORDERS_MAX: usize = 16;
+const BREATH: Duration = Duration::from_millis(50);
+/// What this door is called on record.
+const DOOR: &str = "control";
+
+/// What only whoever runs the server can do, and where to say how it went.
+#[derive(Debug)]
+pub enum Task {
+    Reload(oneshot::Sender<Result<(), String>>),
+    Drain,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+enum Visitor {
+    Owner(Str),
+    Named(Principal),
+}
+
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) tasks: mpsc::Sender<Task>,
+}
+
+/// Opens the socket; one that somebody listens on belongs to another server.
+pub(crate) async fn open(
+    path: &Path,
+    doors: &Arc<Doors>,
+) -> std::io::Result<(mpsc::Receiver<Task>, Option<SocketAddr>)> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::AddrInUse,
+            "another server has this data folder",
+        ));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let socket = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let (tasks, receiver) = mpsc::channel(ORDERS_MAX);
+    let control = Arc::new(Control { tasks });
+    let setting = doors.world().setting.control.clone();
+    let mut port = None;
+    if let Some(setting) = setting {
+        let socket = TcpListener::bind(setting.bind).await?;
+        port = Some(socket.local_addr()?);
+        tokio::spawn(accept_port(doors.clone(), control.clone(), socket));
+    }
+    tokio::spawn(accept(doors.clone(), control, socket, path.to_path_buf()));
+    Ok((receiver, port))
+}
+
+async fn accept(doors: Arc<Doors>, control: Arc<Control>, socket: UnixListener, path: PathBuf) {
+    loop {
+        let accepted = tokio::select! {
+            () = doors.cut.cancelled() => break,
+            accepted = socket.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(BREATH).await;
+            continue;
+        };
+        if let Some(visitor) = visitor(&stream, &doors) {
+            tokio::spawn(speak(doors.clone(), control.clone(), stream, visitor));
+        }
+    }
+    // Whoever removed it before us did our work.
+    let _gone = std::fs::remove_file(path);
+}
+
+/// The kernel says who it is.
+fn visitor(stream: &UnixStream, doors: &Doors) -> Option<Visitor> {
+    let subject = unix::subject(stream)?;
+    let uid = stream.peer_cred().ok()?.uid();
+    let own = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").ok()?);
+    Some(match uid == own || uid == 0 {
+        true => Visitor::Owner(subject.name),
+        false => Visitor::Named(doors.world().principal(&subject)),
+    })
+}
+
+/// The port, for those who show a certificate.
+async fn accept_port(doors: Arc<Doors>, control: Arc<Control>, socket: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            () = doors.cut.cancelled() => return,
+            accepted = socket.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(BREATH).await;
+            continue;
+        };
+        let world = doors.world();
+        let limits = world.setting.limits;
+        let held =
+            doors.connections.add(Some(address.ip()), limits.connections_max, limits.address_connections_max);
+        let (Some(held), Some(setting)) = (held, world.setting.control.clone()) else { continue };
+        let Ok(config) = tls::configure(&setting.tls, &world.folder, true) else { continue };
+        drop(world);
+        let (doors, control) = (doors.clone(), control.clone());
+        tokio::spawn(async move {
+            let _held = held;
+            let stream = Watched::new(stream, Duration::from_millis(limits.stall_ms));
+            let accepting = TlsAcceptor::from(config).accept(stream);
+            let head_time = Duration::from_millis(limits.head_ms);
+            let Ok(Ok(stream)) = tokio::time::timeout(head_time, accepting).await else { return };
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let subject: Option<Subjected> = shown.and_then(certificate::subject);
+            if let Some(subject) = subject {
+                let visitor = Visitor::Named(doors.world().principal(&subject));
+                speak(doors, control, stream, visitor).await;
+            }
+        });
+    }
+}
+
+async fn speak<S>(doors: Arc<Doors>, control: Arc<Control>, stream: S, visitor: Visitor)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limits = doors.world().setting.limits;
+    let cut = doors.cut.clone();
+    let service = service_fn(move |request| {
+        let (doors, control, visitor) = (doors.clone(), control.clone(), visitor.clone());
+        async move { Ok::<_, std::convert::Infallible>(answer(&doors, &control, &visitor, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(limits.idle_ms));
+    // A connection that breaks is the other side's to report.
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        () = cut.cancelled() => {}
+    }
+}
+
+async fn answer(
+    doors: &Arc<Doors>,
+    control: &Control,
+    visitor: &Visitor,
+    request: Request<Incoming>,
+) -> Answer {
+    let path = request.uri().path().to_string();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let order = match (request.method(), parts.as_slice()) {
+        (&Method::GET, ["status" | "keys"]) => Order::Look,
+        (&Method::POST, ["reload"]) => Order::Reload,
+        (&Method::POST, ["drain"]) => Order::Drain,
+        (&Method::POST, ["keys"]) => Order::Grant,
+        (&Method::DELETE, ["keys" | "plugins", _]) => Order::Revoke,
+        _ => return Problem::not_found().answer(&doors.next_id()),
+    };
+    let world = doors.world();
+    let (who, commander) = match visitor {
+        Visitor::Owner(name) => (name, Commander::Owner),
+        Visitor::Named(principal) => (&principal.subject, Commander::Principal(principal)),
+    };
+    let host: Str = world.engine.name().into();
+    let steered = steer(order, commander, &host, world.engine.authority(), doors.now_ms());
+    let id = doors.next_id();
+    let note = |code: &'static str, why: &str| {
+        doors.log.note(TurnedAway {
+            id: id.clone(),
+            at_ms: doors.now_ms(),
+            listener: DOOR.into(),
+            peer: who.to_string(),
+            principal: Some(who.clone()),
+            what: format!("{} {path}", request.method()),
+            code,
+            why: why.into(),
+        });
+    };
+    match steered {
+        Err(why) => {
+            note("refused", &why);
+            Problem::new(StatusCode::FORBIDDEN, "refused", "this may not be done").answer(&id)
+        }
+        Ok(steered) => {
+            // What is only looked at changes nothing.
+            if order != Order::Look {
+                note("ordered", order.name());
+            }
+            drop(world);
+            let target = parts.last().copied().unwrap_or_default().to_string();
+            let kind = parts.first().copied().unwrap_or_default().to_string();
+            follow(doors, control, &steered, (&kind, &target), request, &id).await
+        }
+    }
+}
+
+/// Follows an order that passed the gate.
+async fn follow(
+    doors: &Arc<Doors>,
+    control: &Control,
+    steered: &Steered,
+    (kind, target): (&str, &str),
+    request: Request<Incoming>,
+    id: &Str,
+) -> Answer {
+    let failed = |detail: String| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-done", "it could not be done")
+            .detail(detail)
+            .answer(id)
+    };
+    match (steered.order(), kind) {
+        (Order::Look, "status") => json(StatusCode::OK, &status(doors)),
+        (Order::Look, _) => {
+            let keys = doors.keys.all();
+            json(StatusCode::OK, &Value::list(keys.iter().map(|key| key.to_value())))
+        }
+        (Order::Reload, _) => {
+            let (done, wait) = oneshot::channel();
+            if control.tasks.send(Task::Reload(done)).await.is_err() {
+                return failed("the server is ending".into());
+            }
+            match wait.await {
+                Ok(Ok(())) => json(StatusCode::OK, &status(doors)),
+                Ok(Err(why)) => failed(why),
+                Err(_) => failed("the server is ending".into()),
+            }
+        }
+        (Order::Drain, _) => match control.tasks.send(Task::Drain).await {
+            Ok(()) => empty(StatusCode::ACCEPTED),
+            Err(_) => failed("the server is ending".into()),
+        },
+        (Order::Grant, _) => match new_key(request).await {
+            Ok(new) => match doors.keys.create(new, doors.now_ms()) {
+                Ok(issued) => {
+                    let shown =
+                        [("key", Value::from(issued.text.as_str())), ("known", issued.key.to_value())];
+                    json(StatusCode::CREATED, &Value::map(shown))
+                }
+                Err(error) => failed(error.to_string()),
+            },
+            Err(why) => failed(why),
+        },
+        (Order::Revoke, "keys") => match doors.keys.revoke(target, doors.now_ms()) {
+            Ok(key) => json(StatusCode::OK, &key.to_value()),
+            Err(ApiKeyError::Unknown(_)) => Problem::not_found().answer(id),
+            Err(error) => failed(error.to_string()),
+        },
+        (Order::Revoke, _) => {
+            match doors.world().engine.revoke_plugin(target, "it was revoked at the control door") {
+                true => empty(StatusCode::NO_CONTENT),
+                false => Problem::not_found().answer(id),
+            }
+        }
+    }
+}
+
+/// A key as somebody asks for it.
+async fn new_key(request: Request<Incoming>) -> Result<NewKey, String> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| "the body is larger than 64 KiB, or broke off".to_string())?.to_bytes();
+    let value = parse(&body, &JsonLimits::default()).map_err(|error| error.to_string())?;
+    let known = ["name", "roles", "tenant", "chains", "expires_ms"];
+    if value.as_map().is_none_or(|map| map.iter().any(|(name, _)| !known.contains(&&**name))) {
+        return Err("a key has `name`, and may have `roles`, `tenant`, `chains` and `expires_ms`".into());
+    }
+    let texts = |key: &str| -> Result<Option<Vec<Str>>, String> {
+        let Some(list) = value.get(key) else { return Ok(None) };
+        let items = list.as_list().map(|list| list.iter().map(|item| item.as_str().map(Str::from)));
+        let texts: Option<Vec<Str>> = items.and_then(Iterator::collect);
+        texts.map(Some).ok_or_else(|| format!("`{key}` is a list of texts"))
+    };
+    let expires_ms = match value.get("expires_ms") {
+        Some(Value::Int(ms)) => u64::try_from(*ms).map_err(|_| "`expires_ms` is a time".to_string())?,
+        _ => return Err("`expires_ms` says until when it holds, in milliseconds since 1970".into()),
+    };
+    Ok(NewKey {
+        subject: value.get("name").and_then(Value::as_str).ok_or("`name` is the subject it proves")?.into(),
+        roles: texts("roles")?.unwrap_or_default(),
+        tenant: value.get("tenant").and_then(Value::as_str).map(Str::from),
+        chains: texts("chains")?,
+        expires_ms: Some(expires_ms),
+    })
+}
+
+/// What is served, and how much of it.
+fn status(doors: &Doors) -> Value {
+    let world = doors.world();
+    let count = |count: usize| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+    let chains = world.engine.chains();
+    let plugins = world.engine.plugin_figures();
+    Value::map([
+        ("project", Value::from(world.engine.name())),
+        ("version", Value::from(env!("CARGO_PKG_VERSION"))),
+        ("draining", Value::Bool(doors.stopping.is_cancelled())),
+        ("connections", count(doors.connections.all())),
+        ("runs_kept", count(doors.runs.under_way())),
+        ("chains", Value::list(chains.iter().map(|chain| Value::from(chain.name())))),
+        ("plugins", Value::map(plugins.iter().map(|(name, figures)| (name.clone(), figures.to_value())))),
+    ])
+}
