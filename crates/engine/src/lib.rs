@@ -73,8 +73,8 @@ pub use ringmail_core::json::IntoValue;
 pub use ringmail_core::policy::Principal;
 pub use ringmail_core::value::Value;
 pub use ringmail_host::{
-    CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Turn, Turns, Wall, WorkerCommand, producers,
-    program_digest, serve_as_worker,
+    CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Turn, Turns, Wall, WorkerCommand, prepared,
+    producers, program_digest, serve_as_worker,
 };
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};

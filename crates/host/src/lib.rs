@@ -11,6 +11,7 @@ mod dump;
 mod limits;
 mod load;
 mod meter;
+mod prepare;
 mod producers;
 mod script;
 mod ticks;
@@ -31,6 +32,7 @@ pub use dump::{DUMP_BYTES_MAX, Dumps};
 pub use limits::CallLimits;
 pub use load::{Confined, Granted, LoadError, MODULE_BYTES_MAX, Surface, surface};
 pub use meter::{Metered, is_metered};
+pub use prepare::{PrepareError, prepared};
 pub use producers::producers;
 pub use script::{
     SCRIPT_BYTES_MAX, SCRIPT_MEMORY_BYTES_MAX, Script, ScriptEnded, ScriptError, ScriptFault, ScriptHalt,

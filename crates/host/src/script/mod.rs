@@ -96,10 +96,10 @@ impl Script {
     pub async fn call(self: &Arc<Self>, input: &Value, limits: &CallLimits) -> ScriptEnded {
         let limits = &CallLimits { time_max: limits.time_max.min(TIME_MAX), ..*limits };
         let started = Instant::now();
-        let gone = Gone(Arc::default());
-        let watch = |time_max| Watch::new(started + time_max, limits, gone.0.clone());
         if !self.long.load(Ordering::Relaxed) {
-            let ended = self.run(input, limits, watch(limits.time_max.min(INLINE_MAX)));
+            // Whoever waits for it is on this thread, and cannot go before it ends.
+            let watch = Watch::new(started + limits.time_max.min(INLINE_MAX), limits, None);
+            let ended = self.run(input, limits, watch);
             let slow = matches!(&ended.result, Err(halted) if matches!(halted.halt, Halt::Time(_)));
             if !slow || limits.time_max <= INLINE_MAX {
                 return ended;
@@ -111,7 +111,9 @@ impl Script {
         let Ok(_slot) = timeout_at((started + limits.time_max).into(), slots.acquire()).await else {
             return ScriptEnded::before(Halt::Time(limits.time_max));
         };
-        let (script, input, limits, watch) = (self.clone(), input.clone(), *limits, watch(limits.time_max));
+        let gone = Gone(Arc::default());
+        let watch = Watch::new(started + limits.time_max, limits, Some(gone.0.clone()));
+        let (script, input, limits) = (self.clone(), input.clone(), *limits);
         let ran = tokio::task::spawn_blocking(move || script.run(&input, &limits, watch)).await;
         let ended = ran.unwrap_or_else(|_| ScriptEnded::before(Halt::Broke("its thread is gone".into())));
         self.long.store(started.elapsed() > INLINE_MAX, Ordering::Relaxed);

@@ -23,7 +23,8 @@ pub(super) struct Watch {
     deadline: Instant,
     steps_max: u64,
     memory_bytes_max: isize,
-    gone: Arc<AtomicBool>,
+    /// Whether whoever waited for it has gone.
+    gone: Option<Arc<AtomicBool>>,
 }
 
 /// What each step of the run on this thread is held against.
@@ -70,7 +71,7 @@ fn clock() -> Option<&'static Clock> {
 }
 
 impl Watch {
-    pub(super) fn new(deadline: Instant, limits: &CallLimits, gone: Arc<AtomicBool>) -> Watch {
+    pub(super) fn new(deadline: Instant, limits: &CallLimits, gone: Option<Arc<AtomicBool>>) -> Watch {
         let memory_bytes_max = isize::try_from(limits.memory_bytes_max).unwrap_or(isize::MAX);
         Watch { deadline, steps_max: limits.fuel_max, memory_bytes_max, gone }
     }
@@ -109,7 +110,8 @@ impl Watched {
         if self.counted.is_some() {
             bounds.tick.set(TICKS.load(Ordering::Relaxed));
         }
-        let late = Instant::now() >= self.watch.deadline || self.watch.gone.load(Ordering::Relaxed);
+        let gone = self.watch.gone.as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed));
+        let late = gone || Instant::now() >= self.watch.deadline;
         late.then_some(Stop::Time)
     }
 }

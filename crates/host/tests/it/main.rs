@@ -18,6 +18,7 @@ mod dumps;
 mod examples;
 mod guest;
 mod loading;
+mod prepare;
 mod scripts;
 mod wasi;
 mod workers;

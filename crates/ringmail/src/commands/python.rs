@@ -6,9 +6,9 @@ use crate::place::{PROJECT_FILE, Place};
 use crate::terminal::{BOLD, clean, paint, print, say};
 use crate::toolchain::{module, step};
 use anyhow::Context;
-use ringmail_engine::PythonLibrary;
 use ringmail_engine::core::doc::{Node, Source, toml};
 use ringmail_engine::core::python::interpreter_digest;
+use ringmail_engine::{PythonLibrary, prepared};
 use std::path::{Path, PathBuf};
 
 /// Set up the interpreter of `python` links; look at libraries for it
@@ -79,12 +79,19 @@ static FAST: Interpreter = Interpreter {
         ("Cargo.lock", include_str!("../../../../sdk/monty/Cargo.lock")),
         ("src/lib.rs", include_str!("../../../../sdk/monty/src/lib.rs")),
         ("src/fit.rs", include_str!("../../../../sdk/monty/src/fit.rs")),
+        ("src/given.rs", include_str!("../../../../sdk/monty/src/given.rs")),
         WORLD,
         PLUGIN,
     ],
     build: |folder| {
         let needs = "the fast interpreter is built with Rust 1.96 or later: https://rustup.rs";
-        module(folder, "wasm32-wasip1", &["--locked"], needs)
+        let started = std::fs::read(module(folder, "wasm32-wasip1", &["--locked"], needs)?)
+            .map_err(|error| Fault::user(format!("cannot read what was built: {error}")))?;
+        say("start it, once for all runs\n");
+        let built = folder.join(BUILT);
+        std::fs::write(&built, prepared(&started).map_err(|error| Fault::user(error.to_string()))?)
+            .with_context(|| format!("cannot write to `{}`", folder.display()))?;
+        Ok(built)
     },
 };
 

@@ -175,6 +175,8 @@ fn fast_python() -> PathBuf {
         include_bytes!("../../../../sdk/monty/Cargo.toml"),
         include_bytes!("../../../../sdk/monty/src/lib.rs"),
         include_bytes!("../../../../sdk/monty/src/fit.rs"),
+        include_bytes!("../../../../sdk/monty/src/given.rs"),
+        include_bytes!("../../../host/src/prepare.rs"),
         include_bytes!("../../../../sdk/wit/ringmail.wit"),
     ];
     let name = ringmail_engine::core::python::interpreter_digest(&made_of.concat());
