@@ -30,6 +30,7 @@ pub mod schema;
 pub mod template;
 pub mod trail;
 pub mod value;
+pub mod webhook;
 
 #[cfg(test)]
 mod testing;

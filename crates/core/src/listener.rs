@@ -5,6 +5,7 @@ use crate::address::IpRange;
 use crate::doc::form::{Form, Key, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Span};
 use crate::value::Str;
+use crate::webhook::WebhookSetting;
 use std::net::SocketAddr;
 
 pub const LISTENER_KEYS: &[Key] = &[
@@ -293,6 +294,7 @@ pub struct ControlSetting {
 pub struct ServerSetting {
     pub listeners: Vec<ListenerSetting>,
     pub control: Option<ControlSetting>,
+    pub webhooks: Vec<WebhookSetting>,
     pub limits: ServerLimits,
     pub rates: Vec<Rate>,
 }
@@ -300,7 +302,13 @@ pub struct ServerSetting {
 impl Default for ServerSetting {
     fn default() -> ServerSetting {
         let rates = Rate::standard().into();
-        ServerSetting { listeners: Vec::new(), control: None, limits: ServerLimits::default(), rates }
+        ServerSetting {
+            listeners: Vec::new(),
+            control: None,
+            webhooks: Vec::new(),
+            limits: ServerLimits::default(),
+            rates,
+        }
     }
 }
 
@@ -322,7 +330,9 @@ impl ServerSetting {
         let unsaid: Vec<Rate> = unsaid.collect();
         rates.extend(unsaid);
         let control = project.get("control").and_then(|node| control(node, wrong));
-        ServerSetting { listeners, control, limits: limits(project.get("server")), rates }
+        let webhooks = project.get("webhook").map_or(&[][..], Node::entries).iter();
+        let webhooks = webhooks.filter_map(|(key, item)| WebhookSetting::load(&key.name, item)).collect();
+        ServerSetting { listeners, control, webhooks, limits: limits(project.get("server")), rates }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::python::{PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
 use crate::schema::is_tag_name;
 use crate::value::{Str, parse_path};
+use crate::webhook::WEBHOOK_KEYS;
 use std::sync::Arc;
 
 /// Where records and keys are, unless a project says otherwise.
@@ -88,6 +89,7 @@ pub const PROJECT_KEYS: &[Key] = &[
         "where those who steer this host come in from other machines; on this one there is a socket in the data folder",
     ),
     Key::new("server", Form::Table(SERVER_KEYS), "what all callers of listeners may use at most"),
+    Key::new("webhook", Form::Names(&Form::Table(WEBHOOK_KEYS)), "signed calls of other services, by name"),
     Key::new("rate", Form::List(&Form::Table(RATE_KEYS)), "how often callers may call"),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),
@@ -358,7 +360,11 @@ impl Loader<'_> {
             };
             let bound_to: Vec<Pattern> =
                 texts(Some(item), "bound_to").filter_map(|(text, span)| self.pattern(text, span)).collect();
-            if bound_to.is_empty() {
+            // What a webhook is signed with is sent nowhere.
+            let mut hooks = node.get("webhook").map_or(&[][..], Node::entries).iter();
+            let signs =
+                hooks.any(|(_, hook)| hook.get("secret").and_then(Node::text) == Some(key.name.as_str()));
+            if bound_to.is_empty() && !signs {
                 self.wrong(item.span, "a secret is bound to at least one address");
             }
             match self.tags.intern(&secret_tag(&key.name)) {
@@ -614,7 +620,8 @@ impl Loader<'_> {
             }
         }
         let registries = node.get("registry").map_or(&[][..], Node::entries).iter();
-        for name in registries.filter_map(|(_, registry)| registry.get("secret")) {
+        let webhooks = node.get("webhook").map_or(&[][..], Node::entries).iter();
+        for name in registries.chain(webhooks).filter_map(|(_, item)| item.get("secret")) {
             let secret = name.text().unwrap_or_default();
             if !project.secrets.iter().any(|known| &*known.name == secret) {
                 self.wrong(name.span, format!("there is no secret `{secret}`"));

@@ -239,6 +239,11 @@ impl Engine {
         crate::ends::run_id(self.0.clock.now_ms(), self.0.next_nonce())
     }
 
+    /// Whether this is how the holder of a secret would sign these parts, one after the other. The secret stays here.
+    pub fn is_signed_with(&self, secret: &str, parts: &[&[u8]], mac: &[u8]) -> bool {
+        self.0.secrets.get(secret).is_some_and(|secret| crate::sign::mac_fits(secret, parts, mac))
+    }
+
     /// A principal of the project, by name.
     pub fn principal(&self, name: &str) -> Option<&Principal> {
         self.0.principals.iter().find(|principal| &*principal.subject == name)

@@ -129,6 +129,21 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
+/// Secrets of Standard Webhooks begin so; what follows is the key in base64.
+const ENCODED: &str = "whsec_";
+
+/// Whether a MAC is that of a text secret over these parts. Takes as long whatever differs.
+pub(crate) fn mac_fits(secret: &str, parts: &[&[u8]], mac: &[u8]) -> bool {
+    use base64::Engine as _;
+    let decoded = secret
+        .strip_prefix(ENCODED)
+        .and_then(|rest| base64::engine::general_purpose::STANDARD.decode(rest).ok())
+        .map(Zeroizing::new);
+    let bytes = decoded.as_ref().map_or(secret.as_bytes(), |decoded| decoded.as_slice());
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, bytes);
+    ring::hmac::verify(&key, &parts.concat(), mac).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

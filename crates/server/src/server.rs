@@ -2,7 +2,7 @@
 
 use crate::control::{self, Task};
 use crate::frames;
-use crate::http;
+use crate::http::{self, hook::Deliveries};
 use crate::identity::keys::{ApiKeyError, KeyStore};
 use crate::limits::{Counts, Queue, Rates};
 use crate::recorded::DoorLog;
@@ -18,13 +18,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 /// In the data folder: keys, what happened at the doors, and where orders come in.
 pub const KEYS_FILE: &str = "keys.json";
 const DOORS_FILE: &str = "doors.jsonl";
 pub const CONTROL_FILE: &str = "control.sock";
+/// Bodies that are read at once of callers who are not proved yet.
+const UNPROVED_MAX: usize = 64;
 /// How often the files of keys and certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long accepting pauses when the system has no room for another connection.
@@ -55,6 +57,10 @@ pub(crate) struct Doors {
     pub(crate) queue: Queue,
     pub(crate) runs: Arc<Runs>,
     pub(crate) log: DoorLog,
+    /// Webhooks that were taken in.
+    pub(crate) deliveries: Deliveries,
+    /// Room for bodies of callers that only their body proves.
+    pub(crate) unproved: Semaphore,
     pub(crate) connections: Arc<Counts>,
     /// Ends when nothing new is let in.
     pub(crate) stopping: CancellationToken,
@@ -119,6 +125,8 @@ impl Server {
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
             log: DoorLog::open(&log).map_err(written)?,
+            deliveries: Deliveries::default(),
+            unproved: Semaphore::new(UNPROVED_MAX),
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             cut: CancellationToken::new(),

@@ -66,6 +66,10 @@ impl World {
                 unknown.map(|name| format!("listener `{}`: there is no chain `{name}`", listener.name)),
             );
         }
+        let unknown = loaded.setting.webhooks.iter().filter(|hook| !chains.contains_key(&hook.chain));
+        wrong.extend(
+            unknown.map(|hook| format!("webhook `{}`: there is no chain `{}`", hook.name, hook.chain)),
+        );
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -73,14 +77,19 @@ impl World {
         Ok(World { engine, setting, folder, chains, tls: RwLock::new(configs), _keep: keep })
     }
 
-    /// A subject that a connection proved, with the roles and the tenant that the project gives it.
+    /// A subject that a connection proved.
     pub(crate) fn principal(&self, subject: &Subjected) -> Principal {
-        let known = self.engine.principal(&subject.name);
+        self.named(&subject.name, subject.proof.name())
+    }
+
+    /// A subject with the roles and the tenant that the project gives it.
+    pub(crate) fn named(&self, subject: &str, authenticated: &str) -> Principal {
+        let known = self.engine.principal(subject);
         Principal {
-            subject: subject.name.clone(),
+            subject: subject.into(),
             roles: known.map(|known| known.roles.clone()).unwrap_or_default(),
             tenant: known.and_then(|known| known.tenant.clone()),
-            authenticated: subject.proof.name().into(),
+            authenticated: authenticated.into(),
         }
     }
 

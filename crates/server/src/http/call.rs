@@ -4,6 +4,7 @@ use super::answer::{Answer, Pieces, RUN_HEADER, json};
 use crate::calls::{Asked, Ready, Teller, Turned};
 use crate::problem::Problem;
 use crate::runs::Told;
+use crate::world::World;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -65,35 +66,41 @@ fn way(headers: &HeaderMap) -> Way {
     }
 }
 
-/// The input: JSON, whole and within its limits. No body is no input.
-async fn read(asked: Asked<'_>, request: Request<Incoming>) -> Result<Value, Turned> {
-    let limits = asked.world.setting.limits;
-    let bad = |problem: Problem| {
-        let why = problem.detail.clone().unwrap_or_default();
-        (problem, why)
-    };
-    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let encoded = request.headers().contains_key(CONTENT_ENCODING);
-    let body = Limited::new(request.into_body(), limits.body_bytes_max).collect();
-    let body = tokio::time::timeout(Duration::from_millis(limits.body_ms), body).await;
-    let body = match body {
+/// What a problem says of itself is why.
+fn bad(problem: Problem) -> Turned {
+    let why = problem.detail.clone().unwrap_or_default();
+    (problem, why)
+}
+
+/// A body, whole and within its limits.
+pub(super) async fn body(world: &World, body: Incoming) -> Result<Bytes, Turned> {
+    let limits = world.setting.limits;
+    let body = Limited::new(body, limits.body_bytes_max).collect();
+    match tokio::time::timeout(Duration::from_millis(limits.body_ms), body).await {
         Err(_) => {
             let problem =
                 Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "the request took too long");
-            return Err(bad(problem.detail("the body did not arrive in time")));
+            Err(bad(problem.detail("the body did not arrive in time")))
         }
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let problem =
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the request is too large");
-            return Err(bad(problem.detail(format!("a body has at most {} bytes", limits.body_bytes_max))));
+            Err(bad(problem.detail(format!("a body has at most {} bytes", limits.body_bytes_max))))
         }
         Ok(Err(_)) => {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "broken-request", "the request broke off");
-            return Err(bad(problem));
+            Err(bad(Problem::new(StatusCode::BAD_REQUEST, "broken-request", "the request broke off")))
         }
-        Ok(Ok(body)) => body.to_bytes(),
-    };
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+/// The input as JSON. No body is no input.
+async fn read(asked: Asked<'_>, request: Request<Incoming>) -> Result<Value, Turned> {
+    let limits = asked.world.setting.limits;
+    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let encoded = request.headers().contains_key(CONTENT_ENCODING);
+    let body = body(asked.world, request.into_body()).await?;
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -175,7 +182,7 @@ fn pieces(ready: Ready) -> Answer {
 }
 
 /// 202 and where to ask.
-fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
+pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
     let limits = asked.world.setting.limits;
     let Ready { run, cancel: revoked, teller, held } = ready;
     let id = run.id().clone();

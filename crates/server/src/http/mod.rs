@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod call;
 mod from;
+pub(crate) mod hook;
 mod openapi;
 mod route;
 

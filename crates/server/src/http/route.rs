@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, empty, json};
 use super::from::{Page, address, host, host_fits, page};
-use super::{Peer, call, openapi};
+use super::{Peer, call, hook, openapi};
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned, turn_away};
 use crate::identity::{Shown, prove};
@@ -79,6 +79,11 @@ async fn admit(
     }
     if let Some(answer) = health(doors, &request) {
         return answer;
+    }
+    if let (&Method::POST, Some(name)) = (request.method(), request.uri().path().strip_prefix("/hooks/")) {
+        let name = name.to_string();
+        let delivered = hook::deliver(doors, world, listener, &name, request).await;
+        return delivered.unwrap_or_else(|why| turned(None, why));
     }
     let shown = Shown { bearer: bearer(&request), subject: peer.subject.as_ref() };
     let caller = match prove(&shown, listener, world, &doors.keys, doors.now_ms()) {

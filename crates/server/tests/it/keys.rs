@@ -40,6 +40,12 @@ macro_rules! web {
     };
 }
 
+macro_rules! hook {
+    ($rest:literal) => {
+        concat!("[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n[secret.other]\nfrom = \"file:other.secret\"\nbound_to = [\"https://a.example\"]\n[webhook.h]\n", $rest)
+    };
+}
+
 const CASES: &[Case] = &[
     Case {
         text: "<<||[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n>>[project]\nname = \"p\"\n",
@@ -145,6 +151,42 @@ const CASES: &[Case] = &[
         text: "[control]\nbind = \"127.0.0.1:0\"\n<<tls = { certificate = \"certs/server.pem\", key = \"certs/server.key\", clients = \"certs/authority.pem\" }||>>\n",
         act: act!(|doors, _key| format!("{:?}", doors.server.control())),
         ends: ["127.0.0.1:", "`control` lacks `tls`"],
+    },
+    Case {
+        text: web!(
+            "<<||[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = [\"https://a.example\"]\n[webhook.h]\nchain = \"echo\"\nsecret = \"shared\"\nscheme = \"standard\"\n>>"
+        ),
+        act: act!(|doors, _key| told(&delivered(doors, "standard", 0).await)),
+        ends: ["404 ", "202 "],
+    },
+    Case {
+        text: hook!("chain = \"<<echo||who>>\"\nsecret = \"shared\"\nscheme = \"standard\"\n"),
+        act: act!(|doors, _key| told(&delivered(doors, "standard", 0).await)),
+        ends: ["\"chain\":\"echo\"", "\"chain\":\"who\""],
+    },
+    Case {
+        text: hook!("chain = \"echo\"\nsecret = \"<<shared||other>>\"\nscheme = \"standard\"\n"),
+        act: act!(|doors, _key| told(&delivered(doors, "standard", 0).await)),
+        ends: ["202 ", "bound to at least one"],
+    },
+    Case {
+        text: hook!("chain = \"echo\"\nsecret = \"shared\"\nscheme = \"<<standard||slack>>\"\n"),
+        act: act!(|doors, _key| told(&delivered(doors, "standard", 0).await)),
+        ends: ["202 ", "401 "],
+    },
+    Case {
+        text: hook!(
+            "chain = \"echo\"\nsecret = \"shared\"\nscheme = \"standard\"\nwithin = \"<<1h||1m>>\"\n"
+        ),
+        act: act!(|doors, _key| told(&delivered(doors, "standard", 600).await)),
+        ends: ["202 ", "401 "],
+    },
+    Case {
+        text: hook!(
+            "chain = \"needs\"\nsecret = \"shared\"\nscheme = \"standard\"\nheaders = [\"<<x-event||x-other>>\"]\n"
+        ),
+        act: act!(|doors, _key| delivered_and_ended(doors).await),
+        ends: ["answered", "failed"],
     },
     Case {
         text: web!("chains = [<<\"echo\"||\"who\">>]\n"),
@@ -342,6 +384,30 @@ async fn steered(doors: &Doors) -> String {
     format!("403 or {}", Reply::read(&answer).status)
 }
 
+/// A webhook, signed so many seconds ago.
+async fn delivered(doors: &Doors, scheme: &str, ago: u64) -> Reply {
+    let mut headers = crate::hooks::signed(scheme, "m", crate::hooks::now() - ago, "1");
+    headers.push(("x-event".into(), "push".into()));
+    crate::hooks::deliver(doors, "h", &headers, "1").await
+}
+
+/// How the run of a webhook ended.
+async fn delivered_and_ended(doors: &Doors) -> String {
+    delivered(doors, "standard", 0).await;
+    loop {
+        let record = doors.record();
+        if record.contains("answered") || record.contains("failed") {
+            return record;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn prepared(folder: &std::path::Path) {
+    crate::tls::certificates(folder);
+    crate::hooks::secrets(folder);
+}
+
 async fn twice(doors: &Doors, key: &str) -> String {
     doors.post(key, "echo", "1").await;
     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -427,7 +493,7 @@ async fn every_key_of_the_doors_changes_what_callers_see() {
         tokio::spawn(async move {
             let mut seen = Vec::new();
             for text in schema::variants(case.text) {
-                seen.push(match Doors::try_open(&text, PERMIT_ALL, crate::tls::certificates).await {
+                seen.push(match Doors::try_open(&text, PERMIT_ALL, prepared).await {
                     Err(why) => why,
                     Ok(doors) => {
                         let key = doors.key();

@@ -13,6 +13,7 @@ mod attacks;
 mod calls;
 mod control;
 mod frames;
+mod hooks;
 mod keys;
 mod limits;
 mod setup;

@@ -21,6 +21,7 @@ pub const PERMIT_ALL: &str = "permit (principal, action, resource);\n";
 const CHAINS: &[&str] = &[
     "chain: greet\ndescription: greets\ninput: {type: object, properties: {name: {type: string, maxLength: 9}}, required: [name]}\n\
      returns: {type: string}\nlinks:\n  g: {kind: native, call: same, with: {t: 'hello ${input.name}'}}\noutput: ${g.t}\n",
+    "chain: needs\ninput: {type: object, properties: {headers: {type: object, properties: {x-event: {type: string}}, required: [x-event]}, id: true, time: true, body: true}}\noutput: 1\n",
     "chain: who\noutput: ${run}\n",
     "chain: echo\noutput: ${input}\n",
     "chain: held\nlinks:\n  h: {kind: native, call: hold, with: {}}\noutput: ${h}\n",

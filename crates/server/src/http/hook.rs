@@ -1,0 +1,194 @@
+//! Webhooks: a delivery counts if its sender signed it with the secret that both know, now, and for the first time. The
+//! chain runs after the sender has its answer.
+
+use super::answer::Answer;
+use super::call;
+use crate::caller::Caller;
+use crate::calls::{Asked, Turned};
+use crate::problem::Problem;
+use crate::server::Doors;
+use crate::world::World;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
+use ringmail_core::json::{JsonLimits, parse};
+use ringmail_core::listener::ListenerSetting;
+use ringmail_core::value::Value;
+use ringmail_core::webhook::{HookScheme, WebhookSetting};
+use ringmail_engine::CancellationToken;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Deliveries that are known again.
+const KNOWN_MAX: usize = 100_000;
+
+/// Deliveries that were taken in, until when they are known.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries(Mutex<HashMap<[u8; 32], u64>>);
+
+impl Deliveries {
+    /// Whether it comes for the first time. One that cannot be noted does not.
+    fn is_new(&self, delivery: [u8; 32], now_ms: u64, until_ms: u64) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.retain(|_, until| *until > now_ms);
+        }
+        if known.len() >= KNOWN_MAX || known.get(&delivery).is_some_and(|until| *until > now_ms) {
+            return false;
+        }
+        known.insert(delivery, until_ms);
+        true
+    }
+}
+
+/// A delivery as its headers say it.
+struct Delivery<'h> {
+    /// Nothing where the sender does not name it: its signature is its name then.
+    id: Option<&'h str>,
+    time: Option<&'h str>,
+    /// Any of them may be the right one: keys are rotated.
+    macs: Vec<Vec<u8>>,
+}
+
+pub(super) async fn deliver(
+    doors: &Arc<Doors>,
+    world: &Arc<World>,
+    listener: &ListenerSetting,
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Turned> {
+    let hook = world.setting.webhooks.iter().find(|hook| &*hook.name == name);
+    let hook = hook.ok_or_else(|| (Problem::not_found(), format!("there is no webhook `{name}`")))?;
+    // Nobody is proved before all of it is here, so few may bring theirs at once.
+    let _room = doors
+        .unproved
+        .try_acquire()
+        .map_err(|_| (Problem::overloaded(), "too many deliveries are being read".to_string()))?;
+    let headers = request.headers().clone();
+    let body = call::body(world, request.into_body()).await?;
+    let unproved = |why: &str| (Problem::unproved(), format!("webhook `{name}`: {why}"));
+    let delivery =
+        read(hook.scheme, &headers).ok_or_else(|| unproved("it is not signed as its scheme says"))?;
+    if !is_signed(world, hook, &delivery, &body) {
+        return Err(unproved("the signature is not that of its secret"));
+    }
+    let now_ms = doors.now_ms();
+    if let Some(time) = delivery.time {
+        let at_ms = time.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
+        if at_ms.is_none_or(|at_ms| at_ms.abs_diff(now_ms) > hook.within_ms) {
+            return Err(unproved("it was signed too long ago, or is yet to be"));
+        }
+    }
+    let named = match delivery.id {
+        Some(id) => [name.as_bytes(), b" ", id.as_bytes()].concat(),
+        None => [name.as_bytes(), b" ", &delivery.macs.concat()].concat(),
+    };
+    // Until its time is past, whichever way clocks differ.
+    let until_ms = now_ms.saturating_add(hook.within_ms.saturating_mul(2));
+    if !doors.deliveries.is_new(Sha256::digest(&named).into(), now_ms, until_ms) {
+        let problem = Problem::new(StatusCode::CONFLICT, "repeated", "this was delivered before");
+        return Err((problem, format!("webhook `{name}`: it was delivered before")));
+    }
+    let caller =
+        Caller::new(world.named(&format!("webhook:{name}"), "webhook"), None, CancellationToken::new());
+    let asked = Asked { doors, world, listener, caller: &caller };
+    let counted = asked.count(&hook.chain)?;
+    let input = input(world, hook, &delivery, &headers, &body)?;
+    call::later(asked, &hook.chain, counted.ready(input).await?)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let even = text.len() == 64 && text.is_ascii();
+    let pairs = text.as_bytes().chunks(2);
+    let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    even.then(|| pairs.map(digits).collect())?
+}
+
+fn read(scheme: HookScheme, headers: &HeaderMap) -> Option<Delivery<'_>> {
+    let delivery = match scheme {
+        HookScheme::Standard => {
+            let macs =
+                text(headers, "webhook-signature")?.split(' ').filter_map(|one| one.strip_prefix("v1,"));
+            Delivery {
+                id: Some(text(headers, "webhook-id")?),
+                time: Some(text(headers, "webhook-timestamp")?),
+                macs: macs.filter_map(|mac| STANDARD.decode(mac).ok()).collect(),
+            }
+        }
+        HookScheme::Github => Delivery {
+            id: None,
+            time: None,
+            macs: vec![hex(text(headers, "x-hub-signature-256")?.strip_prefix("sha256=")?)?],
+        },
+        HookScheme::Stripe => {
+            let parts = || text(headers, "stripe-signature").into_iter().flat_map(|value| value.split(','));
+            Delivery {
+                id: None,
+                time: Some(parts().find_map(|part| part.trim().strip_prefix("t="))?),
+                macs: parts().filter_map(|part| hex(part.trim().strip_prefix("v1=")?)).collect(),
+            }
+        }
+        HookScheme::Slack => Delivery {
+            id: None,
+            time: Some(text(headers, "x-slack-request-timestamp")?),
+            macs: vec![hex(text(headers, "x-slack-signature")?.strip_prefix("v0=")?)?],
+        },
+    };
+    Some(delivery)
+}
+
+fn is_signed(world: &World, hook: &WebhookSetting, delivery: &Delivery<'_>, body: &[u8]) -> bool {
+    const MACS_MAX: usize = 8;
+    let (id, time) =
+        (delivery.id.unwrap_or_default().as_bytes(), delivery.time.unwrap_or_default().as_bytes());
+    let parts: Vec<&[u8]> = match hook.scheme {
+        HookScheme::Standard => vec![id, b".", time, b".", body],
+        HookScheme::Github => vec![body],
+        HookScheme::Stripe => vec![time, b".", body],
+        HookScheme::Slack => vec![b"v0:", time, b":", body],
+    };
+    delivery.macs.iter().take(MACS_MAX).any(|mac| world.engine.is_signed_with(&hook.secret, &parts, mac))
+}
+
+/// What the chain is given: the delivery's name and time where it has them, the headers it asked for, the body.
+fn input(
+    world: &World,
+    hook: &WebhookSetting,
+    delivery: &Delivery<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Value, Turned> {
+    let said = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim();
+    let bad = |detail: String| {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-json", "the body is not valid JSON");
+        (problem.detail(detail.clone()), detail)
+    };
+    let body = if kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json") {
+        let limits = JsonLimits { bytes_max: world.setting.limits.body_bytes_max, ..JsonLimits::default() };
+        parse(body, &limits).map_err(|error| bad(error.to_string()))?
+    } else {
+        Value::from(std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8 text".into()))?)
+    };
+    let asked = hook.headers.iter().map(|name| {
+        let value = text(headers, name).map_or(Value::Null, Value::from);
+        (name.as_str(), value)
+    });
+    let known = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+    Ok(Value::map([
+        ("id", known(delivery.id)),
+        ("time", known(delivery.time)),
+        ("headers", Value::map(asked)),
+        ("body", body),
+    ]))
+}

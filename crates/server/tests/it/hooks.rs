@@ -1,0 +1,148 @@
+//! Webhooks, signed as their senders sign.
+
+use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, within};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringmail_engine::Value;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+const KEY: &str = "a-shared-secret-of-some-length";
+pub const HOOKS: &str = "[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n\
+    [webhook.standard]\nchain = \"echo\"\nsecret = \"shared\"\nscheme = \"standard\"\n\
+    [webhook.github]\nchain = \"echo\"\nsecret = \"shared\"\nscheme = \"github\"\nheaders = [\"X-GitHub-Event\"]\n\
+    [webhook.stripe]\nchain = \"echo\"\nsecret = \"shared\"\nscheme = \"stripe\"\n\
+    [webhook.slack]\nchain = \"echo\"\nsecret = \"shared\"\nscheme = \"slack\"\n";
+
+pub fn secrets(folder: &Path) {
+    for (name, text) in [("shared.secret", KEY), ("other.secret", "another-secret-of-some-length")] {
+        std::fs::write(folder.join(name), text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(folder.join(name), mode).unwrap();
+    }
+}
+
+fn mac(parts: &[&str]) -> Vec<u8> {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, KEY.as_bytes());
+    ring::hmac::sign(&key, parts.concat().as_bytes()).as_ref().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// The headers that a sender of this scheme puts on a body at this time.
+pub fn signed(scheme: &str, id: &str, at: u64, body: &str) -> Vec<(String, String)> {
+    let at = at.to_string();
+    let pairs = match scheme {
+        "standard" => vec![
+            ("webhook-id", id.to_string()),
+            ("webhook-timestamp", at.clone()),
+            (
+                "webhook-signature",
+                format!("v1,bm9uZQ== v1,{}", STANDARD.encode(mac(&[id, ".", &at, ".", body]))),
+            ),
+        ],
+        "github" => vec![
+            ("x-hub-signature-256", format!("sha256={}", hex(&mac(&[body])))),
+            ("x-github-event", "push".into()),
+        ],
+        "stripe" => vec![("stripe-signature", format!("t={at},v1={},v0=00", hex(&mac(&[&at, ".", body]))))],
+        _ => vec![
+            ("x-slack-request-timestamp", at.clone()),
+            ("x-slack-signature", format!("v0={}", hex(&mac(&["v0:", &at, ":", body])))),
+        ],
+    };
+    pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
+pub async fn deliver(doors: &Doors, name: &str, headers: &[(String, String)], body: &str) -> Reply {
+    let mut all: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    all.push(("content-type", "application/json"));
+    doors.ask("POST", &format!("/hooks/{name}"), &all, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_counts_once_if_it_is_signed_and_fresh() {
+    let project = format!("{WEB}{HOOKS}");
+    let doors = Doors::try_open(&project, PERMIT_ALL, secrets).await.unwrap();
+    for scheme in ["standard", "github", "stripe", "slack"] {
+        let body = format!("{{\"of\": \"{scheme}\"}}");
+        let good = signed(scheme, "m1", now(), &body);
+        let reply = deliver(&doors, scheme, &good, &body).await;
+        assert_eq!(reply.status, 202, "{scheme} {reply:?}");
+        assert_eq!(deliver(&doors, scheme, &good, &body).await.status, 409, "{scheme} again");
+        assert_eq!(deliver(&doors, scheme, &good, "{}").await.status, 401, "{scheme} with another body");
+        assert_eq!(deliver(&doors, scheme, &[], &body).await.status, 401, "{scheme} unsigned");
+        let other = if scheme == "slack" { "stripe" } else { "slack" };
+        let wrong = signed(other, "m1", now(), &body);
+        assert_eq!(deliver(&doors, scheme, &wrong, &body).await.status, 401, "{scheme} as {other}");
+        let mut twice = signed(scheme, "m2", now(), "{\"n\": 2}");
+        twice.push(twice[0].clone());
+        assert_eq!(deliver(&doors, scheme, &twice, "{\"n\": 2}").await.status, 401, "{scheme} said twice");
+        if scheme != "github" {
+            for at in [now() - 400, now() + 400] {
+                let stale = signed(scheme, "m3", at, "{\"n\": 3}");
+                assert_eq!(
+                    deliver(&doors, scheme, &stale, "{\"n\": 3}").await.status,
+                    401,
+                    "{scheme} at {at}"
+                );
+            }
+        }
+    }
+    assert_eq!(deliver(&doors, "none", &[], "{}").await.status, 404);
+    let written = doors.doors_say("it was delivered before").await;
+    assert!(!written.contains(KEY), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_sees_the_delivery_as_untrusted_data_of_the_webhook() {
+    let project = format!(
+        "{WEB}{HOOKS}[webhook.who]\nchain = \"who\"\nsecret = \"shared\"\nscheme = \"github\"\n[[principal]]\nname = \"webhook:github\"\nroles = [\"sender\"]\n"
+    );
+    let doors = Doors::try_open(&project, PERMIT_ALL, secrets).await.unwrap();
+    let body = "{\"ref\": \"main\"}";
+    let reply = deliver(&doors, "github", &signed("github", "", 0, body), body).await;
+    let run = reply.header("ringmail-run").unwrap().to_string();
+    let record = within(async {
+        loop {
+            let record = doors.record();
+            if record.lines().any(|line| line.contains(&run) && line.contains("answered")) {
+                return record;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert!(record.contains("\"principal\":\"webhook:github\""), "{record}");
+    // Whose run it is polls it: nobody with a key.
+    let key = doors.alice().await;
+    assert_eq!(doors.get(&key, &format!("/runs/{run}")).await.status, 404);
+    let broken = "{\"ref\": 1e999}";
+    let reply = deliver(&doors, "github", &signed("github", "", 0, broken), broken).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "invalid-json"));
+    assert!(reply.json().get("detail").and_then(Value::as_str).unwrap().contains("line 1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_bound_unless_a_webhook_signs_with_it() {
+    let free = "[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n";
+    let why = Doors::try_open(&format!("{WEB}{free}"), PERMIT_ALL, secrets).await.err().unwrap();
+    assert!(why.contains("bound to at least one address"), "{why}");
+    let hook = |secret: &str, chain: &str| {
+        format!("{WEB}{free}[webhook.h]\nchain = \"{chain}\"\nsecret = \"{secret}\"\nscheme = \"github\"\n")
+    };
+    for (project, told) in [
+        (hook("none", "echo"), "there is no secret `none`"),
+        (hook("shared", "none"), "webhook `h`: there is no chain `none`"),
+    ] {
+        let why = Doors::try_open(&project, PERMIT_ALL, secrets).await.err().unwrap();
+        assert!(why.contains(told), "{why}");
+    }
+}
