@@ -70,6 +70,10 @@ impl<'a> Asked<'a> {
             .chain_for(name, self.listener, caller)
             .ok_or_else(|| (Problem::not_found(), format!("`{name}` is not served to this caller here")))?;
         let principal = caller.principal();
+        // Whatever way of answering was asked for, it begins no differently from where there is nothing.
+        if !world.may_run(chain, principal) {
+            return Err((Problem::not_found(), format!("policy never lets this caller run `{name}`")));
+        }
         let subject =
             Subject { principal: &principal.subject, tenant: principal.tenant.as_deref(), chain: name };
         let held = self.doors.rates.enter(&world.setting.rates, &subject);
@@ -85,7 +89,7 @@ impl Counted<'_> {
         let Counted { asked, chain, held } = self;
         let limits = asked.world.setting.limits;
         let wait = Duration::from_millis(limits.wait_ms);
-        let turn = asked.doors.queue.enter(asked.caller.party(), limits.waiting_max, wait).await;
+        let turn = asked.doors.queue().enter(asked.caller.party(), limits.waiting_max, wait).await;
         let turn = turn.map_err(|_| (Problem::overloaded(), "there was no room".to_string()))?;
         let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
         let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;

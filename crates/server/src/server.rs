@@ -54,7 +54,7 @@ pub(crate) struct Doors {
     world: RwLock<Arc<World>>,
     pub(crate) keys: Arc<KeyStore>,
     pub(crate) rates: Arc<Rates>,
-    pub(crate) queue: Queue,
+    queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) log: DoorLog,
     /// Webhooks that were taken in.
@@ -72,6 +72,17 @@ pub(crate) struct Doors {
 impl Doors {
     pub(crate) fn world(&self) -> Arc<World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends everything that waits for callers or orders.
+    fn end(&self) {
+        self.stopping.cancel();
+        self.cut.cancel();
+    }
+
+    /// Who goes next, where not all can.
+    pub(crate) fn queue(&self) -> Arc<Queue> {
+        self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn next_id(&self) -> Str {
@@ -119,7 +130,7 @@ impl Server {
         let log = data.join(DOORS_FILE);
         let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
         let doors = Arc::new(Doors {
-            queue: Queue::new(world.setting.limits.requests_max),
+            queue: RwLock::new(Arc::new(Queue::new(world.setting.limits.requests_max))),
             world: RwLock::new(Arc::new(world)),
             keys,
             rates: Arc::new(Rates::new()),
@@ -137,8 +148,8 @@ impl Server {
         let (tasks, control) = control::open(&path, &doors).await.map_err(failed)?;
         let server = Server { doors, open: Mutex::default(), tasks: tokio::sync::Mutex::new(tasks), control };
         let world = server.doors.world();
-        let opened =
-            open_all(&server.doors, &world.setting.listeners, &BTreeMap::new(), &world.folder).await?;
+        let opened = open_all(&server.doors, &world.setting.listeners, &BTreeMap::new(), &world.folder).await;
+        let opened = opened.inspect_err(|_| server.doors.end())?;
         server.opened().extend(opened);
         tokio::spawn(watch_files(server.doors.clone()));
         Ok(server)
@@ -174,9 +185,20 @@ impl Server {
     /// anything about the new one is wrong, nothing changes.
     pub async fn reload(&self, loaded: Loaded) -> Result<(), ServerError> {
         let world = Arc::new(World::new(loaded).map_err(ServerError::Settings)?);
+        let before = self.doors.world().setting.clone();
+        if before.control != world.setting.control {
+            let why = "`[control]` is another: it takes effect when the server is started anew";
+            return Err(ServerError::Settings(vec![why.into()]));
+        }
         let known: BTreeMap<Str, ListenAt> =
             self.opened().iter().map(|(name, open)| (name.clone(), open.at.clone())).collect();
         let opened = open_all(&self.doors, &world.setting.listeners, &known, &world.folder).await?;
+        let requests_max = world.setting.limits.requests_max;
+        if before.limits.requests_max != requests_max {
+            // Those who wait, wait in the old line.
+            *self.doors.queue.write().unwrap_or_else(PoisonError::into_inner) =
+                Arc::new(Queue::new(requests_max));
+        }
         let mut open = self.opened();
         *self.doors.world.write().unwrap_or_else(PoisonError::into_inner) = world.clone();
         let kept = |name: &Str, at: &ListenAt| {

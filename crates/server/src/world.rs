@@ -4,6 +4,7 @@
 use crate::caller::Caller;
 use crate::identity::Subjected;
 use crate::tls;
+use foldhash::HashMap as FastMap;
 use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting};
 use ringmail_core::policy::{Action, Principal, Resource};
 use ringmail_core::value::Str;
@@ -37,6 +38,7 @@ pub struct World {
     pub(crate) folder: PathBuf,
     chains: BTreeMap<Str, Chain>,
     tls: RwLock<BTreeMap<Str, Arc<ServerConfig>>>,
+    seen: RwLock<Seen>,
     _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -74,7 +76,15 @@ impl World {
             return Err(wrong);
         }
         let Loaded { engine, setting, folder, keep } = loaded;
-        Ok(World { engine, setting, folder, chains, tls: RwLock::new(configs), _keep: keep })
+        Ok(World {
+            engine,
+            setting,
+            folder,
+            chains,
+            tls: RwLock::new(configs),
+            seen: RwLock::default(),
+            _keep: keep,
+        })
     }
 
     /// A subject that a connection proved.
@@ -143,9 +153,23 @@ impl World {
         served.filter(|chain| self.may_run(chain, caller.principal()))
     }
 
+    /// Whether policy might ever let a principal run a chain. Asked at every call, so answers are kept.
     pub(crate) fn may_run(&self, chain: &Chain, principal: &Principal) -> bool {
+        const PRINCIPALS_MAX: usize = 10_000;
         let name = &chain.plan().name;
+        let known = |seen: &Seen| seen.get(principal).and_then(|chains| chains.get(name)).copied();
+        if let Some(may) = known(&self.seen.read().unwrap_or_else(PoisonError::into_inner)) {
+            return may;
+        }
         let resource = Resource { name, chain: name, kind: None };
-        self.engine.authority().policies.may_ever(principal, Action::Run, resource)
+        let may = self.engine.authority().policies.may_ever(principal, Action::Run, resource);
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= PRINCIPALS_MAX {
+            seen.clear();
+        }
+        seen.entry(principal.clone()).or_default().insert(name.clone(), may);
+        may
     }
 }
+
+type Seen = FastMap<Principal, FastMap<Str, bool>>;

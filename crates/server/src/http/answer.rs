@@ -1,5 +1,6 @@
 //! Answers as HTTP has them: data, pieces as they come, or a problem.
 
+use super::One;
 use crate::problem::Problem;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,6 +24,8 @@ pub(crate) type Answer = Response<Either<Full<Bytes>, Pieces>>;
 pub(crate) struct Pieces {
     pub(crate) events: mpsc::Receiver<Bytes>,
     pub(crate) _cancel: DropGuard,
+    /// Whatever lasts as long as it does.
+    pub(crate) held: Option<One>,
 }
 
 impl Body for Pieces {

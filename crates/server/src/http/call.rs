@@ -170,7 +170,7 @@ fn pieces(ready: Ready) -> Answer {
         // Whoever listened has gone; the run is on record.
         let _unheard = sender.send(last).await;
     });
-    let pieces = Pieces { events, _cancel: cancel.drop_guard() };
+    let pieces = Pieces { events, _cancel: cancel.drop_guard(), held: None };
     let mut answer = Response::new(Either::Right(pieces));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

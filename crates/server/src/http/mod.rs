@@ -12,13 +12,14 @@ use crate::identity::{Subjected, certificate};
 use crate::limits::Counted;
 use crate::server::Doors;
 use crate::stream::Watched;
+use http_body_util::Either;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ringmail_core::value::Str;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -104,9 +105,18 @@ where
     let limits = doors.world().setting.limits;
     let (stop, cut) = (doors.stopping.clone(), doors.cut.clone());
     let (io, serving) = (TokioIo::new(stream), doors.clone());
+    let busy = Arc::new(Busy::default());
+    let counted = busy.clone();
     let service = service_fn(move |request| {
         let (doors, peer) = (serving.clone(), peer.clone());
-        async move { Ok::<_, std::convert::Infallible>(route::answer(&doors, &peer, request).await) }
+        let one = counted.begin();
+        async move {
+            let mut answer = route::answer(&doors, &peer, request).await;
+            if let Either::Right(pieces) = answer.body_mut() {
+                pieces.held = Some(one);
+            }
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     // A connection that breaks is the other side's to report.
     if h2 {
@@ -124,13 +134,17 @@ where
             .keep_alive_timeout(Duration::from_millis(limits.head_ms));
         let connection = builder.serve_connection(io, service);
         tokio::pin!(connection);
+        let idle = Duration::from_millis(limits.idle_ms);
         tokio::select! {
             _ = connection.as_mut() => return,
             () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = busy.idle_for(idle) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             _ = connection => {}
             () = cut.cancelled() => {}
+            // One that is told to go and has nothing left to hear goes.
+            () = busy.idle_for(2 * idle) => {}
         }
     } else {
         let mut builder = http1::Builder::new();
@@ -149,5 +163,48 @@ where
             _ = connection => {}
             () = cut.cancelled() => {}
         }
+    }
+}
+
+/// How many requests of a connection are under way, and when the last one came or went.
+#[derive(Debug)]
+struct Busy(Mutex<(usize, Instant)>);
+
+impl Default for Busy {
+    fn default() -> Busy {
+        Busy(Mutex::new((0, Instant::now())))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct One(Arc<Busy>);
+
+impl Busy {
+    fn begin(self: &Arc<Self>) -> One {
+        self.change(|under_way| under_way + 1);
+        One(self.clone())
+    }
+
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *busy = (change(busy.0), Instant::now());
+    }
+
+    /// Ends when nothing has been asked for so long.
+    async fn idle_for(&self, time: Duration) {
+        loop {
+            let (under_way, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if under_way == 0 && since.elapsed() >= time {
+                return;
+            }
+            let rest = if under_way == 0 { time.saturating_sub(since.elapsed()) } else { time };
+            tokio::time::sleep(rest).await;
+        }
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.change(|under_way| under_way.saturating_sub(1));
     }
 }

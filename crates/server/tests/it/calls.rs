@@ -94,6 +94,17 @@ async fn lists_show_what_the_caller_may_call_and_nothing_else() {
     assert_eq!(doors.get(&alice, "/chains/who/openapi.json").await.status, 404);
 
     // What may never be called looks like what is not there.
+    for way in [("prefer", "respond-async"), ("accept", "text/event-stream")] {
+        let (hidden, missing) = (
+            doors.post_with(&alice, "who", &[way], "").await,
+            doors.post_with(&alice, "none", &[way], "").await,
+        );
+        assert_eq!((hidden.status, missing.status), (404, 404));
+        let names = |reply: &crate::setup::Reply| -> Vec<String> {
+            reply.head.lines().filter_map(|line| Some(line.split_once(':')?.0.to_string())).collect()
+        };
+        assert_eq!(names(&hidden), names(&missing));
+    }
     let mut hidden = doors.post(&alice, "who", "").await;
     let mut missing = doors.post(&alice, "none", "").await;
     for reply in [&mut hidden, &mut missing] {
@@ -203,7 +214,31 @@ async fn a_reload_changes_all_or_nothing_and_drops_no_call() {
     doors.reload(WEB, PERMIT_ALL, &["chain: new\noutput: 1\n"]).await.unwrap();
     assert_eq!(doors.address(), address);
     assert_eq!(doors.post(&key, "new", "").await.body, "1");
-    go.notify_one();
+    // One request at a time from now on; and what only a new start can change is not left unsaid.
+    doors.reload(&format!("{WEB}[server]\nrequests = 1\nwaiting = 0\n"), PERMIT_ALL, &[]).await.unwrap();
+    let second = tokio::spawn({
+        let text = crate::setup::request(
+            &address,
+            "POST",
+            "/chains/held",
+            &[("authorization", &format!("Bearer {key}"))],
+            "",
+        );
+        let address = address.clone();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await.unwrap();
+            let _cut = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await;
+        }
+    });
+    doors.begun(2).await;
+    assert_eq!(doors.post(&key, "who", "").await.status, 503);
+    let control =
+        "[control]\nbind = \"127.0.0.1:0\"\ntls = { certificate = \"a\", key = \"b\", clients = \"c\" }\n";
+    let why = doors.reload(&format!("{WEB}{control}"), PERMIT_ALL, &[]).await.unwrap_err();
+    assert!(why.contains("started anew"), "{why}");
+    second.abort();
+    go.notify_waiters();
     assert_eq!(within(under_way).await.unwrap().body, "\"let go\"");
 }
 
