@@ -1,9 +1,10 @@
 //! Where calls enter, as a project says it: listeners, what each serves and whom it believes, and what callers may use.
 //! Decoded and judged here; nothing is opened.
 
-use crate::address::IpRange;
+use crate::address::{IpRange, Target};
 use crate::doc::form::{Form, Key, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Span};
+use crate::issuer::{IssuerSetting, issuers};
 use crate::value::Str;
 use crate::webhook::WebhookSetting;
 use std::net::SocketAddr;
@@ -17,6 +18,11 @@ pub const LISTENER_KEYS: &[Key] = &[
         "accept",
         Form::List(&Form::OneOf(Proof::NAMES)),
         "how callers may prove who they are; default `key`, and `unix` on a socket",
+    ),
+    Key::new(
+        "resource",
+        Form::Text,
+        "what callers know this listener by, such as `https://api.example.com`: whom tokens must be for",
     ),
     Key::new("tls", Form::Table(TLS_KEYS), "certificate and key; without them only loopback is served"),
     Key::new(
@@ -113,23 +119,25 @@ pub const RATE_KEYS: &[Key] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
     Key,
+    Jwt,
     Mtls,
     Unix,
 }
 
 impl Proof {
-    pub const NAMES: &[&str] = &["key", "mtls", "unix"];
+    pub const NAMES: &[&str] = &["key", "jwt", "mtls", "unix"];
 
     pub fn name(self) -> &'static str {
         match self {
             Proof::Key => "key",
+            Proof::Jwt => "jwt",
             Proof::Mtls => "mtls",
             Proof::Unix => "unix",
         }
     }
 
     fn named(name: &str) -> Option<Proof> {
-        let all = [Proof::Key, Proof::Mtls, Proof::Unix];
+        let all = [Proof::Key, Proof::Jwt, Proof::Mtls, Proof::Unix];
         all.into_iter().zip(Proof::NAMES).find(|(_, known)| **known == name).map(|(proof, _)| proof)
     }
 }
@@ -274,6 +282,8 @@ pub struct ListenerSetting {
     /// Nothing means all.
     pub chains: Option<Vec<Str>>,
     pub accept: Vec<Proof>,
+    /// An origin, without a slash behind it.
+    pub resource: Option<Str>,
     pub anonymous: bool,
     pub tls: Option<TlsSetting>,
     /// Names it answers to, in lower case and without a port; nothing means those of loopback there, and any elsewhere.
@@ -297,6 +307,7 @@ pub struct ServerSetting {
     pub webhooks: Vec<WebhookSetting>,
     pub limits: ServerLimits,
     pub rates: Vec<Rate>,
+    pub issuers: Vec<IssuerSetting>,
 }
 
 impl Default for ServerSetting {
@@ -308,6 +319,7 @@ impl Default for ServerSetting {
             webhooks: Vec::new(),
             limits: ServerLimits::default(),
             rates,
+            issuers: Vec::new(),
         }
     }
 }
@@ -332,7 +344,10 @@ impl ServerSetting {
         let control = project.get("control").and_then(|node| control(node, wrong));
         let webhooks = project.get("webhook").map_or(&[][..], Node::entries).iter();
         let webhooks = webhooks.filter_map(|(key, item)| WebhookSetting::load(&key.name, item)).collect();
-        ServerSetting { listeners, control, webhooks, limits: limits(project.get("server")), rates }
+        let issuers = issuers(project, wrong);
+        check_audiences(project, &listeners, &issuers, wrong);
+        let limits = limits(project.get("server"));
+        ServerSetting { listeners, control, webhooks, limits, rates, issuers }
     }
 }
 
@@ -460,6 +475,7 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
         at,
         chains: names(node, "chains"),
         accept,
+        resource: resource(node, wrong),
         anonymous: truth(dangerous, "anonymous"),
         tls,
         hosts: texts(node, "hosts")
@@ -471,6 +487,38 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
             .collect(),
         proxies,
     })
+}
+
+fn resource(node: &Node, wrong: Wrong<'_>) -> Option<Str> {
+    let written = node.get("resource")?;
+    let text = written.text().unwrap_or_default();
+    if !Target::parse(text).is_ok_and(|target| target.as_str().strip_suffix('/') == Some(text)) {
+        let help = "write scheme, name and, where it is a special one, port: `https://api.example.com`";
+        wrong(written.span, "a `resource` is an origin, without a path".into(), Some(help.into()));
+    }
+    Some(text.into())
+}
+
+/// A token that is for nobody in particular is for nobody.
+fn check_audiences(
+    project: &Node,
+    listeners: &[ListenerSetting],
+    issuers: &[IssuerSetting],
+    wrong: Wrong<'_>,
+) {
+    let named = |listener: &ListenerSetting| {
+        let node = project.get("listener").and_then(|all| all.get(&listener.name));
+        node.map_or_else(Span::default, |node| node.span)
+    };
+    let open = issuers.iter().find(|issuer| issuer.audience.is_none());
+    let taking = listeners.iter().filter(|listener| listener.accept.contains(&Proof::Jwt));
+    for listener in taking.filter(|listener| listener.resource.is_none()) {
+        if let Some(issuer) = open {
+            let message = format!("nothing says whom tokens of `{}` must be for here", issuer.name);
+            let help = "add `resource` to the listener, or `audience` to the issuer";
+            wrong(named(listener), message, Some(help.into()));
+        }
+    }
 }
 
 fn listen_at(node: &Node, named: Span, wrong: Wrong<'_>) -> Option<ListenAt> {

@@ -16,6 +16,7 @@ use crate::grant::{
     Access, BODY_BYTES_MAX, Ceiling, CommandRule, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule,
     Trusted,
 };
+use crate::issuer::ISSUER_KEYS;
 use crate::label::{TagTable, Tags, secret_tag};
 use crate::listener::{CONTROL_KEYS, LISTENER_KEYS, RATE_KEYS, SERVER_KEYS, ServerSetting};
 use crate::package::{PUBLISHER_KEYS, Publishers};
@@ -87,6 +88,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "control",
         Form::Table(CONTROL_KEYS),
         "where those who steer this host come in from other machines; on this one there is a socket in the data folder",
+    ),
+    Key::new(
+        "issuer",
+        Form::Names(&Form::Table(ISSUER_KEYS)),
+        "whose signed tokens say who callers are, by name, and what they may say",
     ),
     Key::new("server", Form::Table(SERVER_KEYS), "what all callers of listeners may use at most"),
     Key::new("webhook", Form::Names(&Form::Table(WEBHOOK_KEYS)), "signed calls of other services, by name"),

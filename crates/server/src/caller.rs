@@ -32,6 +32,10 @@ impl Caller {
         self.revoked.child_token()
     }
 
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.is_cancelled()
+    }
+
     /// Whose turn it is, where callers take turns: the tenant, or the caller itself.
     pub(crate) fn party(&self) -> &str {
         self.principal.tenant.as_deref().unwrap_or(&self.principal.subject)

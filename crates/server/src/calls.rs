@@ -64,11 +64,23 @@ impl Teller {
 }
 
 impl<'a> Asked<'a> {
+    /// Whoever might run a chain with another token hears which scope that needs; nobody else hears of it.
+    fn not_for(&self, name: &str) -> Turned {
+        let served = self.world.served(name, self.listener);
+        let may = served.filter(|chain| self.world.may_run(chain, self.caller.principal()));
+        let scope = may.and_then(|_| self.world.issuers.scope_for(name, self.caller.principal()));
+        match scope {
+            Some(scope) => {
+                let why = format!("the token is not good for `{name}`: it lacks the scope `{scope}`");
+                (Problem::scope_needed(scope), why)
+            }
+            None => (Problem::not_found(), format!("`{name}` is not served to this caller here")),
+        }
+    }
+
     pub(crate) fn count(self, name: &str) -> Result<Counted<'a>, Turned> {
         let (world, caller) = (self.world, self.caller);
-        let chain = world
-            .chain_for(name, self.listener, caller)
-            .ok_or_else(|| (Problem::not_found(), format!("`{name}` is not served to this caller here")))?;
+        let chain = world.chain_for(name, self.listener, caller).ok_or_else(|| self.not_for(name))?;
         let principal = caller.principal();
         // Whatever way of answering was asked for, it begins no differently from where there is nothing.
         if !world.may_run(chain, principal) {

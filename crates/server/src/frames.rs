@@ -217,10 +217,11 @@ async fn answer(doors: &Arc<Doors>, peer: &Peer, message: &[u8]) -> Value {
         return refused(doors, peer, &id, bad(wanted));
     };
     let key = message.get("key").map(|key| key.as_str().unwrap_or_default());
-    let shown = Shown { bearer: key, subject: peer.subject.as_ref() };
-    let caller = match prove(&shown, listener, &world, &doors.keys, doors.now_ms()) {
+    let resources = listener.resource.as_slice();
+    let shown = Shown { bearer: key, resources, subject: peer.subject.as_ref() };
+    let caller = match prove(&shown, listener, &world, doors).await {
         Ok(caller) => caller,
-        Err(why) => return refused(doors, peer, &id, (Problem::unproved(), why.words().into())),
+        Err(why) => return refused(doors, peer, &id, (Problem::unproved(), why.to_string())),
     };
     let asked = Asked { doors, world: &world, listener, caller: &caller };
     let input = message.get("input").cloned().unwrap_or(Value::Null);

@@ -20,6 +20,10 @@ mod world;
 pub use authority::{AUTHORITY_FILE, AuthorityError, DevAuthority, Issued};
 pub use caller::Caller;
 pub use control::Task;
+pub use identity::kept::KeptError;
 pub use identity::keys::{ApiKey, ApiKeyError, IssuedKey, KeyStore, NewKey};
+pub use identity::tokens::{
+    ACCESS_LIFE_MS_MAX, IssuedToken, NewToken, TOKENS_FILE, TokenError, TokenFamily, TokenStore,
+};
 pub use server::{Bound, CONTROL_FILE, KEYS_FILE, Server, ServerError};
 pub use world::{Loaded, World};

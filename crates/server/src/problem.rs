@@ -17,11 +17,13 @@ pub(crate) struct Problem {
     /// What is wrong with what the caller itself sent; nothing else.
     pub(crate) detail: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    /// What a token would have to be good for.
+    pub(crate) scope: Option<Str>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, title: &'static str) -> Problem {
-        Problem { status, code, title, detail: None, retry_after: None }
+        Problem { status, code, title, detail: None, retry_after: None, scope: None }
     }
 
     #[must_use]
@@ -36,6 +38,12 @@ impl Problem {
 
     pub(crate) fn not_found() -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here, or nothing for this caller")
+    }
+
+    pub(crate) fn scope_needed(scope: Str) -> Problem {
+        let problem =
+            Problem::new(StatusCode::FORBIDDEN, "insufficient-scope", "the token is not good for this");
+        Problem { scope: Some(scope), ..problem }
     }
 
     pub(crate) fn too_often(wait: Duration) -> Problem {

@@ -4,6 +4,7 @@ use crate::control::{self, Task};
 use crate::frames;
 use crate::http::{self, hook::Deliveries};
 use crate::identity::keys::{ApiKeyError, KeyStore};
+use crate::identity::tokens::{TOKENS_FILE, TokenError, TokenStore};
 use crate::limits::{Counts, Queue, Rates};
 use crate::recorded::DoorLog;
 use crate::runs::Runs;
@@ -27,7 +28,7 @@ const DOORS_FILE: &str = "doors.jsonl";
 pub const CONTROL_FILE: &str = "control.sock";
 /// Bodies that are read at once of callers who are not proved yet.
 const UNPROVED_MAX: usize = 64;
-/// How often the files of keys and certificates are looked at.
+/// How often the files of keys, tokens and certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long accepting pauses when the system has no room for another connection.
 const BREATH: Duration = Duration::from_millis(50);
@@ -44,6 +45,8 @@ pub enum ServerError {
     Control { path: String, cause: std::io::Error },
     #[error(transparent)]
     Keys(#[from] ApiKeyError),
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     #[error("cannot write what happens at the doors to `{path}`: {cause}")]
     Log { path: String, cause: std::io::Error },
 }
@@ -53,6 +56,7 @@ pub enum ServerError {
 pub(crate) struct Doors {
     world: RwLock<Arc<World>>,
     pub(crate) keys: Arc<KeyStore>,
+    pub(crate) tokens: Arc<TokenStore>,
     pub(crate) rates: Arc<Rates>,
     queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
@@ -125,14 +129,16 @@ pub struct Server {
 impl Server {
     /// Opens every listener of a project, or none.
     pub async fn start(loaded: Loaded, data: &Path) -> Result<Server, ServerError> {
-        let world = World::new(loaded).map_err(ServerError::Settings)?;
+        let world = World::new(loaded, None).map_err(ServerError::Settings)?;
         let keys = Arc::new(KeyStore::open(&data.join(KEYS_FILE))?);
+        let tokens = Arc::new(TokenStore::open(&data.join(TOKENS_FILE))?);
         let log = data.join(DOORS_FILE);
         let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
         let doors = Arc::new(Doors {
             queue: RwLock::new(Arc::new(Queue::new(world.setting.limits.requests_max))),
             world: RwLock::new(Arc::new(world)),
             keys,
+            tokens,
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
             log: DoorLog::open(&log).map_err(written)?,
@@ -184,7 +190,7 @@ impl Server {
     /// Puts another project in place of the one that is served. Calls under way end in the world they began in; if
     /// anything about the new one is wrong, nothing changes.
     pub async fn reload(&self, loaded: Loaded) -> Result<(), ServerError> {
-        let world = Arc::new(World::new(loaded).map_err(ServerError::Settings)?);
+        let world = Arc::new(World::new(loaded, Some(&self.doors.world())).map_err(ServerError::Settings)?);
         let before = self.doors.world().setting.clone();
         if before.control != world.setting.control {
             let why = "`[control]` is another: it takes effect when the server is started anew";
@@ -373,17 +379,26 @@ async fn take(socket: &Socket) -> std::io::Result<Stream> {
     }
 }
 
-/// Takes in what other processes do to keys and certificates.
+/// Takes in what other processes do to keys, tokens and certificates.
 async fn watch_files(doors: Arc<Doors>) {
     // What happened before the first look is seen by it.
-    let (mut keys, mut shown) = (None, Vec::new());
+    let (mut keys, mut tokens, mut shown, mut verified) = (None, None, Vec::new(), Vec::new());
     while !doors.stopping.is_cancelled() {
         let now = stamp(doors.keys.path());
         // A file that cannot be read changes nothing and is read again.
         if now != keys && doors.keys.reread().is_ok() {
             keys = now;
         }
+        let now = stamp(doors.tokens.path());
+        if now != tokens && doors.tokens.reread().is_ok() {
+            tokens = now;
+        }
         let world = doors.world();
+        let now: Vec<Option<Stamp>> = world.issuers.files().map(|path| stamp(&path)).collect();
+        if now != verified {
+            world.issuers.reread();
+            verified = now;
+        }
         let now: Vec<Option<Stamp>> = world.tls_files().map(|path| stamp(&path)).collect();
         if now != shown {
             world.reread_tls();

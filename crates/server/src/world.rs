@@ -3,6 +3,7 @@
 
 use crate::caller::Caller;
 use crate::identity::Subjected;
+use crate::identity::jwt::Issuers;
 use crate::tls;
 use foldhash::HashMap as FastMap;
 use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting};
@@ -39,6 +40,7 @@ pub struct World {
     chains: BTreeMap<Str, Chain>,
     tls: RwLock<BTreeMap<Str, Arc<ServerConfig>>>,
     seen: RwLock<Seen>,
+    pub(crate) issuers: Issuers,
     _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -49,8 +51,8 @@ impl std::fmt::Debug for World {
 }
 
 impl World {
-    /// All of it, or every reason why not.
-    pub(crate) fn new(loaded: Loaded) -> Result<World, Vec<String>> {
+    /// All of it, or every reason why not. What was fetched for the world before is used on.
+    pub(crate) fn new(loaded: Loaded, before: Option<&World>) -> Result<World, Vec<String>> {
         let mut wrong = Vec::new();
         let mut configs = BTreeMap::new();
         let chains: BTreeMap<Str, Chain> =
@@ -72,6 +74,14 @@ impl World {
         wrong.extend(
             unknown.map(|hook| format!("webhook `{}`: there is no chain `{}`", hook.name, hook.chain)),
         );
+        for issuer in &loaded.setting.issuers {
+            let named = issuer.scopes.iter().flat_map(|scope| scope.chains.iter());
+            let unknown = named.filter(|name| !chains.contains_key(*name));
+            wrong.extend(unknown.map(|name| format!("issuer `{}`: there is no chain `{name}`", issuer.name)));
+        }
+        let known = before.map(|before| &before.issuers);
+        let issuers =
+            Issuers::open(&loaded.setting.issuers, &loaded.engine, &loaded.folder, known, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -82,6 +92,7 @@ impl World {
             folder,
             chains,
             tls: RwLock::new(configs),
+            issuers,
             seen: RwLock::default(),
             _keep: keep,
         })
@@ -101,6 +112,17 @@ impl World {
             tenant: known.and_then(|known| known.tenant.clone()),
             authenticated: authenticated.into(),
         }
+    }
+
+    /// A principal that a token proved, with what the project gives it besides.
+    pub(crate) fn with_roles(&self, mut principal: Principal) -> Principal {
+        if let Some(known) = self.engine.principal(&principal.subject) {
+            let more = known.roles.iter().filter(|role| !principal.roles.contains(role));
+            let more: Vec<Str> = more.cloned().collect();
+            principal.roles.extend(more);
+            principal.tenant = principal.tenant.or_else(|| known.tenant.clone());
+        }
+        principal
     }
 
     pub(crate) fn listener(&self, name: &str) -> Option<&ListenerSetting> {
@@ -137,10 +159,14 @@ impl World {
         listener: &ListenerSetting,
         caller: &Caller,
     ) -> Option<&Chain> {
+        self.served(name, listener).filter(|_| caller.covers(name))
+    }
+
+    pub(crate) fn served(&self, name: &str, listener: &ListenerSetting) -> Option<&Chain> {
         let chain = self.chains.get(name)?;
         let served =
             listener.chains.as_ref().is_none_or(|chains| chains.iter().any(|known| &**known == name));
-        (served && caller.covers(name)).then_some(chain)
+        served.then_some(chain)
     }
 
     /// What a caller is shown: the chains it might ever run.

@@ -21,7 +21,7 @@ use ringmail_core::gate::{Blocked, NetPermit};
 use ringmail_core::label::Tags;
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::value::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Redirects followed for one request.
@@ -50,6 +50,8 @@ pub(crate) const PLAIN_HEADERS: &[&str] = &["accept", "accept-language", "user-a
 
 pub(crate) struct Egress {
     connections: Connections,
+    /// The project's folder and the authorities it names, for egress of its own.
+    pub(crate) around: (PathBuf, Vec<String>),
 }
 
 /// What a link wants to send.
@@ -96,7 +98,8 @@ impl Egress {
         extra_roots: &[String],
         folder: &Path,
     ) -> Result<Egress, BuildError> {
-        Ok(Egress { connections: Connections::new(resolver, extra_roots, folder)? })
+        let around = (folder.to_path_buf(), extra_roots.to_vec());
+        Ok(Egress { connections: Connections::new(resolver, extra_roots, folder)?, around })
     }
 
     /// Sends one request. A redirect is handed back: where it leads is for the gate to judge.

@@ -61,7 +61,10 @@ impl Args {
         let now_ms = SystemClock.now_ms();
         match self.what {
             What::Create { name, role, tenant, chain, expires } => {
-                let new = asked(&place, &name, role, tenant, chain, expires_ms(&expires, now_ms)?);
+                let expires_ms = expires_ms(&expires, now_ms)?;
+                let (roles, tenant) = known_as(&place, &name, role, tenant);
+                let chains = (!chain.is_empty()).then(|| chain.into_iter().map(Str::from).collect());
+                let new = NewKey { subject: name.as_str().into(), roles, tenant, chains, expires_ms };
                 let issued = store.create(new, now_ms).map_err(fault)?;
                 match self.format {
                     Format::Json => {
@@ -103,28 +106,21 @@ impl Args {
     }
 }
 
-/// What is not said is taken from the principal of that name in the project.
-fn asked(
+/// Roles and tenant; what is not said is taken from the principal of that name in the project.
+pub(super) fn known_as(
     place: &Place,
     name: &str,
     roles: Vec<String>,
     tenant: Option<String>,
-    chains: Vec<String>,
-    expires_ms: Option<u64>,
-) -> NewKey {
+) -> (Vec<Str>, Option<Str>) {
     let known = place.project.principals.iter().find(|principal| &*principal.subject == name);
-    let list = |texts: Vec<String>| texts.into_iter().map(Str::from).collect::<Vec<Str>>();
     let own_roles = known.map(|known| known.roles.clone()).unwrap_or_default();
-    NewKey {
-        subject: name.into(),
-        roles: if roles.is_empty() { own_roles } else { list(roles) },
-        tenant: tenant.map(Str::from).or_else(|| known.and_then(|known| known.tenant.clone())),
-        chains: (!chains.is_empty()).then(|| list(chains)),
-        expires_ms,
-    }
+    let said: Vec<Str> = roles.into_iter().map(Str::from).collect();
+    let tenant = tenant.map(Str::from).or_else(|| known.and_then(|known| known.tenant.clone()));
+    (if said.is_empty() { own_roles } else { said }, tenant)
 }
 
-fn expires_ms(text: &str, now_ms: u64) -> Result<Option<u64>, Fault> {
+pub(super) fn expires_ms(text: &str, now_ms: u64) -> Result<Option<u64>, Fault> {
     let end = match (duration_ms(text), date_ms(text)) {
         (Ok(ms), _) => now_ms.saturating_add(ms),
         (_, Ok(at)) => at,
@@ -174,7 +170,11 @@ fn line(key: &ApiKey, now_ms: u64) -> String {
 }
 
 fn fault(error: ApiKeyError) -> Fault {
-    let unknown = matches!(error, ApiKeyError::Unknown(_));
+    let hint = match error {
+        ApiKeyError::Unknown(_) => Some("see them: ringmail key list"),
+        ApiKeyError::Subject(_) => Some("choose a name without `|`"),
+        ApiKeyError::Kept(_) => None,
+    };
     let fault = Fault::from(anyhow::Error::new(error));
-    if unknown { fault.hint("see them: ringmail key list") } else { fault }
+    hint.into_iter().fold(fault, Fault::hint)
 }

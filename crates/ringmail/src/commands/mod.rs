@@ -32,6 +32,7 @@ commands! {
     reload Reload,
     drain Drain,
     key Key,
+    token Token,
     cert Cert,
     check Check,
     explain Explain,

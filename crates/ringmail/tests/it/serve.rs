@@ -194,3 +194,61 @@ fn what_cannot_be_served_says_why() {
         assert!(ended.err.contains(told), "{told} is not in {}", ended.err);
     }
 }
+
+/// What comes back for a form, as clients of OAuth send it.
+fn exchange(url: &str, refresh: &str) -> (u16, String) {
+    const SEND: &str = "import sys, urllib.parse, urllib.request, urllib.error\n\
+        form = {'grant_type': 'refresh_token', 'refresh_token': sys.argv[2]}\n\
+        try:\n    reply = urllib.request.urlopen(sys.argv[1] + '/token', urllib.parse.urlencode(form).encode())\n\
+        except urllib.error.HTTPError as error:\n    reply = error\n\
+        print(reply.status)\nprint(reply.read().decode(), end='')\n";
+    let output = Command::new("python3").args(["-c", SEND, url, refresh]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (status, body) = text.split_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_string())
+}
+
+#[test]
+fn a_token_is_issued_used_exchanged_looked_into_and_taken_back() {
+    let place = project();
+    place.write("ringmail.toml", &format!("{}accept = [\"jwt\"]\n", place.read("ringmail.toml")));
+    let ended = place.run(&["token", "issue", "me", "--refresh", "30d", "--format", "json"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let part = |text: &str, name: &str| {
+        let (_, rest) =
+            text.split_once(&format!("\"{name}\":")).or(text.split_once(&format!("\"{name}\": "))).unwrap();
+        rest.trim_start().trim_start_matches('"').split('"').next().unwrap().to_string()
+    };
+    let (access, refresh) = (part(&ended.out, "access_token"), part(&ended.out, "refresh_token"));
+    assert_eq!(place.run(&["token", "issue", "me"]).out.matches('.').count(), 2);
+    let serving = Serving::start(&place, 1);
+    let greet = format!("{}/chains/greet", serving.urls[0]);
+    let input = "{\"name\": \"Ada\"}";
+    assert_eq!(call(&greet, &access, input, None), (200, "\"Hello, Ada!\"".into()));
+    let (status, told) = exchange(&serving.urls[0], &refresh);
+    assert_eq!(status, 200, "{told}");
+    let next = part(&told, "access_token");
+    assert_eq!(call(&greet, &next, input, None).0, 200);
+
+    let seen = place.run(&["token", "inspect", &next]);
+    assert_eq!((seen.code, seen.out.contains("\"sub\": \"me\""), seen.err.contains("good")), (0, true, true));
+    assert_eq!(place.run(&["token", "rotate"]).code, 0);
+    assert!(place.run(&["token", "list"]).out.contains("me · good · refreshes"));
+    let begun = Instant::now();
+    assert_eq!(place.run(&["token", "revoke", &next]).code, 0);
+    while call(&greet, &access, input, None).0 == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it still lets somebody in");
+    }
+    let seen = place.run(&["token", "inspect", &next]);
+    assert_eq!((seen.code, seen.err.contains("the token was revoked")), (1, true), "{}", seen.err);
+    for (wrong, hint) in [
+        (&["token", "revoke", "nobody"][..], "token list"),
+        (&["token", "issue", "corp|me"], "without `|`"),
+        (&["key", "create", "corp|me"], "without `|`"),
+        (&["token", "issue", "me", "--expires", "30d"], "--refresh 30d"),
+        (&["token", "inspect", "nonsense"], "three parts"),
+    ] {
+        let ended = place.run(wrong);
+        assert_eq!((ended.code, ended.err.contains(hint)), (1, true), "{}", ended.err);
+    }
+}

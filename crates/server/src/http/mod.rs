@@ -6,7 +6,9 @@ mod call;
 mod from;
 pub(crate) mod hook;
 mod openapi;
+mod resource;
 mod route;
+mod token;
 
 use crate::identity::{Subjected, certificate};
 use crate::limits::Counted;

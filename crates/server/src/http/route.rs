@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, empty, json};
 use super::from::{Page, address, host, host_fits, page};
-use super::{Peer, call, hook, openapi};
+use super::{Peer, call, hook, openapi, resource, token};
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned, turn_away};
 use crate::identity::{Shown, prove};
@@ -17,7 +17,7 @@ use http::header::{
 };
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use ringmail_core::listener::ListenerSetting;
+use ringmail_core::listener::{ListenerSetting, Proof};
 use ringmail_core::value::Value;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) async fn answer(doors: &Arc<Doors>, peer: &Peer, request: Request<Inc
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("ringmail-run, location, retry-after"),
+            HeaderValue::from_static("ringmail-run, location, retry-after, www-authenticate"),
         );
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
@@ -53,10 +53,15 @@ async fn admit(
     request: Request<Incoming>,
 ) -> Answer {
     let from = address(peer, listener, request.headers());
-    let what = format!("{} {}", request.method(), request.uri().path());
+    let path = request.uri().path().to_string();
+    let what = format!("{} {path}", request.method());
+    let note = |caller: Option<&Caller>, turned: &Turned| {
+        turn_away(doors, &listener.name, from.to_string(), caller, what.clone(), turned)
+    };
     let turned = |caller: Option<&Caller>, turned: Turned| {
-        let id = turn_away(doors, &listener.name, from.to_string(), caller, what.clone(), &turned);
-        turned.0.answer(&id)
+        let mut answer = turned.0.answer(&note(caller, &turned));
+        resource::challenge(&mut answer, listener, &path, turned.0.scope.as_deref());
+        answer
     };
     let _knocked: Held = match doors.rates.knock(&world.setting.rates, Some(from)) {
         Ok(held) => held,
@@ -77,7 +82,8 @@ async fn admit(
         Page::Allowed(_) if request.method() == Method::OPTIONS => return preflight(),
         Page::Allowed(_) | Page::None => {}
     }
-    if let Some(answer) = health(doors, &request) {
+    let public = health(doors, &request).or_else(|| resource::public(doors, world, listener, &request));
+    if let Some(answer) = public {
         return answer;
     }
     if let (&Method::POST, Some(name)) = (request.method(), request.uri().path().strip_prefix("/hooks/")) {
@@ -85,10 +91,15 @@ async fn admit(
         let delivered = hook::deliver(doors, world, listener, &name, request).await;
         return delivered.unwrap_or_else(|why| turned(None, why));
     }
-    let shown = Shown { bearer: bearer(&request), subject: peer.subject.as_ref() };
-    let caller = match prove(&shown, listener, world, &doors.keys, doors.now_ms()) {
+    if path == "/token" && request.method() == Method::POST && listener.accept.contains(&Proof::Jwt) {
+        let told = token::answer(doors, world.setting.limits.body_ms, request).await;
+        return told.unwrap_or_else(|(word, why)| token::refused(word, &note(None, &token::turned(&why))));
+    }
+    let resources = resource::resources(listener, &path);
+    let shown = Shown { bearer: bearer(&request), resources: &resources, subject: peer.subject.as_ref() };
+    let caller = match prove(&shown, listener, world, doors).await {
         Ok(caller) => caller,
-        Err(why) => return turned(None, (Problem::unproved(), why.words().into())),
+        Err(why) => return turned(None, (Problem::unproved(), why.to_string())),
     };
     let asked = Asked { doors, world, listener, caller: &caller };
     route(asked, request).await.unwrap_or_else(|why| turned(Some(&caller), why))

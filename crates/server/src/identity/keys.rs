@@ -2,15 +2,14 @@
 //! file is exchanged whole, so whoever reads it sees one state or the next.
 
 use super::Unproved;
+use super::kept::{KeptError, KeptFile, from_hex, hex, random, read_time, same, time};
 use crate::caller::Caller;
-use ringmail_core::json::{JsonLimits, parse, to_pretty};
+use ringmail_core::issuer::SUBJECT_MARK;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,6 @@ const PREFIX: &str = "rmk_";
 const ID_DIGITS: usize = 12;
 const SECRET_DIGITS: usize = 64;
 const CHECK_DIGITS: usize = 8;
-const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// What is known of a key; not the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,20 +70,18 @@ impl std::fmt::Debug for IssuedKey {
 
 #[derive(Debug, Error)]
 pub enum ApiKeyError {
-    #[error("`{path}` cannot be read or written: {cause}")]
-    File { path: String, cause: std::io::Error },
-    #[error("`{path}` is damaged: {cause}")]
-    Damaged { path: String, cause: String },
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     #[error("there is no key `{0}`")]
     Unknown(String),
-    #[error("the operating system gives no randomness")]
-    NoRandomness,
+    #[error("`{0}` is a subject of an issuer, who alone proves it")]
+    Subject(Str),
 }
 
 /// Keys on disk and in memory.
 #[derive(Debug)]
 pub struct KeyStore {
-    path: PathBuf,
+    file: KeptFile,
     known: RwLock<HashMap<Str, Known>>,
 }
 
@@ -131,30 +127,16 @@ fn check_of(body: &str) -> String {
     hex(Sha256::digest(body.as_bytes()).as_slice()).chars().take(CHECK_DIGITS).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
-/// Takes as long whatever differs.
-fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.iter().zip(other).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
-}
-
 impl KeyStore {
     /// The keys of a file; one that is not there holds none.
     pub fn open(path: &Path) -> Result<KeyStore, ApiKeyError> {
-        let store = KeyStore { path: path.to_path_buf(), known: RwLock::default() };
+        let store = KeyStore { file: KeptFile::at(path), known: RwLock::default() };
         store.reread()?;
         Ok(store)
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     pub fn all(&self) -> Vec<Arc<ApiKey>> {
@@ -166,6 +148,7 @@ impl KeyStore {
 
     /// Takes in what the file says now. Keys that are revoked or gone end what is under way with them.
     pub fn reread(&self) -> Result<(), ApiKeyError> {
+        let _alone = self.file.taking();
         let read = self.read()?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = HashMap::with_capacity(read.len());
@@ -186,8 +169,10 @@ impl KeyStore {
     }
 
     pub fn create(&self, new: NewKey, now_ms: u64) -> Result<IssuedKey, ApiKeyError> {
-        let mut bytes = [0_u8; ID_DIGITS / 2 + SECRET_DIGITS / 2];
-        getrandom::fill(&mut bytes).map_err(|_| ApiKeyError::NoRandomness)?;
+        if new.subject.contains(SUBJECT_MARK) {
+            return Err(ApiKeyError::Subject(new.subject));
+        }
+        let bytes = random::<{ ID_DIGITS / 2 + SECRET_DIGITS / 2 }>()?;
         let (id, secret) = bytes.split_at(ID_DIGITS / 2);
         let body = format!("{PREFIX}{}_{}", hex(id), hex(secret));
         let text = format!("{body}{}", check_of(&body));
@@ -239,53 +224,34 @@ impl KeyStore {
         Ok(Caller::new(known.principal.clone(), known.key.chains.clone(), known.revoked.clone()))
     }
 
-    /// Changes the file under a lock that other processes respect, and takes the change in.
+    /// Changes the file and takes the change in.
     fn change(
         &self,
         change: impl FnOnce(&mut Vec<ApiKey>) -> Result<(), ApiKeyError>,
     ) -> Result<(), ApiKeyError> {
-        let failed = |cause| ApiKeyError::File { path: self.path.display().to_string(), cause };
-        if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let options = || {
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            options
-        };
-        let lock = options().open(self.path.with_extension("lock")).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        let mut keys = self.read()?;
-        change(&mut keys)?;
-        let half = self.path.with_extension("half");
-        let mut file = options().open(&half).map_err(failed)?;
-        let text = to_pretty(&Value::list(keys.iter().map(written)));
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        std::fs::rename(&half, &self.path).map_err(failed)?;
-        drop(lock);
+        self.file.change(|before| {
+            let mut keys = self.all_of(before)?;
+            change(&mut keys)?;
+            Ok::<_, ApiKeyError>(Value::list(keys.iter().map(written)))
+        })?;
         self.reread()
     }
 
     fn read(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
-        let path = || self.path.display().to_string();
-        let damaged = |cause: String| ApiKeyError::Damaged { path: path(), cause };
-        let bytes = match std::fs::metadata(&self.path) {
-            Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(damaged("it is too large".into())),
-            Ok(_) => std::fs::read(&self.path).map_err(|cause| ApiKeyError::File { path: path(), cause })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(cause) => return Err(ApiKeyError::File { path: path(), cause }),
-        };
-        let limits = JsonLimits { bytes_max: bytes.len(), ..JsonLimits::default() };
-        let value = parse(&bytes, &limits).map_err(|error| damaged(error.to_string()))?;
-        let list = value.as_list().ok_or_else(|| damaged("it holds no list".into()))?;
-        list.iter()
-            .map(|item| read_key(item).ok_or_else(|| damaged("an entry is not a key".into())))
-            .collect()
+        self.all_of(self.file.read()?)
+    }
+
+    fn all_of(&self, read: Option<Value>) -> Result<Vec<ApiKey>, ApiKeyError> {
+        let Some(read) = read else { return Ok(Vec::new()) };
+        let list = read.as_list().ok_or_else(|| self.file.damaged("it holds no list"))?;
+        let keys = list.iter().map(|item| {
+            read_key(item).ok_or_else(|| ApiKeyError::from(self.file.damaged("an entry is not a key")))
+        });
+        keys.collect()
     }
 }
 
 fn written(key: &ApiKey) -> Value {
-    let time = |ms: u64| Value::Int(i64::try_from(ms).unwrap_or(i64::MAX));
     let texts = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
     Value::map([
         ("id", Value::Str(key.id.clone())),
@@ -293,9 +259,9 @@ fn written(key: &ApiKey) -> Value {
         ("roles", texts(&key.roles)),
         ("tenant", key.tenant.clone().map_or(Value::Null, Value::Str)),
         ("chains", key.chains.as_deref().map_or(Value::Null, texts)),
-        ("created_ms", time(key.created_ms)),
-        ("expires_ms", key.expires_ms.map_or(Value::Null, time)),
-        ("revoked_ms", key.revoked_ms.map_or(Value::Null, time)),
+        ("created_ms", time(Some(key.created_ms))),
+        ("expires_ms", time(key.expires_ms)),
+        ("revoked_ms", time(key.revoked_ms)),
         ("sha256", Value::from(hex(&key.digest))),
     ])
 }
@@ -305,11 +271,7 @@ fn read_key(value: &Value) -> Option<ApiKey> {
     let texts = |value: &Value| -> Option<Vec<Str>> {
         value.as_list()?.iter().map(|item| item.as_str().map(Str::from)).collect()
     };
-    let time = |key: &str| match value.get(key)? {
-        Value::Int(ms) => u64::try_from(*ms).ok().map(Some),
-        Value::Null => Some(None),
-        _ => None,
-    };
+    let time = |key: &str| read_time(value, key);
     Some(ApiKey {
         id: text("id")?,
         subject: text("subject")?,
@@ -363,6 +325,7 @@ mod tests {
         assert!(caller.revoked().is_cancelled());
         assert!(!store.prove(&two.text, 70).unwrap().revoked().is_cancelled());
         assert!(matches!(store.revoke("nobody", 1), Err(ApiKeyError::Unknown(_))));
+        assert!(matches!(store.create(new("corp|alice"), 1), Err(ApiKeyError::Subject(_))));
     }
 
     #[test]

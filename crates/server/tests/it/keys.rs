@@ -1,6 +1,7 @@
 //! Every key of the doors changes what happens to callers: two documents that differ in it, one thing a caller does, and
 //! what it sees of each.
 
+use crate::issuer::{Signer, TestIssuer, filed, now};
 use crate::setup::{Doors, PERMIT_ALL, Reply, request};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -44,6 +45,197 @@ macro_rules! hook {
     ($rest:literal) => {
         concat!("[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n[secret.other]\nfrom = \"file:other.secret\"\nbound_to = [\"https://a.example\"]\n[webhook.h]\n", $rest)
     };
+}
+
+/// A project that takes tokens whose keys lie in a file.
+macro_rules! filed {
+    ($rest:literal) => {
+        concat!(
+            "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://api.test\"\n",
+            "[issuer.corp]\nurl = \"https://issuer.test\"\nkeys = \"issuer.json\"\n",
+            $rest
+        )
+    };
+}
+
+/// The same, of an issuer that is there.
+macro_rules! issued {
+    ($rest:literal) => {
+        concat!(
+            "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://api.test\"\n",
+            "[issuer.corp]\nurl = \"@ISSUER@\"\n",
+            $rest
+        )
+    };
+}
+
+/// What a token with these claims comes to.
+macro_rules! shows {
+    ($claims:literal) => {
+        act!(|doors, _key| told(&doors.post(&filed($claims), "who", "").await))
+    };
+}
+
+const TOKENS: &[Case] = &[
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://api.test\"\n\
+               <<[issuer.corp]\nurl = \"https://issuer.test\"\nkeys = \"issuer.json\"\n||>>",
+        act: shows!("{}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://<<api||other>>.test\"\n\
+               [issuer.corp]\nurl = \"https://issuer.test\"\nkeys = \"issuer.json\"\n",
+        act: shows!("{}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://api.test\"\n\
+               [issuer.corp]\nurl = \"https://<<issuer||other>>.test\"\nkeys = \"issuer.json\"\n",
+        act: shows!("{}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://api.test\"\n\
+               [issuer.corp]\nurl = \"https://issuer.test\"\nkeys = \"<<issuer||other>>.json\"\n",
+        act: shows!("{}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: filed!("audience = [\"<<https://api.test||other>>\"]\n"),
+        act: shows!("{}"),
+        ends: ["200 ", "401 "],
+    },
+    Case { text: filed!("algorithms = [\"<<EdDSA||ES256>>\"]\n"), act: shows!("{}"), ends: ["200 ", "401 "] },
+    Case {
+        text: filed!("leeway = \"<<1h||1s>>\"\n"),
+        act: act!(|doors, _key| {
+            let ended = format!("{{\"exp\":{}}}", now() - 60);
+            told(&doors.post(&filed(&ended), "who", "").await)
+        }),
+        ends: ["200 ", "401 "],
+    },
+    Case { text: filed!("type = \"<<at+jwt||JWT>>\"\n"), act: shows!("{}"), ends: ["200 ", "401 "] },
+    Case {
+        text: filed!("subject_claim = \"<<sub||employee.id>>\"\n"),
+        act: shows!("{\"employee\":{\"id\":\"e77\"}}"),
+        ends: ["\"corp|alice\"", "\"corp|e77\""],
+    },
+    Case {
+        text: filed!("roles = [\"clerk\"]\nroles_claim = \"<<roles||groups>>\"\n"),
+        act: shows!("{\"roles\":[\"clerk\"],\"groups\":[\"other\"]}"),
+        ends: ["\"clerk\"", "\"roles\":[]"],
+    },
+    Case {
+        text: filed!("roles = [\"<<clerk||other>>\"]\n"),
+        act: shows!("{\"roles\":[\"clerk\",\"admin\"]}"),
+        ends: ["\"roles\":[\"clerk\"]", "\"roles\":[]"],
+    },
+    Case {
+        text: filed!("tenant = \"<<acme||globex>>\"\n"),
+        act: shows!("{}"),
+        ends: ["\"acme\"", "\"globex\""],
+    },
+    Case {
+        text: filed!("tenants = [\"acme\"]\ntenant_claim = \"<<tid||org>>\"\n"),
+        act: shows!("{\"tid\":\"acme\",\"org\":\"globex\"}"),
+        ends: ["\"acme\"", "401 "],
+    },
+    Case {
+        text: filed!("tenants = [\"<<acme||globex>>\"]\ntenant_claim = \"tid\"\n"),
+        act: shows!("{\"tid\":\"acme\"}"),
+        ends: ["\"acme\"", "401 "],
+    },
+    Case {
+        text: filed!("<<[[issuer.corp.scope]]\nname = \"read\"\nchains = [\"who\"]\n||>>"),
+        act: shows!("{}"),
+        ends: ["403 ", "200 "],
+    },
+    Case {
+        text: filed!("[[issuer.corp.scope]]\nname = \"<<read||write>>\"\nchains = [\"who\"]\n"),
+        act: shows!("{\"scope\":\"openid read\"}"),
+        ends: ["200 ", "403 "],
+    },
+    Case {
+        text: filed!("[[issuer.corp.scope]]\nname = \"read\"\nchains = [\"<<who||echo>>\"]\n"),
+        act: shows!("{\"scope\":\"openid read\"}"),
+        ends: ["200 ", "404 "],
+    },
+    Case {
+        text: filed!(
+            "scope_claim = \"<<scope||scp>>\"\n[[issuer.corp.scope]]\nname = \"read\"\nchains = [\"who\"]\n"
+        ),
+        act: shows!("{\"scp\":[\"openid\",\"read\"]}"),
+        ends: ["403 ", "200 "],
+    },
+    Case {
+        text: filed!("<<[[issuer.corp.claim]]\nname = \"azp\"\nis = [\"web\"]\n||>>"),
+        act: shows!("{}"),
+        ends: ["401 ", "200 "],
+    },
+    Case {
+        text: filed!("[[issuer.corp.claim]]\nname = \"<<azp||client_id>>\"\nis = [\"web\"]\n"),
+        act: shows!("{\"azp\":\"web\"}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: filed!("[[issuer.corp.claim]]\nname = \"azp\"\nis = [\"<<web||app>>\"]\n"),
+        act: shows!("{\"azp\":\"web\"}"),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: issued!("resolves_to = [\"127.0.0.1\"]\njwks = \"@ISSUER@/<<keys||none>>\"\n"),
+        act: act!(|doors, _key| by_token(doors).await),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: issued!(
+            "jwks = \"http://localhost:@PORT@/keys\"\nresolves_to = [\"<<127.0.0.1||192.0.2.1>>\"]\n"
+        ),
+        act: act!(|doors, _key| by_token(doors).await),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: issued!("resolves_to = [\"127.0.0.1\"]\nagain = \"1ms\"\nrefresh = \"<<1h||1ms>>\"\n"),
+        act: act!(|doors, _key| {
+            by_token(doors).await;
+            let issuer = doors.issuer.as_ref().unwrap();
+            issuer.publish(&[Signer::ed(2).jwk("two")]);
+            // Fetched anew, its keys are others.
+            for _ in 0..40 {
+                if by_token(doors).await.starts_with("401") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            by_token(doors).await
+        }),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: issued!("resolves_to = [\"127.0.0.1\"]\nagain = \"1ms\"\nstale = \"<<1h||1ms>>\"\n"),
+        act: act!(|doors, _key| {
+            by_token(doors).await;
+            doors.issuer.as_ref().unwrap().goes_away(true);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            by_token(doors).await
+        }),
+        ends: ["200 ", "401 "],
+    },
+    Case {
+        text: issued!("resolves_to = [\"127.0.0.1\"]\nagain = \"<<1ms||1h>>\"\n"),
+        act: act!(|doors, _key| {
+            by_token(doors).await;
+            let issuer = doors.issuer.as_ref().unwrap();
+            issuer.publish(&[Signer::ed(2).jwk("two")]);
+            told(&doors.post(&issuer.signed(2, "two", "{}"), "who", "").await)
+        }),
+        ends: ["200 ", "401 "],
+    },
+];
+
+async fn by_token(doors: &Doors) -> String {
+    told(&doors.post(&doors.issuer.as_ref().unwrap().token("{}"), "who", "").await)
 }
 
 const CASES: &[Case] = &[
@@ -256,12 +448,12 @@ const CASES: &[Case] = &[
     Case {
         text: web!("[server]\nconnections = <<10||1>>\n"),
         act: act!(|doors, _key| second_connection(doors).await),
-        ends: ["204 ", "0 "],
+        ends: ["204 ", "0  "],
     },
     Case {
         text: web!("[server]\naddress_connections = <<10||1>>\n"),
         act: act!(|doors, _key| second_connection(doors).await),
-        ends: ["204 ", "0 "],
+        ends: ["204 ", "0  "],
     },
     Case {
         text: web!("[server]\nrequests = <<2||1>>\nwait = \"50ms\"\n"),
@@ -473,11 +665,11 @@ async fn untaken(doors: &Doors, key: &str) -> String {
 #[test]
 fn every_key_of_the_doors_has_a_case() {
     let covered: BTreeSet<String> =
-        CASES.iter().flat_map(|case| schema::differing(schema::PROJECT, case.text)).collect();
+        CASES.iter().chain(TOKENS).flat_map(|case| schema::differing(schema::PROJECT, case.text)).collect();
     let all = schema::keys(schema::PROJECT).into_iter().filter(|key| schema::is_of_the_doors(key));
     let missing: Vec<String> = all.filter(|key| !covered.contains(key)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
-    for case in CASES {
+    for case in CASES.iter().chain(TOKENS) {
         let keys = schema::differing(schema::PROJECT, case.text);
         assert!(
             !keys.is_empty() && keys.len() <= 2,
@@ -489,17 +681,25 @@ fn every_key_of_the_doors_has_a_case() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_of_the_doors_changes_what_callers_see() {
-    let played = CASES.iter().map(|case| {
+    let played = CASES.iter().chain(TOKENS).map(|case| {
         tokio::spawn(async move {
             let mut seen = Vec::new();
             for text in schema::variants(case.text) {
-                seen.push(match Doors::try_open(&text, PERMIT_ALL, prepared).await {
+                let issuer = TestIssuer::start().await;
+                let port = issuer.url.rsplit(':').next().unwrap();
+                let text = text.replace("@ISSUER@", &issuer.url).replace("@PORT@", port);
+                let prepare = |folder: &std::path::Path| {
+                    prepared(folder);
+                    crate::issuer::files(folder);
+                };
+                seen.push(match Doors::try_open(&text, PERMIT_ALL, prepare).await {
                     Err(why) => why,
-                    Ok(doors) => {
+                    Ok(mut doors) => {
+                        doors.issuer = Some(issuer);
                         let key = doors.key();
                         let bound = doors.server.bound();
                         let plain = bound.first().is_some_and(|bound| bound.place.starts_with("http://"));
-                        if plain && !text.contains("hosts") && !text.contains("0.0.0.0") {
+                        if plain && ["hosts", "0.0.0.0", "jwt"].iter().all(|other| !text.contains(other)) {
                             doors.known(&key).await;
                         }
                         (case.act)(&doors, key).await

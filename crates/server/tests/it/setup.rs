@@ -36,6 +36,8 @@ pub struct Doors {
     pub go: Arc<Notify>,
     /// Calls of `held` so far.
     pub held: Arc<AtomicUsize>,
+    /// Who signs tokens, where a test has one of its own.
+    pub issuer: Option<crate::issuer::TestIssuer>,
     place: String,
 }
 
@@ -152,7 +154,7 @@ impl Doors {
         let bound = server.bound();
         let first = bound.iter().find(|bound| &*bound.name == "web").or(bound.first());
         let place = first.map(|bound| bound.place.clone()).unwrap_or_default();
-        Ok(Doors { server, folder, keys, go, held, place })
+        Ok(Doors { server, folder, keys, go, held, issuer: None, place })
     }
 
     pub async fn reload(&self, project: &str, policy: &str, more: &[&str]) -> Result<(), String> {

@@ -83,7 +83,7 @@ pub const OF_THE_BINARY: &[&str] = &[
 /// Whether a key belongs to the doors: the server's tests have their cases.
 #[allow(dead_code, reason = "the binary's tests look at keys of their own")]
 pub fn is_of_the_doors(key: &str) -> bool {
-    const OF_THE_DOORS: &[&str] = &["control", "listener", "rate", "server", "webhook"];
+    const OF_THE_DOORS: &[&str] = &["control", "issuer", "listener", "rate", "server", "webhook"];
     let table = key.strip_prefix("ringmail.toml: ").and_then(|rest| rest.split('.').next());
     table.is_some_and(|table| OF_THE_DOORS.contains(&table))
 }
