@@ -2,6 +2,7 @@
 //! git knows; nothing here is shipped.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to whoever runs it")]
 
+mod conformance;
 mod shell;
 mod tidy;
 mod tools;
@@ -21,6 +22,9 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("docs", "write the reference pages and schemas from the code", |_| docs()),
     ("escape", "the attacks of the threat list, and nothing else", |_| escape()),
     ("fuzz", "each fuzz target for some seconds; default 60", fuzz),
+    ("conformance", "the conformance suite of MCP, against `examples/mcp-everything`", |_| {
+        conformance::run_all()
+    }),
     ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
     ("bench-peers", "ours beside its peers, in one run", |_| bench_peers()),
 ];

@@ -35,6 +35,7 @@ pub const LISTENER_KEYS: &[Key] = &[
         Form::List(&Form::Text),
         "web pages that may call, such as `https://app.example.com`",
     ),
+    Key::new("mcp", Form::Bool, "whether an `http` listener serves clients of MCP at `/mcp`; default no"),
     Key::new("proxies", Form::List(&Form::Text), "addresses whose `X-Forwarded-For` is believed"),
     Key::new(
         "frames",
@@ -290,6 +291,8 @@ pub struct ListenerSetting {
     pub hosts: Option<Vec<String>>,
     pub origins: Vec<String>,
     pub proxies: Vec<IpRange>,
+    /// Clients of MCP are served.
+    pub mcp: bool,
 }
 
 /// Where a host is steered from elsewhere.
@@ -467,6 +470,9 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
             None => wrong(span, format!("`{}` is no address or range", crate::json::shorten(written)), None),
         }
     }
+    if truth(Some(node), "mcp") && !matches!(at, ListenAt::Http(_)) {
+        wrong(named, "`mcp` is for `http` listeners".into(), None);
+    }
     if text("frames").is_some() && matches!(at, ListenAt::Http(_)) {
         wrong(named, "`frames` is for `tcp` and `unix` listeners".into(), None);
     }
@@ -486,6 +492,7 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
             .map(|(origin, _)| origin.to_ascii_lowercase())
             .collect(),
         proxies,
+        mcp: truth(Some(node), "mcp"),
     })
 }
 

@@ -42,6 +42,7 @@ pub(crate) struct Ready {
 }
 
 /// Says of the end of a run what its caller may hear.
+#[derive(Clone)]
 pub(crate) struct Teller {
     world: Arc<World>,
     chain: Chain,

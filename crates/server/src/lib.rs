@@ -9,6 +9,7 @@ mod frames;
 mod http;
 mod identity;
 mod limits;
+mod mcp;
 mod problem;
 mod recorded;
 mod runs;
@@ -25,5 +26,6 @@ pub use identity::keys::{ApiKey, ApiKeyError, IssuedKey, KeyStore, NewKey};
 pub use identity::tokens::{
     ACCESS_LIFE_MS_MAX, IssuedToken, NewToken, TOKENS_FILE, TokenError, TokenFamily, TokenStore,
 };
+pub use mcp::serve_stdio;
 pub use server::{Bound, CONTROL_FILE, KEYS_FILE, Server, ServerError};
 pub use world::{Loaded, World};

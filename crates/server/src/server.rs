@@ -6,6 +6,7 @@ use crate::http::{self, hook::Deliveries};
 use crate::identity::keys::{ApiKeyError, KeyStore};
 use crate::identity::tokens::{TOKENS_FILE, TokenError, TokenStore};
 use crate::limits::{Counts, Queue, Rates};
+use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
 use crate::runs::Runs;
 use crate::world::{Loaded, World};
@@ -60,6 +61,7 @@ pub(crate) struct Doors {
     pub(crate) rates: Arc<Rates>,
     queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
+    pub(crate) sessions: Sessions,
     pub(crate) log: DoorLog,
     /// Webhooks that were taken in.
     pub(crate) deliveries: Deliveries,
@@ -74,6 +76,30 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
+    pub(crate) fn new(loaded: Loaded, data: &Path) -> Result<Arc<Doors>, ServerError> {
+        let world = World::new(loaded, None).map_err(ServerError::Settings)?;
+        let keys = Arc::new(KeyStore::open(&data.join(KEYS_FILE))?);
+        let tokens = Arc::new(TokenStore::open(&data.join(TOKENS_FILE))?);
+        let log = data.join(DOORS_FILE);
+        let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
+        Ok(Arc::new(Doors {
+            queue: RwLock::new(Arc::new(Queue::new(world.setting.limits.requests_max))),
+            world: RwLock::new(Arc::new(world)),
+            keys,
+            tokens,
+            rates: Arc::new(Rates::new()),
+            runs: Arc::default(),
+            sessions: Sessions::default(),
+            log: DoorLog::open(&log).map_err(written)?,
+            deliveries: Deliveries::default(),
+            unproved: Semaphore::new(UNPROVED_MAX),
+            connections: Arc::default(),
+            stopping: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
     pub(crate) fn world(&self) -> Arc<World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -129,26 +155,7 @@ pub struct Server {
 impl Server {
     /// Opens every listener of a project, or none.
     pub async fn start(loaded: Loaded, data: &Path) -> Result<Server, ServerError> {
-        let world = World::new(loaded, None).map_err(ServerError::Settings)?;
-        let keys = Arc::new(KeyStore::open(&data.join(KEYS_FILE))?);
-        let tokens = Arc::new(TokenStore::open(&data.join(TOKENS_FILE))?);
-        let log = data.join(DOORS_FILE);
-        let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
-        let doors = Arc::new(Doors {
-            queue: RwLock::new(Arc::new(Queue::new(world.setting.limits.requests_max))),
-            world: RwLock::new(Arc::new(world)),
-            keys,
-            tokens,
-            rates: Arc::new(Rates::new()),
-            runs: Arc::default(),
-            log: DoorLog::open(&log).map_err(written)?,
-            deliveries: Deliveries::default(),
-            unproved: Semaphore::new(UNPROVED_MAX),
-            connections: Arc::default(),
-            stopping: CancellationToken::new(),
-            cut: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        });
+        let doors = Doors::new(loaded, data)?;
         let path = data.join(CONTROL_FILE);
         let failed = |cause| ServerError::Control { path: path.display().to_string(), cause };
         let (tasks, control) = control::open(&path, &doors).await.map_err(failed)?;

@@ -1,5 +1,6 @@
 //! The keys of a chain file. One table each: the check of a file, the editor schema and the reference read these.
 
+use super::mcp::MCP_KEYS;
 use crate::doc::form::table_schema;
 use crate::doc::form::{Form, Key};
 use crate::failure::FailureKind;
@@ -16,6 +17,7 @@ pub const CHAIN_KEYS: &[Key] = &[
     Key::new("links", Form::Links, "the links by name"),
     Key::new("output", Form::Template, "what the chain answers; default nothing"),
     Key::new("returns", Form::Schema, "JSON Schema of the output"),
+    Key::new("mcp", Form::Table(MCP_KEYS), "how the chain shows itself to clients of MCP"),
 ];
 
 pub const LIMIT_KEYS: &[Key] = &[

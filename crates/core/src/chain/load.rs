@@ -6,6 +6,7 @@ mod scripts;
 use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
+use super::mcp::{self, McpSetting};
 use super::names::{ListNames, PlanNames, RESERVED, command, meant};
 use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
 use crate::checks::TextCheck;
@@ -63,6 +64,11 @@ pub fn load(node: &Node, source: &Arc<Source>, around: &mut Surroundings<'_>) ->
     plan.limits = limits(node.get("limits"), loader.around.limits);
     plan.middleware = loader.middleware(node.get("middleware"));
     plan.stream = node.get("stream").and_then(|stream| loader.stream(stream, &plan));
+    let mcp = node.get("mcp").and_then(|node| {
+        let problems = &mut *loader.problems;
+        mcp::load(node, input.as_ref(), &mut |span, message| problems.add(source, span, message))
+    });
+    plan.mcp = mcp.unwrap_or_default();
     plan.input = input;
     plan.returns = returns;
     let digest = Sha256::digest(source.text.as_bytes());
@@ -163,6 +169,7 @@ impl<'l> Loader<'l, '_> {
             limits: self.around.limits,
             middleware: Vec::new(),
             stream: None,
+            mcp: McpSetting::default(),
             graph,
             digest: "".into(),
         }

@@ -8,12 +8,14 @@ pub mod flow;
 mod graph;
 pub mod keys;
 mod load;
+pub mod mcp;
 mod names;
 pub mod types;
 pub mod walk;
 
 pub use load::{Surroundings, load};
 
+use self::mcp::McpSetting;
 use crate::doc::{Source, Span, Spot};
 use crate::expr::{Expr, Slot};
 use crate::failure::FailureKind;
@@ -47,6 +49,7 @@ pub struct Plan {
     pub middleware: Vec<Str>,
     /// The link whose pieces are passed on to the caller as they come.
     pub stream: Option<usize>,
+    pub mcp: McpSetting,
     pub(crate) graph: graph::Graph,
     /// SHA-256 of the text the plan was loaded from.
     pub digest: Str,

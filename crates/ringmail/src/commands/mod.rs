@@ -31,6 +31,7 @@ commands! {
     status Status,
     reload Reload,
     drain Drain,
+    mcp Mcp,
     key Key,
     token Token,
     cert Cert,

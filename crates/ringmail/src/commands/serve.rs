@@ -79,7 +79,7 @@ impl Args {
     }
 }
 
-fn open(chosen: Option<&Path>) -> Result<Place, Fault> {
+pub(super) fn open(chosen: Option<&Path>) -> Result<Place, Fault> {
     let place = Place::open(chosen, Path::new("."))?;
     if place.is_project() {
         return Ok(place);
@@ -90,6 +90,10 @@ fn open(chosen: Option<&Path>) -> Result<Place, Fault> {
 /// An engine with all chains of the project, where it can be served at all.
 fn load(place: Place, before: Option<&Engine>) -> Result<Loaded, Fault> {
     let engine = place.engine_after(before)?;
+    serve_with(place, engine)
+}
+
+pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> {
     engine.load(&place.chains)?;
     let keep = Box::new(place.watch(&engine)?);
     let folder: PathBuf = place.root.clone();
@@ -115,6 +119,6 @@ async fn reload(server: &Server, chosen: Option<&Path>) -> Result<(), Fault> {
     server.reload(loaded).await.map_err(fault)
 }
 
-fn fault(error: ServerError) -> Fault {
+pub(super) fn fault(error: ServerError) -> Fault {
     Fault::from(anyhow::Error::new(error))
 }

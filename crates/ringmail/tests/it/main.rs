@@ -25,6 +25,7 @@ mod examples;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod keys;
+mod mcp;
 mod packages;
 mod powers;
 mod publishing;

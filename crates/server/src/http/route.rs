@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, empty, json};
 use super::from::{Page, address, host, host_fits, page};
-use super::{Peer, call, hook, openapi, resource, token};
+use super::{Peer, call, hook, mcp, openapi, resource, token};
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned, turn_away};
 use crate::identity::{Shown, prove};
@@ -38,7 +38,7 @@ pub(super) async fn answer(doors: &Arc<Doors>, peer: &Peer, request: Request<Inc
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("ringmail-run, location, retry-after, www-authenticate"),
+            HeaderValue::from_static("ringmail-run, location, retry-after, www-authenticate, mcp-session-id"),
         );
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
@@ -102,10 +102,10 @@ async fn admit(
         Err(why) => return turned(None, (Problem::unproved(), why.to_string())),
     };
     let asked = Asked { doors, world, listener, caller: &caller };
-    route(asked, request).await.unwrap_or_else(|why| turned(Some(&caller), why))
+    route(asked, from.to_string(), request).await.unwrap_or_else(|why| turned(Some(&caller), why))
 }
 
-async fn route(asked: Asked<'_>, request: Request<Incoming>) -> Result<Answer, Turned> {
+async fn route(asked: Asked<'_>, from: String, request: Request<Incoming>) -> Result<Answer, Turned> {
     let path = request.uri().path().to_string();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let nothing = || (Problem::not_found(), "there is nothing at this path".to_string());
@@ -128,6 +128,9 @@ async fn route(asked: Asked<'_>, request: Request<Incoming>) -> Result<Answer, T
         ("POST", ["chains", name]) => call::chain(asked, name, request).await,
         ("GET", ["runs", id]) => call::poll(asked, id),
         ("DELETE", ["runs", id]) => call::cancel(asked, id),
+        ("POST", ["mcp"]) if asked.listener.mcp => mcp::post(asked, from, request).await,
+        ("DELETE", ["mcp"]) if asked.listener.mcp => Ok(mcp::delete(asked, from, request.headers())),
+        (_, ["mcp"]) if asked.listener.mcp => Ok(not_allowed("POST, DELETE")),
         (_, ["openapi.json" | "chains"] | ["chains", _, "openapi.json"]) => Ok(not_allowed("GET")),
         (_, ["chains", _]) => Ok(not_allowed("GET, POST")),
         (_, ["runs", _]) => Ok(not_allowed("GET, DELETE")),
@@ -170,7 +173,9 @@ fn preflight() -> Answer {
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, accept, prefer"),
+        HeaderValue::from_static(
+            "authorization, content-type, accept, prefer, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name",
+        ),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     answer

@@ -398,6 +398,14 @@ const CASES: &[Case] = &[
         ends: ["204 ", "403 "],
     },
     Case {
+        text: web!("mcp = <<true||false>>\n"),
+        act: act!(|doors, key| {
+            let bearer = format!("Bearer {key}");
+            told(&doors.ask("GET", "/mcp", &[("authorization", &bearer)], "").await)
+        }),
+        ends: ["405 ", "404 "],
+    },
+    Case {
         text: web!("proxies = [<<\"127.0.0.1\"||\"192.0.2.1\">>]\n"),
         act: act!(|doors, _key| {
             doors.ask("GET", "/chains", &[("x-forwarded-for", "198.51.100.7")], "").await;

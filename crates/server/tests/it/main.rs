@@ -17,6 +17,7 @@ mod hooks;
 mod issuer;
 mod keys;
 mod limits;
+mod mcp;
 mod setup;
 mod tls;
 mod tokens;

@@ -113,6 +113,12 @@ pub fn loaded(
                 Ok("let go")
             }
         })
+        .native("steps", async |ctx: ringmail_engine::Ctx| {
+            for step in 1..=3_i64 {
+                ctx.emit(format!("step {step}")).await?;
+            }
+            Ok::<_, ringmail_engine::Failure>("done")
+        })
         .native("fail", async |_| {
             let kind = ringmail_engine::FailureKind::Native;
             Err::<String, _>(ringmail_engine::Failure::new(kind, "the inner cause at /etc/shadow"))
@@ -143,10 +149,20 @@ impl Doors {
         policy: &str,
         prepare: impl FnOnce(&std::path::Path),
     ) -> Result<Doors, String> {
+        Doors::open_with(project, policy, &[], prepare).await
+    }
+
+    /// With chains besides the usual ones.
+    pub async fn open_with(
+        project: &str,
+        policy: &str,
+        more: &[&str],
+        prepare: impl FnOnce(&std::path::Path),
+    ) -> Result<Doors, String> {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         let (go, held) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-        let loaded = loaded(folder.path(), project, policy, &[], &go, &held)?;
+        let loaded = loaded(folder.path(), project, policy, more, &go, &held)?;
         let path = folder.path().join("keys.json");
         let keys = KeyStore::open(&path).unwrap();
         let server = Server::start(loaded, folder.path()).await;

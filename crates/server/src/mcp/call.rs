@@ -1,0 +1,249 @@
+//! Calls of chains as tools, prompts and resources: counted, given their turn and run as from any other door.
+
+use super::list::{is_prompt, is_resource, is_tool, takes_object};
+use super::message::{Fault, INVALID_PARAMS, Request, notification};
+use super::{Era, Guest, Talk, era, fault, finished, shape};
+use crate::calls::Ready;
+use crate::problem::Problem;
+use ringmail_core::chain::mcp::Shown;
+use ringmail_core::failure::FailureKind;
+use ringmail_core::json::to_string;
+use ringmail_core::value::{Str, Value};
+use ringmail_engine::{Chain, Report};
+use tokio::sync::mpsc;
+
+/// Pieces of a stream that wait for a slow reader.
+const PIECES_MAX: usize = 64;
+const NO_RESOURCE: i64 = -32002;
+const INTERNAL: i64 = -32603;
+const META_RUN: &str = "ringmail/run";
+
+/// How a run ended, as its caller may hear it, and what it is called.
+struct Played {
+    id: Str,
+    ended: Result<Value, Problem>,
+}
+
+pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
+    let name = request.params.get("name").and_then(Value::as_str);
+    let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| chain.name() == name));
+    let Some(chain) = chain else {
+        let _held = guest.count(&request.method)?;
+        return Err(Fault::params("there is no such tool, or none for this caller"));
+    };
+    let input = arguments(chain, &request.params)?;
+    let played = play(guest, talk, request, chain, input).await?;
+    let setting = &chain.plan().mcp;
+    let mut members = match &played.ended {
+        Ok(output) => shape::tool(setting, output).unwrap_or_else(|| {
+            let (problem, id) = misshapen(guest, chain);
+            shape::failed(&problem, &id)
+        }),
+        Err(problem) => shape::failed(problem, &played.id),
+    };
+    members.push(("_meta", Value::map([(META_RUN, Value::Str(played.id))])));
+    Ok(finished(guest, &talk.era, members, None))
+}
+
+/// An output that was to be content and is none: what is told of it, and under which id it is known.
+fn misshapen(guest: &Guest, chain: &Chain) -> (Problem, Str) {
+    let problem = Problem::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        FailureKind::Invalid.id(),
+        FailureKind::Invalid.public(),
+    );
+    let turned = (problem, "the output is not content as MCP has it".to_string());
+    let (_, id) = guest.turned(chain.name(), &turned);
+    (turned.0, id)
+}
+
+/// The arguments of a tool as the chain's input.
+fn arguments(chain: &Chain, params: &Value) -> Result<Value, Fault> {
+    let arguments = match params.get("arguments") {
+        None => Value::map::<Str>([]),
+        Some(arguments) if arguments.as_map().is_some() => arguments.clone(),
+        Some(_) => return Err(Fault::params("`arguments` is an object")),
+    };
+    if takes_object(chain) {
+        return Ok(arguments);
+    }
+    let foreign = arguments.as_map().is_some_and(|map| map.iter().any(|(name, _)| &**name != "input"));
+    if foreign {
+        return Err(Fault::params("this tool takes `input` and nothing else"));
+    }
+    Ok(arguments.get("input").cloned().unwrap_or(Value::Null))
+}
+
+pub(super) async fn prompt(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
+    let name = request.params.get("name").and_then(Value::as_str);
+    let chain = name.and_then(|name| guest.shown(is_prompt).find(|chain| chain.name() == name));
+    let Some(chain) = chain else {
+        let _held = guest.count(&request.method)?;
+        return Err(Fault::params("there is no such prompt, or none for this caller"));
+    };
+    let input = match request.params.get("arguments") {
+        None if chain.plan().input.is_none() => Value::Null,
+        None => Value::map::<Str>([]),
+        Some(arguments) => arguments.clone(),
+    };
+    let played = play(guest, talk, request, chain, input).await?;
+    let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
+    let members = shape::prompt(&chain.plan().mcp, &output);
+    let members = members.ok_or_else(|| {
+        let (problem, id) = misshapen(guest, chain);
+        failed(&problem, &id)
+    })?;
+    Ok(finished(guest, &talk.era, members, None))
+}
+
+pub(super) async fn resource(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
+    let uri = request.params.get("uri").and_then(Value::as_str);
+    let found = uri.and_then(|uri| {
+        guest.shown(is_resource).find_map(|chain| match &chain.plan().mcp.shown {
+            Shown::Resource { uri: pattern, media } => Some((chain, media, uri, pattern.fit(uri)?)),
+            _ => None,
+        })
+    });
+    let Some((chain, media, uri, named)) = found else {
+        let _held = guest.count(&request.method)?;
+        let code = if talk.era.is_stateless() { INVALID_PARAMS } else { NO_RESOURCE };
+        let data = Value::map([("uri", uri.map_or(Value::Null, Value::from))]);
+        return Err(Fault::new(code, "there is no such resource, or none for this caller").data(data));
+    };
+    let input = match chain.plan().input {
+        None => Value::Null,
+        Some(_) => Value::map(named.into_iter().map(|(name, value)| (name, Value::from(value)))),
+    };
+    let played = play(guest, talk, request, chain, input).await?;
+    let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
+    let members = shape::resource(&chain.plan().mcp, uri, media, &output);
+    let members = members.ok_or_else(|| {
+        let (problem, id) = misshapen(guest, chain);
+        failed(&problem, &id)
+    })?;
+    Ok(finished(guest, &talk.era, members, Some(0)))
+}
+
+/// What has no place for errors in its result.
+fn failed(problem: &Problem, id: &Str) -> Fault {
+    let code = if problem.code == "invalid-input" { INVALID_PARAMS } else { INTERNAL };
+    Fault { code, status: http::StatusCode::OK, ..fault(problem, id) }
+}
+
+async fn play(
+    guest: &Guest,
+    talk: &Talk,
+    request: &Request,
+    chain: &Chain,
+    input: Value,
+) -> Result<Played, Fault> {
+    let what = format!("{} {}", request.method, chain.name());
+    let turned = |turned| guest.turned(&what, &turned).0;
+    let counted = guest.asked().count(chain.name()).map_err(turned)?;
+    let ready = counted.ready(input).await.map_err(turned)?;
+    let teller = ready.teller.clone();
+    let id = ready.run.id().clone();
+    let report = watched(talk, request, chain, ready).await;
+    let ended = match &report.result {
+        Ok(answer) => Ok(answer.value().clone()),
+        Err(error) => Err(teller.problem(error)),
+    };
+    Ok(Played { id, ended })
+}
+
+/// Runs to the end; tells on the way what the chain says, and ends it when nobody waits any more.
+async fn watched(talk: &Talk, request: &Request, chain: &Chain, ready: Ready) -> Report {
+    let Ready { run, cancel, held, .. } = ready;
+    let _held = held;
+    let (sender, mut pieces) = mpsc::channel(PIECES_MAX);
+    let run = match &talk.out {
+        Some(_) => run.pieces(sender),
+        None => {
+            drop(sender);
+            run
+        }
+    };
+    let running = run.run();
+    tokio::pin!(running);
+    let (mut told, mut open, mut there) = (Told::new(request, chain, &talk.era), true, true);
+    let report = loop {
+        tokio::select! {
+            biased;
+            () = talk.gone.cancelled(), if there => {
+                there = false;
+                cancel.cancel();
+            }
+            piece = pieces.recv(), if open => match piece {
+                Some(piece) => told.tell(talk, &piece).await,
+                None => open = false,
+            },
+            report = &mut running => break report,
+        }
+    };
+    while let Ok(piece) = pieces.try_recv() {
+        told.tell(talk, &piece).await;
+    }
+    report
+}
+
+/// What a run says on its way, as progress if the caller asked for that, or else as messages if it wants such.
+struct Told<'r> {
+    token: Option<&'r Value>,
+    logger: &'r str,
+    messages: bool,
+    count: i64,
+    last: f64,
+}
+
+impl<'r> Told<'r> {
+    fn new(request: &'r Request, chain: &'r Chain, era: &Era) -> Told<'r> {
+        let token = request.meta("progressToken");
+        let token = token.filter(|token| matches!(token, Value::Str(_) | Value::Int(_)));
+        let messages = token.is_none() && era.level().is_some_and(|level| level <= era::Level::Info);
+        Told { token, logger: chain.name(), messages, count: 0, last: f64::NEG_INFINITY }
+    }
+
+    async fn tell(&mut self, talk: &Talk, piece: &Value) {
+        let Some(out) = &talk.out else { return };
+        let told = match self.token {
+            Some(token) => self.progress(token, piece),
+            None if self.messages => Some(notification(
+                "notifications/message",
+                Value::map([
+                    ("level", Value::from("info")),
+                    ("logger", Value::from(self.logger)),
+                    ("data", piece.clone()),
+                ]),
+            )),
+            None => None,
+        };
+        if let Some(told) = told {
+            // Whoever listened has gone, and the run is told to end.
+            let _unheard = out.send(told).await;
+        }
+    }
+
+    /// A piece says how far it is, or counts as one step. Progress only grows.
+    fn progress(&mut self, token: &Value, piece: &Value) -> Option<Value> {
+        self.count += 1;
+        let number = |value: Option<&Value>| match value {
+            Some(Value::Int(int)) => Some((*int as f64, Value::Int(*int))),
+            Some(Value::Float(float)) => Some((*float, Value::Float(*float))),
+            _ => None,
+        };
+        let said = number(piece.get("progress"));
+        let message = match &said {
+            Some(_) => piece.get("message").and_then(Value::as_str).map(Value::from),
+            None => Some(Value::from(piece.as_str().map_or_else(|| to_string(piece), String::from))),
+        };
+        let (at, written) = said.unwrap_or((self.count as f64, Value::Int(self.count)));
+        if at <= self.last {
+            return None;
+        }
+        self.last = at;
+        let mut params = vec![("progressToken", token.clone()), ("progress", written)];
+        params.extend(number(piece.get("total")).map(|(_, total)| ("total", total)));
+        params.extend(message.map(|message| ("message", message)));
+        Some(notification("notifications/progress", Value::map(params)))
+    }
+}

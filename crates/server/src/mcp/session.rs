@@ -1,0 +1,144 @@
+//! Sessions of the revisions that have them: found by an id that nobody guesses, and by their own principal alone.
+
+use super::era::Level;
+use super::message::{Fault, Id};
+use ringmail_core::policy::Principal;
+use ringmail_core::value::Str;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Sessions in all, and of one principal; one more of it ends the one it left alone longest.
+const SESSIONS_MAX: usize = 10_000;
+const SESSIONS_OF_ONE_MAX: usize = 64;
+/// A session is forgotten that was left alone so long.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// What a client said once, and what it is waiting for.
+#[derive(Debug)]
+pub(crate) struct Session {
+    listener: Str,
+    owner: Principal,
+    now: Mutex<Now>,
+    pub(crate) under_way: UnderWay,
+}
+
+#[derive(Debug)]
+struct Now {
+    level: Option<Level>,
+    used: Instant,
+}
+
+impl Session {
+    pub(crate) fn new(owner: Principal, listener: Str) -> Session {
+        let now = Mutex::new(Now { level: None, used: Instant::now() });
+        Session { listener, owner, now, under_way: UnderWay::default() }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn level(&self) -> Option<Level> {
+        self.now().level
+    }
+
+    pub(crate) fn set_level(&self, level: Level) {
+        self.now().level = Some(level);
+    }
+}
+
+/// Requests that are being answered, to be cancelled by their ids.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnderWay(Arc<Mutex<BTreeMap<Id, CancellationToken>>>);
+
+/// A request that is being answered; whoever drops it has answered it.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    all: UnderWay,
+    id: Id,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.all.all().remove(&self.id);
+    }
+}
+
+impl UnderWay {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Id, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a request one that can be cancelled, unless its id is in use.
+    pub(crate) fn begin(&self, id: &Id, cancel: CancellationToken) -> Result<Begun, Fault> {
+        let mut all = self.all();
+        if all.contains_key(id) {
+            return Err(Fault::envelope("a request with this id is still under way"));
+        }
+        all.insert(id.clone(), cancel);
+        Ok(Begun { all: self.clone(), id: id.clone() })
+    }
+
+    pub(crate) fn cancel(&self, id: &Id) {
+        if let Some(cancel) = self.all().get(id) {
+            cancel.cancel();
+        }
+    }
+
+    pub(crate) fn cancel_all(&self) {
+        self.all().values().for_each(CancellationToken::cancel);
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<BTreeMap<Str, Arc<Session>>>);
+
+impl Sessions {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Str, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a session in and says what it is called, unless there are too many.
+    pub(crate) fn begin(&self, session: Session) -> Option<Str> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        let id: Str = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        let mut all = self.all();
+        let own = all.iter().filter(|(_, known)| known.owner == session.owner);
+        if own.clone().count() >= SESSIONS_OF_ONE_MAX {
+            let oldest = own.min_by_key(|(_, known)| known.now().used).map(|(id, _)| id.clone());
+            if let Some(oldest) = oldest.and_then(|oldest| all.remove(&oldest)) {
+                oldest.under_way.cancel_all();
+            }
+        }
+        if all.len() >= SESSIONS_MAX {
+            all.retain(|_, known| known.now().used.elapsed() < IDLE);
+        }
+        if all.len() >= SESSIONS_MAX {
+            return None;
+        }
+        all.insert(id.clone(), Arc::new(session));
+        Some(id)
+    }
+
+    /// Another's session is as unknown as none.
+    pub(crate) fn find(&self, id: &str, owner: &Principal, listener: &str) -> Option<Arc<Session>> {
+        let mut all = self.all();
+        let session = all.get(id).filter(|known| known.owner == *owner && *known.listener == *listener)?;
+        let session = session.clone();
+        let idle = std::mem::replace(&mut session.now().used, Instant::now()).elapsed();
+        if idle >= IDLE {
+            all.remove(id);
+            return None;
+        }
+        Some(session)
+    }
+
+    pub(crate) fn end(&self, id: &str) {
+        if let Some(session) = self.all().remove(id) {
+            session.under_way.cancel_all();
+        }
+    }
+}

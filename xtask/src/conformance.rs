@@ -1,0 +1,123 @@
+//! The conformance suite of MCP from npm, both of its lines, against `examples/mcp-everything`.
+
+use crate::Outcome;
+use crate::shell::{cargo, output, root, run, say};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const STABLE: &str = "0.1.16";
+const NEXT: &str = "0.2.0-alpha.12";
+/// The stable line needs 22.
+const NODE_MIN: u32 = 22;
+const NODE: &str = "22.23.3";
+const URL: &str = "http://127.0.0.1:8653/mcp";
+const EXAMPLE: &str = "examples/mcp-everything";
+
+/// A process that ends with the task.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended needs no end.
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+pub(crate) fn run_all() -> Outcome {
+    let (node, packages) = installed()?;
+    cargo(&["build", "--workspace", "--locked"])?;
+    let _steps = start("python3", &["examples/serve.py", "mcp-everything"], false)?;
+    until_there("127.0.0.1:8600")?;
+    let _server = start("target/debug/ringmail", &["serve", "-C", EXAMPLE, "--format", "json"], true)?;
+    let lines = [
+        (format!("stable line {STABLE}"), "stable", "stable", &[][..]),
+        (
+            format!("requirements of 2026-07-28, suite {NEXT}"),
+            "next",
+            "2026-07-28",
+            &["--requirements", "2026-07-28"][..],
+        ),
+    ];
+    let mut failed = Vec::new();
+    for (name, package, baseline, more) in lines {
+        let script = packages.join(format!("node_modules/{package}/dist/index.js"));
+        let baseline = format!("xtask/conformance/{baseline}.yml");
+        let mut args = vec![script.as_os_str(), "server".as_ref(), "--url".as_ref(), URL.as_ref()];
+        if Path::new(&baseline).is_file() {
+            args.extend([std::ffi::OsStr::new("--expected-failures"), baseline.as_ref()]);
+        }
+        args.extend(more.iter().map(std::ffi::OsStr::new));
+        let told = Command::new(&node).args(&args).output();
+        let told = told.map_err(|error| format!("cannot run `{}`: {error}", node.display()))?;
+        let text = String::from_utf8_lossy(&told.stdout);
+        say(&name);
+        println!("{}", text.split_once("=== SUMMARY ===").map_or(&*text, |(_, summary)| summary).trim());
+        if !told.status.success() {
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(format!("not as expected: {}", failed.join(", "))) }
+}
+
+/// A Node that is new enough, and the folder with both lines of the suite.
+fn installed() -> Result<(PathBuf, PathBuf), String> {
+    let folder = root().join("target/tools/conformance");
+    let line = |name: &str, version: &str| format!("{name}@npm:@modelcontextprotocol/conformance@{version}");
+    let mut wanted = vec![line("stable", STABLE), line("next", NEXT)];
+    let major = output("node", &["--version"]).ok().and_then(|version| {
+        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok())
+    });
+    let new_enough = major.is_some_and(|major| major >= NODE_MIN);
+    let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let package = format!("node-{system}-{machine}");
+    if !new_enough {
+        wanted.push(format!("{package}@{NODE}"));
+    }
+    let stamp = folder.join("installed");
+    let known = std::fs::read_to_string(&stamp).unwrap_or_default();
+    if known != wanted.join("\n") {
+        say("installing the conformance suite");
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let prefix = folder.display().to_string();
+        let mut args: Vec<&str> =
+            vec!["install", "--prefix", &prefix, "--no-audit", "--no-fund", "--no-save", "--ignore-scripts"];
+        args.extend(wanted.iter().map(String::as_str));
+        run("npm", &args)?;
+        std::fs::write(&stamp, wanted.join("\n")).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    }
+    let node =
+        if new_enough { "node".into() } else { folder.join(format!("node_modules/{package}/bin/node")) };
+    Ok((node, folder))
+}
+
+/// Waits until somebody listens.
+fn until_there(address: &str) -> Outcome {
+    for _ in 0..200 {
+        if std::net::TcpStream::connect(address).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("nobody listens on {address}"))
+}
+
+/// Starts a process; one that says where it listens is waited for.
+fn start(program: &str, args: &[&str], says: bool) -> Result<Running, String> {
+    let child = Command::new(program).args(args).stdout(Stdio::piped()).spawn();
+    let mut running = Running(child.map_err(|error| format!("cannot run `{program}`: {error}"))?);
+    let mut told = running.0.stdout.take().map(BufReader::new);
+    if let (true, Some(told)) = (says, &mut told) {
+        let mut line = String::new();
+        let read = told.read_line(&mut line).map_err(|error| format!("`{program}`: {error}"))?;
+        if read == 0 {
+            return Err(format!("`{program}` does not serve"));
+        }
+    }
+    // Whoever says more must not wait for us to listen.
+    std::thread::spawn(move || told.map(|told| told.lines().count()));
+    Ok(running)
+}
