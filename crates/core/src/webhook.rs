@@ -25,7 +25,7 @@ pub const WEBHOOK_KEYS: &[Key] = &[
 pub enum HookScheme {
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature`, as Standard Webhooks have it.
     Standard,
-    /// `x-hub-signature-256` over the body, which tells no time, and `x-github-delivery`.
+    /// `x-hub-signature-256` over the body, which tells no time.
     Github,
     /// `stripe-signature` with its time.
     Stripe,

@@ -1,5 +1,4 @@
-//! The way of a call from a door to the engine, whatever it came in by: found, counted, given its turn. What is told
-//! of its end is told here too, so that no door tells more than another.
+//! The way of a call from a door to the engine, whatever it came in by: found, counted, given its turn.
 
 use crate::caller::Caller;
 use crate::limits::{Held, Subject};
@@ -8,9 +7,8 @@ use crate::recorded::TurnedAway;
 use crate::server::Doors;
 use crate::world::World;
 use ringmail_core::listener::ListenerSetting;
-use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{CancellationToken, Chain, Request, RunError, Turn};
+use ringmail_engine::{CancellationToken, Chain, Request, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,31 +35,7 @@ pub(crate) struct Counted<'a> {
 pub(crate) struct Ready {
     pub(crate) run: Request,
     pub(crate) cancel: CancellationToken,
-    pub(crate) teller: Teller,
     pub(crate) held: (Turn, Held),
-}
-
-/// Says of the end of a run what its caller may hear.
-#[derive(Clone)]
-pub(crate) struct Teller {
-    world: Arc<World>,
-    chain: Chain,
-    principal: Principal,
-}
-
-impl Teller {
-    /// A caller that may never run a chain is not told that there is one.
-    pub(crate) fn problem(&self, error: &RunError) -> Problem {
-        match error {
-            RunError::Refused(refusal)
-                if *refusal.link == *self.chain.name()
-                    && !self.world.may_run(&self.chain, &self.principal) =>
-            {
-                Problem::not_found()
-            }
-            error => Problem::of(error),
-        }
-    }
 }
 
 impl<'a> Asked<'a> {
@@ -107,9 +81,7 @@ impl Counted<'_> {
         let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
         let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;
         let run = run.principal(principal.clone()).cancel(cancel.clone());
-        let teller =
-            Teller { world: asked.world.clone(), chain: chain.clone(), principal: principal.clone() };
-        Ok(Ready { run, cancel, teller, held: (turn, held) })
+        Ok(Ready { run, cancel, held: (turn, held) })
     }
 }
 

@@ -241,7 +241,7 @@ async fn answer(doors: &Arc<Doors>, peer: &Peer, message: &[u8]) -> Value {
     let report = ready.run.run().await;
     let ended = match &report.result {
         Ok(answer) => ("output", answer.value().clone()),
-        Err(error) => ("problem", ready.teller.problem(error).to_value(&run)),
+        Err(error) => ("problem", Problem::of(error).to_value(&run)),
     };
     Value::map([("id", id), ("run", Value::Str(run)), ended])
 }

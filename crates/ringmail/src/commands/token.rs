@@ -2,7 +2,7 @@
 //! one exchange at `POST /token`.
 
 use super::Common;
-use super::key::{expires_ms, known_as};
+use super::key::{expires_ms, known_as, with};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{Format, clean, print, print_data, print_json, say};
@@ -12,7 +12,6 @@ use ringmail_engine::core::token::SignedToken;
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{Clock, SystemClock};
 use ringmail_server::{ACCESS_LIFE_MS_MAX, NewToken, TOKENS_FILE, TokenError, TokenFamily, TokenStore};
-use std::path::Path;
 
 /// Issue, look into and take back tokens of this project's own
 #[derive(clap::Args)]
@@ -66,10 +65,7 @@ enum What {
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let place = Place::open(common.project.as_deref(), Path::new("."))?;
-        if !place.is_project() {
-            return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-        }
+        let place = Place::project_in(common.project.as_deref())?;
         place.keep_out()?;
         let store = TokenStore::open(&place.data().join(TOKENS_FILE)).map_err(fault)?;
         let now_ms = SystemClock.now_ms();
@@ -192,21 +188,8 @@ fn state(family: &TokenFamily, now_ms: u64) -> &'static str {
 }
 
 fn card(family: &TokenFamily, now_ms: u64) -> Value {
-    let time =
-        |ms: Option<u64>| ms.map_or(Value::Null, |ms| Value::Int(i64::try_from(ms).unwrap_or(i64::MAX)));
-    let list = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
-    Value::map([
-        ("id", Value::Str(family.id.clone())),
-        ("principal", Value::Str(family.subject.clone())),
-        ("roles", list(&family.roles)),
-        ("tenant", family.tenant.clone().map_or(Value::Null, Value::Str)),
-        ("chains", family.chains.as_deref().map_or(Value::Null, list)),
-        ("refreshes", Value::Bool(family.refreshes())),
-        ("state", Value::from(state(family, now_ms))),
-        ("created_ms", time(Some(family.created_ms))),
-        ("expires_ms", time(Some(family.expires_ms))),
-        ("revoked_ms", time(family.revoked_ms)),
-    ])
+    let card = with(&family.to_value(), "refreshes", Value::Bool(family.refreshes()));
+    with(&card, "state", state(family, now_ms).into())
 }
 
 fn line(family: &TokenFamily, now_ms: u64) -> String {

@@ -1,7 +1,7 @@
 //! A chain, called over HTTP. Answered whole, in pieces as they come, or later.
 
 use super::answer::{Answer, Pieces, RUN_HEADER, json};
-use crate::calls::{Asked, Ready, Teller, Turned};
+use crate::calls::{Asked, Ready, Turned};
 use crate::problem::Problem;
 use crate::runs::Told;
 use crate::world::World;
@@ -36,7 +36,7 @@ pub(super) async fn chain(
             let id = ready.run.id().clone();
             let report = ready.run.run().await;
             drop(ready.held);
-            Ok(whole(&ready.teller, &id, &report))
+            Ok(whole(&id, &report))
         }
         Way::Pieces => Ok(pieces(ready)),
         Way::Later => later(asked, &chain, ready),
@@ -115,10 +115,10 @@ async fn read(asked: Asked<'_>, request: Request<Incoming>) -> Result<Value, Tur
     })
 }
 
-fn whole(teller: &Teller, id: &Str, report: &Report) -> Answer {
+fn whole(id: &Str, report: &Report) -> Answer {
     let mut answer = match &report.result {
         Ok(answer) => json(StatusCode::OK, answer.value()),
-        Err(error) => teller.problem(error).answer(id),
+        Err(error) => Problem::of(error).answer(id),
     };
     if let Ok(id) = HeaderValue::from_str(id) {
         answer.headers_mut().insert(RUN_HEADER, id);
@@ -132,7 +132,7 @@ fn event(name: &str, data: &Value) -> Bytes {
 
 /// Server-sent events: `piece` for each, then `output` or `problem`.
 fn pieces(ready: Ready) -> Answer {
-    let Ready { run, cancel, teller, held } = ready;
+    let Ready { run, cancel, held } = ready;
     let id = run.id().clone();
     let (sender, events) = mpsc::channel::<Bytes>(PIECES_MAX);
     let (piece_sender, mut piece_receiver) = mpsc::channel(PIECES_MAX);
@@ -165,7 +165,7 @@ fn pieces(ready: Ready) -> Answer {
         }
         let last = match &report.result {
             Ok(answer) => event("output", answer.value()),
-            Err(error) => event("problem", &teller.problem(error).to_value(&told)),
+            Err(error) => event("problem", &Problem::of(error).to_value(&told)),
         };
         // Whoever listened has gone; the run is on record.
         let _unheard = sender.send(last).await;
@@ -184,7 +184,7 @@ fn pieces(ready: Ready) -> Answer {
 /// 202 and where to ask.
 pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
     let limits = asked.world.setting.limits;
-    let Ready { run, cancel: revoked, teller, held } = ready;
+    let Ready { run, cancel: revoked, held } = ready;
     let id = run.id().clone();
     let kept = Duration::from_millis(limits.run_kept_ms);
     let begun = asked.doors.runs.begin(&id, asked.caller.principal(), chain, limits.runs_max, kept);
@@ -204,7 +204,7 @@ pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answe
         };
         let ended = match &report.result {
             Ok(answer) => Told::Output(answer.value().clone()),
-            Err(error) => Told::Problem(teller.problem(error).to_value(&told)),
+            Err(error) => Told::Problem(Problem::of(error).to_value(&told)),
         };
         runs.end(&told, ended);
     });

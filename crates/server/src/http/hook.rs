@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::call;
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned};
+use crate::identity::kept::from_hex;
 use crate::problem::Problem;
 use crate::server::Doors;
 use crate::world::World;
@@ -21,7 +22,7 @@ use ringmail_core::webhook::{HookScheme, WebhookSetting};
 use ringmail_engine::CancellationToken;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Deliveries that are known again.
 const KNOWN_MAX: usize = 100_000;
@@ -30,18 +31,38 @@ const KNOWN_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries(Mutex<HashMap<[u8; 32], u64>>);
 
+/// What came of noting a delivery.
+#[derive(Debug, PartialEq, Eq)]
+enum Noted {
+    First,
+    Again,
+    /// There is no room to know it by, so it may not happen.
+    Full,
+}
+
 impl Deliveries {
-    /// Whether it comes for the first time. One that cannot be noted does not.
-    fn is_new(&self, delivery: [u8; 32], now_ms: u64, until_ms: u64) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, delivery: [u8; 32], now_ms: u64, until_ms: u64) -> Noted {
+        let mut known = self.known();
+        if known.get(&delivery).is_some_and(|until| *until > now_ms) {
+            return Noted::Again;
+        }
         if known.len() >= KNOWN_MAX {
             known.retain(|_, until| *until > now_ms);
         }
-        if known.len() >= KNOWN_MAX || known.get(&delivery).is_some_and(|until| *until > now_ms) {
-            return false;
+        if known.len() >= KNOWN_MAX {
+            return Noted::Full;
         }
         known.insert(delivery, until_ms);
-        true
+        Noted::First
+    }
+
+    /// Nothing came of it: its sender may try again.
+    fn forget(&self, delivery: &[u8; 32]) {
+        self.known().remove(delivery);
     }
 }
 
@@ -89,15 +110,36 @@ pub(super) async fn deliver(
     };
     // Until its time is past, whichever way clocks differ.
     let until_ms = now_ms.saturating_add(hook.within_ms.saturating_mul(2));
-    if !doors.deliveries.is_new(Sha256::digest(&named).into(), now_ms, until_ms) {
-        let problem = Problem::new(StatusCode::CONFLICT, "repeated", "this was delivered before");
-        return Err((problem, format!("webhook `{name}`: it was delivered before")));
+    let known: [u8; 32] = Sha256::digest(&named).into();
+    match doors.deliveries.note(known, now_ms, until_ms) {
+        Noted::First => {}
+        Noted::Again => {
+            let problem = Problem::new(StatusCode::CONFLICT, "repeated", "this was delivered before");
+            return Err((problem, format!("webhook `{name}`: it was delivered before")));
+        }
+        Noted::Full => {
+            return Err((Problem::overloaded(), format!("webhook `{name}`: too many deliveries are known")));
+        }
     }
-    let caller =
-        Caller::new(world.named(&format!("webhook:{name}"), "webhook"), None, CancellationToken::new());
+    let begun = begin(doors, world, listener, hook, &delivery, &headers, &body).await;
+    begun.inspect_err(|_| doors.deliveries.forget(&known))
+}
+
+/// Has the chain run for a delivery that counts.
+async fn begin(
+    doors: &Arc<Doors>,
+    world: &Arc<World>,
+    listener: &ListenerSetting,
+    hook: &WebhookSetting,
+    delivery: &Delivery<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Answer, Turned> {
+    let principal = world.named(&format!("webhook:{}", hook.name), "webhook");
+    let caller = Caller::new(principal, None, CancellationToken::new());
     let asked = Asked { doors, world, listener, caller: &caller };
     let counted = asked.count(&hook.chain)?;
-    let input = input(world, hook, &delivery, &headers, &body)?;
+    let input = input(world, hook, delivery, headers, body)?;
     call::later(asked, &hook.chain, counted.ready(input).await?)
 }
 
@@ -105,13 +147,6 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let even = text.len() == 64 && text.is_ascii();
-    let pairs = text.as_bytes().chunks(2);
-    let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    even.then(|| pairs.map(digits).collect())?
 }
 
 fn read(scheme: HookScheme, headers: &HeaderMap) -> Option<Delivery<'_>> {
@@ -128,20 +163,20 @@ fn read(scheme: HookScheme, headers: &HeaderMap) -> Option<Delivery<'_>> {
         HookScheme::Github => Delivery {
             id: None,
             time: None,
-            macs: vec![hex(text(headers, "x-hub-signature-256")?.strip_prefix("sha256=")?)?],
+            macs: vec![from_hex(text(headers, "x-hub-signature-256")?.strip_prefix("sha256=")?)?],
         },
         HookScheme::Stripe => {
             let parts = || text(headers, "stripe-signature").into_iter().flat_map(|value| value.split(','));
             Delivery {
                 id: None,
                 time: Some(parts().find_map(|part| part.trim().strip_prefix("t="))?),
-                macs: parts().filter_map(|part| hex(part.trim().strip_prefix("v1=")?)).collect(),
+                macs: parts().filter_map(|part| from_hex(part.trim().strip_prefix("v1=")?)).collect(),
             }
         }
         HookScheme::Slack => Delivery {
             id: None,
             time: Some(text(headers, "x-slack-request-timestamp")?),
-            macs: vec![hex(text(headers, "x-slack-signature")?.strip_prefix("v0=")?)?],
+            macs: vec![from_hex(text(headers, "x-slack-signature")?.strip_prefix("v0=")?)?],
         },
     };
     Some(delivery)

@@ -2,7 +2,7 @@
 //! one state or the next.
 
 use ringmail_core::json::{JsonLimits, parse, to_pretty};
-use ringmail_core::value::Value;
+use ringmail_core::value::{Str, Value};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ pub enum KeptError {
     Damaged { path: String, cause: String },
     #[error("the operating system gives no randomness")]
     NoRandomness,
+    #[error("it was not changed to the end")]
+    Broken,
 }
 
 #[derive(Debug)]
@@ -85,19 +87,21 @@ impl KeptFile {
     }
 }
 
-pub(super) fn random<const N: usize>() -> Result<[u8; N], KeptError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeptError> {
     let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes).map_err(|_| KeptError::NoRandomness)?;
     Ok(bytes)
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+/// Bytes of digits, two for each; nothing else is taken for a digit.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.then(|| text.as_bytes().chunks(2).map(pair).collect())?
 }
 
 /// Takes as long whatever differs.
@@ -116,4 +120,30 @@ pub(super) fn read_time(value: &Value, key: &str) -> Option<Option<u64>> {
         Value::Null => Some(None),
         _ => None,
     }
+}
+
+pub(super) fn texts(texts: &[Str]) -> Value {
+    Value::list(texts.iter().map(|text| Value::Str(text.clone())))
+}
+
+pub(super) fn read_text(value: &Value, key: &str) -> Option<Str> {
+    value.get(key)?.as_str().map(Str::from)
+}
+
+/// A list of texts, or none.
+pub(super) fn read_texts(value: &Value, key: &str) -> Option<Option<Vec<Str>>> {
+    match value.get(key)? {
+        Value::List(list) => {
+            Some(Some(list.iter().map(|item| item.as_str().map(Str::from)).collect::<Option<_>>()?))
+        }
+        Value::Null => Some(None),
+        _ => None,
+    }
+}
+
+/// The same without what is nobody's to see.
+pub(super) fn without(written: &Value, secret: &str) -> Value {
+    let members = written.as_map().into_iter().flat_map(|map| map.iter());
+    let shown = members.filter(|(name, _)| &***name != secret);
+    Value::map(shown.map(|(name, value)| (name.clone(), value.clone())))
 }

@@ -2,7 +2,9 @@
 //! file is exchanged whole, so whoever reads it sees one state or the next.
 
 use super::Unproved;
-use super::kept::{KeptError, KeptFile, from_hex, hex, random, read_time, same, time};
+use super::kept::{
+    KeptError, KeptFile, from_hex, hex, random, read_text, read_texts, read_time, same, texts, time, without,
+};
 use crate::caller::Caller;
 use ringmail_core::issuer::SUBJECT_MARK;
 use ringmail_core::policy::Principal;
@@ -19,6 +21,8 @@ const PREFIX: &str = "rmk_";
 const ID_DIGITS: usize = 12;
 const SECRET_DIGITS: usize = 64;
 const CHECK_DIGITS: usize = 8;
+/// What stands in the file and is shown to nobody.
+const DIGEST: &str = "sha256";
 
 /// What is known of a key; not the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +43,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// What may be shown of it.
     pub fn to_value(&self) -> Value {
-        let members = written(self);
-        let shown = members.as_map().into_iter().flat_map(|map| map.iter());
-        let shown = shown.filter(|(name, _)| &***name != "sha256");
-        Value::map(shown.map(|(name, value)| (name.clone(), value.clone())))
+        without(&written(self), DIGEST)
     }
 }
 
@@ -252,7 +253,6 @@ impl KeyStore {
 }
 
 fn written(key: &ApiKey) -> Value {
-    let texts = |texts: &[Str]| Value::list(texts.iter().map(|text| Value::Str(text.clone())));
     Value::map([
         ("id", Value::Str(key.id.clone())),
         ("subject", Value::Str(key.subject.clone())),
@@ -262,29 +262,21 @@ fn written(key: &ApiKey) -> Value {
         ("created_ms", time(Some(key.created_ms))),
         ("expires_ms", time(key.expires_ms)),
         ("revoked_ms", time(key.revoked_ms)),
-        ("sha256", Value::from(hex(&key.digest))),
+        (DIGEST, Value::from(hex(&key.digest))),
     ])
 }
 
 fn read_key(value: &Value) -> Option<ApiKey> {
-    let text = |key: &str| value.get(key)?.as_str().map(Str::from);
-    let texts = |value: &Value| -> Option<Vec<Str>> {
-        value.as_list()?.iter().map(|item| item.as_str().map(Str::from)).collect()
-    };
-    let time = |key: &str| read_time(value, key);
     Some(ApiKey {
-        id: text("id")?,
-        subject: text("subject")?,
-        roles: texts(value.get("roles")?)?,
-        tenant: text("tenant"),
-        chains: match value.get("chains")? {
-            Value::Null => None,
-            written => Some(texts(written)?),
-        },
-        created_ms: time("created_ms")??,
-        expires_ms: time("expires_ms")?,
-        revoked_ms: time("revoked_ms")?,
-        digest: from_hex(value.get("sha256")?.as_str()?)?.try_into().ok()?,
+        id: read_text(value, "id")?,
+        subject: read_text(value, "subject")?,
+        roles: read_texts(value, "roles")??,
+        tenant: read_text(value, "tenant"),
+        chains: read_texts(value, "chains")?,
+        created_ms: read_time(value, "created_ms")??,
+        expires_ms: read_time(value, "expires_ms")?,
+        revoked_ms: read_time(value, "revoked_ms")?,
+        digest: from_hex(value.get(DIGEST)?.as_str()?)?.try_into().ok()?,
     })
 }
 

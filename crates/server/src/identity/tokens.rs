@@ -1,7 +1,9 @@
 //! Tokens of this project's own: access tokens that hold for a short time, refresh tokens that are good for one use. All
 //! that came of one issue is a family, and ends together: when it is taken back, or when a refresh token comes twice.
 
-use super::kept::{KeptError, KeptFile, from_hex, hex, random, read_time, same, time};
+use super::kept::{
+    KeptError, KeptFile, from_hex, hex, random, read_text, read_texts, read_time, same, texts, time, without,
+};
 use crate::caller::Caller;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,6 +31,8 @@ const FAMILIES_MAX: usize = 10_000;
 /// How long it is known of a family that it has ended.
 const REMEMBERED_MS: u64 = 86_400_000;
 const KIND: &str = "at+jwt";
+/// What stands in the file and is shown to nobody.
+const DIGEST: &str = "refresh_sha256";
 
 #[derive(Debug, Error)]
 pub enum TokenError {
@@ -83,6 +87,11 @@ pub struct TokenFamily {
 impl TokenFamily {
     pub fn refreshes(&self) -> bool {
         self.refresh.is_some()
+    }
+
+    /// What may be shown of it.
+    pub fn to_value(&self) -> Value {
+        without(&written_family(self), DIGEST)
     }
 }
 
@@ -397,10 +406,6 @@ fn published(id: &Str, public: &[u8]) -> Value {
     ])
 }
 
-fn texts(texts: &[Str]) -> Value {
-    Value::list(texts.iter().map(|text| Value::Str(text.clone())))
-}
-
 impl State {
     fn new(now_ms: u64) -> Result<State, KeptError> {
         Ok(State {
@@ -506,30 +511,23 @@ fn written_family(family: &TokenFamily) -> Value {
         ("created_ms", time(Some(family.created_ms))),
         ("expires_ms", time(Some(family.expires_ms))),
         ("revoked_ms", time(family.revoked_ms)),
-        ("refresh_sha256", family.refresh.map_or(Value::Null, |digest| Value::from(hex(&digest)))),
+        (DIGEST, family.refresh.map_or(Value::Null, |digest| Value::from(hex(&digest)))),
     ])
 }
 
 fn read_family(value: &Value) -> Option<TokenFamily> {
-    let text = |key: &str| value.get(key)?.as_str().map(Str::from);
-    let texts = |value: &Value| -> Option<Vec<Str>> {
-        value.as_list()?.iter().map(|item| item.as_str().map(Str::from)).collect()
-    };
     Some(TokenFamily {
-        id: text("id")?,
-        subject: text("subject")?,
-        roles: texts(value.get("roles")?)?,
-        tenant: text("tenant"),
-        chains: match value.get("chains")? {
-            Value::Null => None,
-            written => Some(texts(written)?),
-        },
-        audience: text("audience"),
+        id: read_text(value, "id")?,
+        subject: read_text(value, "subject")?,
+        roles: read_texts(value, "roles")??,
+        tenant: read_text(value, "tenant"),
+        chains: read_texts(value, "chains")?,
+        audience: read_text(value, "audience"),
         access_ms: read_time(value, "access_ms")??,
         created_ms: read_time(value, "created_ms")??,
         expires_ms: read_time(value, "expires_ms")??,
         revoked_ms: read_time(value, "revoked_ms")?,
-        refresh: match value.get("refresh_sha256")? {
+        refresh: match value.get(DIGEST)? {
             Value::Null => None,
             written => Some(from_hex(written.as_str()?)?.try_into().ok()?),
         },

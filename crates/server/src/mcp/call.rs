@@ -141,19 +141,18 @@ async fn play(
     let turned = |turned| guest.turned(&what, &turned).0;
     let counted = guest.asked().count(chain.name()).map_err(turned)?;
     let ready = counted.ready(input).await.map_err(turned)?;
-    let teller = ready.teller.clone();
     let id = ready.run.id().clone();
     let report = watched(talk, request, chain, ready).await;
     let ended = match &report.result {
         Ok(answer) => Ok(answer.value().clone()),
-        Err(error) => Err(teller.problem(error)),
+        Err(error) => Err(Problem::of(error)),
     };
     Ok(Played { id, ended })
 }
 
 /// Runs to the end; tells on the way what the chain says, and ends it when nobody waits any more.
 async fn watched(talk: &Talk, request: &Request, chain: &Chain, ready: Ready) -> Report {
-    let Ready { run, cancel, held, .. } = ready;
+    let Ready { run, cancel, held } = ready;
     let _held = held;
     let (sender, mut pieces) = mpsc::channel(PIECES_MAX);
     let run = match &talk.out {

@@ -2,6 +2,7 @@
 
 use super::era::Level;
 use super::message::{Fault, Id};
+use crate::identity::kept::{hex, random};
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
@@ -102,9 +103,7 @@ impl Sessions {
 
     /// Takes a session in and says what it is called, unless there are too many.
     pub(crate) fn begin(&self, session: Session) -> Option<Str> {
-        let mut bytes = [0_u8; 32];
-        getrandom::fill(&mut bytes).ok()?;
-        let id: Str = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        let id: Str = hex(&random::<32>().ok()?).into();
         let mut all = self.all();
         let own = all.iter().filter(|(_, known)| known.owner == session.owner);
         if own.clone().count() >= SESSIONS_OF_ONE_MAX {

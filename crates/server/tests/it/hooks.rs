@@ -130,6 +130,17 @@ async fn a_chain_sees_the_delivery_as_untrusted_data_of_the_webhook() {
     assert!(reply.json().get("detail").and_then(Value::as_str).unwrap().contains("line 1"));
 }
 
+/// A delivery was once remembered before its turn came: the sender who was told to come back later got 409 for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_was_not_taken_may_come_again() {
+    let rate = "[[rate]]\nper = \"chain\"\ncalls = 1\nwithin = \"1h\"\n";
+    let doors = Doors::try_open(&format!("{WEB}{HOOKS}{rate}"), PERMIT_ALL, secrets).await.unwrap();
+    for (body, status) in [("1", 202), ("1", 409), ("2", 429), ("2", 429)] {
+        let reply = deliver(&doors, "github", &signed("github", "", 0, body), body).await;
+        assert_eq!(reply.status, status, "{body}: {reply:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_bound_unless_a_webhook_signs_with_it() {
     let free = "[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n";
