@@ -63,6 +63,15 @@ impl Place {
         Ok(Place { root, project, source: Some(source), policies: Some(policies), chains })
     }
 
+    /// The project around this folder, or the one in `chosen`; there must be one.
+    pub(crate) fn project_in(chosen: Option<&Path>) -> Result<Place, Fault> {
+        let place = Place::open(chosen, Path::new("."))?;
+        if place.is_project() {
+            return Ok(place);
+        }
+        Err(no_project())
+    }
+
     /// The project around what a command was given: a chain file, or the name of a chain.
     pub(crate) fn around(chosen: Option<&Path>, target: &str) -> Result<(Place, Wanted), Fault> {
         let path = Path::new(target);
@@ -170,8 +179,7 @@ impl Place {
             Some(_) => None,
             None => find_root(Path::new(".")),
         };
-        let none = || Fault::user("there is no project here").hint("make one: ringmail init my-project");
-        let root = root.ok_or_else(none)?;
+        let root = root.ok_or_else(no_project)?;
         let node = toml::parse(&read(&root.join(PROJECT_FILE))?)?;
         let data = node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
         Ok((root, data.unwrap_or(DATA_FOLDER).to_string()))
@@ -450,4 +458,8 @@ fn same_file(one: &Path, two: &Path) -> bool {
         (Ok(one), Ok(two)) => one == two,
         _ => false,
     }
+}
+
+fn no_project() -> Fault {
+    Fault::user("there is no project here").hint("make one: ringmail init my-project")
 }

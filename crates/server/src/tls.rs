@@ -1,4 +1,4 @@
-//! TLS of a listener: its certificate and key, and whose certificates callers may show. Read when a project is loaded;
+//! TLS of a door: its certificate and key, and whose certificates callers may show. Read when a project is loaded;
 //! connections that are open keep what they began with.
 
 use ringmail_core::listener::TlsSetting;
@@ -10,12 +10,19 @@ use rustls::server::WebPkiClientVerifier;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a listener shows and asks for. `http` offers both versions of HTTP.
+/// What a door shows and asks for. `http` offers both versions of HTTP.
 pub(crate) fn configure(
     setting: &TlsSetting,
     folder: &Path,
     http: bool,
 ) -> Result<Arc<ServerConfig>, String> {
+    if !folder.join(&setting.certificate).exists() {
+        let why = format!(
+            "there is no certificate in `{}`; for development: ringmail cert dev",
+            setting.certificate
+        );
+        return Err(why);
+    }
     let certificates = certificates(&folder.join(&setting.certificate), &setting.certificate)?;
     let key = PrivateKeyDer::from_pem_file(folder.join(&setting.key))
         .map_err(|error| format!("cannot use the key in `{}`: {error}", setting.key))?;

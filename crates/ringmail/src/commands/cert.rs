@@ -32,10 +32,7 @@ enum What {
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let place = Place::open(common.project.as_deref(), Path::new("."))?;
-        if !place.is_project() {
-            return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-        }
+        let place = Place::project_in(common.project.as_deref())?;
         place.keep_out()?;
         let What::Dev { host, client } = self.what;
         let authority = DevAuthority::open(&place.data().join(FOLDER)).map_err(fault)?;

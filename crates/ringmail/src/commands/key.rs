@@ -8,7 +8,6 @@ use ringmail_engine::core::doc::form::{date_ms, duration_ms};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{Clock, SystemClock};
 use ringmail_server::{ApiKey, ApiKeyError, KEYS_FILE, KeyStore, NewKey};
-use std::path::Path;
 
 /// How long a key holds, unless it is said otherwise.
 const STANDARD_LIFE: &str = "90d";
@@ -52,10 +51,7 @@ enum What {
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let place = Place::open(common.project.as_deref(), Path::new("."))?;
-        if !place.is_project() {
-            return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-        }
+        let place = Place::project_in(common.project.as_deref())?;
         place.keep_out()?;
         let store = KeyStore::open(&place.data().join(KEYS_FILE)).map_err(fault)?;
         let now_ms = SystemClock.now_ms();
@@ -69,10 +65,7 @@ impl Args {
                 match self.format {
                     Format::Json => {
                         let card = card(&issued.key, now_ms);
-                        let members = card.as_map().into_iter().flat_map(|map| map.iter());
-                        let members = members.map(|(name, value)| (name.clone(), value.clone()));
-                        let key = (Str::from("key"), Value::from(issued.text.as_str()));
-                        print_json(&Value::map(members.chain([key])))?;
+                        print_json(&with(&card, "key", issued.text.as_str().into()))?;
                     }
                     Format::Text => {
                         say(&format!("a key for `{}`; it is not shown again", clean(&name)));
@@ -146,10 +139,12 @@ fn state(key: &ApiKey, now_ms: u64) -> &'static str {
 }
 
 fn card(key: &ApiKey, now_ms: u64) -> Value {
-    let shown = key.to_value();
-    let members = shown.as_map().into_iter().flat_map(|map| map.iter());
-    let members = members.map(|(name, value)| (name.clone(), value.clone()));
-    Value::map(members.chain([(Str::from("state"), Value::from(state(key, now_ms)))]))
+    with(&key.to_value(), "state", state(key, now_ms).into())
+}
+
+/// The same with one member more.
+pub(super) fn with(card: &Value, name: &str, value: Value) -> Value {
+    card.as_map().map_or(Value::Null, |members| Value::Map(members.with(name, value)))
 }
 
 fn line(key: &ApiKey, now_ms: u64) -> String {

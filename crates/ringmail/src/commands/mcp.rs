@@ -1,7 +1,7 @@
 //! `ringmail mcp`: the chains of a project as tools of one local client, over this process's own pipes.
 
 use super::Common;
-use super::serve::{fault, open, serve_with};
+use super::serve::{fault, serve_with};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{print_value, say};
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let place = open(common.project.as_deref())?;
+        let place = Place::project_in(common.project.as_deref())?;
         if self.config {
             print_value(&self.entry(&place)?)?;
             return Ok(Exit::Done);

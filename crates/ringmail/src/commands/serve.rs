@@ -40,7 +40,7 @@ impl Args {
         let stopping = Stopping::listen().context("cannot listen for signals")?;
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let chosen = common.project.clone();
-        let place = open(chosen.as_deref())?;
+        let place = Place::project_in(chosen.as_deref())?;
         if place.project.server.listeners.is_empty() {
             return Err(Fault::user("the project has no listener").hint(FIRST_LISTENER));
         }
@@ -62,10 +62,10 @@ impl Args {
         loop {
             tokio::select! {
                 () = &mut asked => break,
-                _ = hangup.recv() => drop(reload_and_say(&server, chosen.as_deref()).await),
+                _ = hangup.recv() => drop(reload_and_say(&server, chosen.as_deref(), &data).await),
                 task = server.task() => match task {
                     // Whoever asked may have gone.
-                    Task::Reload(done) => drop(done.send(reload_and_say(&server, chosen.as_deref()).await)),
+                    Task::Reload(done) => drop(done.send(reload_and_say(&server, chosen.as_deref(), &data).await)),
                     Task::Drain => break,
                 },
             }
@@ -77,14 +77,6 @@ impl Args {
         }
         Ok(Exit::Done)
     }
-}
-
-pub(super) fn open(chosen: Option<&Path>) -> Result<Place, Fault> {
-    let place = Place::open(chosen, Path::new("."))?;
-    if place.is_project() {
-        return Ok(place);
-    }
-    Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"))
 }
 
 /// An engine with all chains of the project, where it can be served at all.
@@ -101,9 +93,10 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
 }
 
 /// Reads the project anew; says how it went here, and to whoever asked.
-async fn reload_and_say(server: &Server, chosen: Option<&Path>) -> Result<(), String> {
-    let done =
-        reload(server, chosen).await.map_err(|fault| anstream::adapter::strip_str(&fault.text()).to_string());
+async fn reload_and_say(server: &Server, chosen: Option<&Path>, data: &Path) -> Result<(), String> {
+    let done = reload(server, chosen, data)
+        .await
+        .map_err(|fault| anstream::adapter::strip_str(&fault.text()).to_string());
     match &done {
         Ok(()) => say("reloaded"),
         Err(why) => say(&format!("{why}\nnot reloaded: what was served before goes on")),
@@ -112,9 +105,16 @@ async fn reload_and_say(server: &Server, chosen: Option<&Path>) -> Result<(), St
 }
 
 /// Reading a project takes its time, and others are answered meanwhile.
-async fn reload(server: &Server, chosen: Option<&Path>) -> Result<(), Fault> {
-    let (engine, chosen) = (server.engine(), chosen.map(Path::to_path_buf));
-    let loading = tokio::task::spawn_blocking(move || load(open(chosen.as_deref())?, Some(&engine)));
+async fn reload(server: &Server, chosen: Option<&Path>, data: &Path) -> Result<(), Fault> {
+    let (engine, chosen, data) = (server.engine(), chosen.map(Path::to_path_buf), data.to_path_buf());
+    let loading = tokio::task::spawn_blocking(move || {
+        let place = Place::project_in(chosen.as_deref())?;
+        if place.data() != data {
+            let why = "`project.data` is another folder: it takes effect when the server is started anew";
+            return Err(Fault::user(why));
+        }
+        load(place, Some(&engine))
+    });
     let loaded = loading.await.context("the project was not read to its end")??;
     server.reload(loaded).await.map_err(fault)
 }

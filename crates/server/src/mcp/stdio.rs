@@ -11,7 +11,7 @@ use crate::server::{Doors, ServerError};
 use crate::world::Loaded;
 use http::StatusCode;
 use ringmail_core::json::to_string;
-use ringmail_core::listener::{Frames, ListenAt, ListenerSetting};
+use ringmail_core::listener::{Frames, ListenAt, ListenerSetting, ServerSetting};
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Value;
 use std::path::Path;
@@ -39,7 +39,13 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let doors = Doors::new(loaded, data)?;
+    // Nobody comes in but over the pipes.
+    let setting = ServerSetting {
+        limits: loaded.setting.limits,
+        rates: loaded.setting.rates,
+        ..ServerSetting::default()
+    };
+    let doors = Doors::new(Loaded { setting, ..loaded }, data)?;
     let world = doors.world();
     let bytes_max = world.setting.limits.body_bytes_max;
     let gone = CancellationToken::new();

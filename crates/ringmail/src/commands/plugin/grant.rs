@@ -50,10 +50,7 @@ pub(super) fn store_fault(error: StoreError) -> Fault {
 
 /// The project with its packages, held.
 pub(super) fn held(common: &Common) -> Result<(Place, PackageStore), Fault> {
-    let place = Place::open(common.project.as_deref(), Path::new("."))?;
-    if !place.is_project() {
-        return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-    }
+    let place = Place::project_in(common.project.as_deref())?;
     let store = PackageStore::open(&place.root, &place.data()).map_err(store_fault)?;
     // Whoever held it before may have changed it.
     let place = Place::open(common.project.as_deref(), Path::new("."))?;
