@@ -337,8 +337,8 @@ impl ServerSetting {
         for (key, item) in project.get("listener").map_or(&[][..], Node::entries) {
             listeners.extend(listener(&key.name, key.span, item, wrong));
         }
-        let mut rates: Vec<Rate> =
-            project.get("rate").map_or(&[][..], Node::items).iter().filter_map(rate).collect();
+        let written = project.get("rate").map_or(&[][..], Node::items).iter();
+        let mut rates: Vec<Rate> = written.filter_map(|item| rate(item, wrong)).collect();
         let unsaid = Rate::standard()
             .into_iter()
             .filter(|standard| !rates.iter().any(|rate| rate.per == standard.per));
@@ -349,7 +349,7 @@ impl ServerSetting {
         let webhooks = webhooks.filter_map(|(key, item)| WebhookSetting::load(&key.name, item)).collect();
         let issuers = issuers(project, wrong);
         check_audiences(project, &listeners, &issuers, wrong);
-        let limits = limits(project.get("server"));
+        let limits = limits(project.get("server"), wrong);
         ServerSetting { listeners, control, webhooks, limits, rates, issuers }
     }
 }
@@ -400,17 +400,25 @@ fn names(node: &Node, key: &str) -> Option<Vec<Str>> {
     Some(texts(node, key)?.into_iter().map(|(name, _)| name.into()).collect())
 }
 
-fn rate(node: &Node) -> Option<Rate> {
+fn rate(node: &Node, wrong: Wrong<'_>) -> Option<Rate> {
+    let within = node.get("within")?;
+    let within_ms = duration_ms(within.text()?).ok()?;
+    if within_ms == 0 {
+        wrong(within.span, "calls are counted within some time".into(), None);
+    }
     Some(Rate {
         per: Per::named(node.get("per")?.text()?)?,
         chains: names(node, "chains"),
         calls_max: int(node, "calls")?,
-        within_ms: duration_ms(node.get("within")?.text()?).ok()?.max(1),
+        within_ms,
         at_once_max: int(node, "at_once"),
     })
 }
 
-fn limits(node: Option<&Node>) -> ServerLimits {
+/// hyper reads heads into no less.
+const HEAD_BYTES_MIN: usize = 8 << 10;
+
+fn limits(node: Option<&Node>, wrong: Wrong<'_>) -> ServerLimits {
     let standard = ServerLimits::default();
     let Some(node) = node else { return standard };
     let text = |key: &str| node.get(key).and_then(Node::text);
@@ -422,10 +430,14 @@ fn limits(node: Option<&Node>) -> ServerLimits {
         |key: &str, standard: u64| text(key).and_then(|text| duration_ms(text).ok()).unwrap_or(standard);
     let count =
         |key: &str, standard: usize| int(node, key).and_then(|n| usize::try_from(n).ok()).unwrap_or(standard);
+    let head_bytes_max = size("head", standard.head_bytes_max);
+    if head_bytes_max < HEAD_BYTES_MIN {
+        let at = node.get("head").map_or(node.span, |head| head.span);
+        wrong(at, "`head` must be at least `8KiB`".into(), None);
+    }
     ServerLimits {
         body_bytes_max: size("body", standard.body_bytes_max),
-        // hyper reads heads into no less.
-        head_bytes_max: size("head", standard.head_bytes_max).max(8 << 10),
+        head_bytes_max,
         headers_max: count("headers", standard.headers_max),
         connections_max: count("connections", standard.connections_max),
         address_connections_max: count("address_connections", standard.address_connections_max),
@@ -443,7 +455,6 @@ fn limits(node: Option<&Node>) -> ServerLimits {
 }
 
 fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<ListenerSetting> {
-    let text = |key: &str| node.get(key).and_then(Node::text);
     let at = listen_at(node, named, wrong)?;
     let tls = node.get("tls").map(tls);
     let dangerous = node.get("dangerous");
@@ -470,11 +481,15 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
             None => wrong(span, format!("`{}` is no address or range", crate::json::shorten(written)), None),
         }
     }
-    if truth(Some(node), "mcp") && !matches!(at, ListenAt::Http(_)) {
-        wrong(named, "`mcp` is for `http` listeners".into(), None);
-    }
-    if text("frames").is_some() && matches!(at, ListenAt::Http(_)) {
-        wrong(named, "`frames` is for `tcp` and `unix` listeners".into(), None);
+    // A key that changes nothing is a mistake.
+    let foreign = match at {
+        ListenAt::Http(_) => (&["frames"][..], "`tcp` and `unix`"),
+        _ => (&["hosts", "origins", "proxies", "mcp", "resource"][..], "`http`"),
+    };
+    for key in foreign.0 {
+        if let Some(written) = node.get(key) {
+            wrong(written.span, format!("`{key}` is for {} listeners", foreign.1), None);
+        }
     }
     Some(ListenerSetting {
         name: name.into(),

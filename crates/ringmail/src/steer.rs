@@ -17,10 +17,7 @@ const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
 /// Gives one order; answers what the server says of it.
 pub(crate) fn order(chosen: Option<&Path>, method: &str, path: &str) -> Result<Value, Fault> {
-    let place = Place::open(chosen, Path::new("."))?;
-    if !place.is_project() {
-        return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-    }
+    let place = Place::project_in(chosen)?;
     let socket = place.data().join(CONTROL_FILE);
     let none = |_| Fault::user("no server of this project runs here").hint("start one: ringmail serve");
     let mut stream = UnixStream::connect(&socket).map_err(none)?;

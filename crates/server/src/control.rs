@@ -2,13 +2,15 @@
 //! project asks for it a port where certificates alone count. No listener leads here, and nothing here leads to a chain.
 
 use crate::http::answer::{Answer, empty, json};
+use crate::identity::kept::KeptError;
 use crate::identity::keys::{ApiKeyError, NewKey};
+use crate::identity::tokens::TokenError;
 use crate::identity::{Subjected, certificate, unix};
 use crate::problem::Problem;
-use crate::recorded::TurnedAway;
+use crate::recorded::Ordered;
 use crate::server::Doors;
 use crate::stream::Watched;
-use crate::tls;
+use crate::world::CONTROL;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -33,8 +35,6 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 /// Orders that wait to be followed.
 const ORDERS_MAX: usize = 16;
 const BREATH: Duration = Duration::from_millis(50);
-/// What this door is called on record.
-const DOOR: &str = "control";
 
 /// What only whoever runs the server can do, and where to say how it went.
 #[derive(Debug)]
@@ -129,8 +129,7 @@ async fn accept_port(doors: Arc<Doors>, control: Arc<Control>, socket: TcpListen
         let limits = world.setting.limits;
         let held =
             doors.connections.add(Some(address.ip()), limits.connections_max, limits.address_connections_max);
-        let (Some(held), Some(setting)) = (held, world.setting.control.clone()) else { continue };
-        let Ok(config) = tls::configure(&setting.tls, &world.folder, true) else { continue };
+        let (Some(held), Some(config)) = (held, world.tls(CONTROL)) else { continue };
         drop(world);
         let (doors, control) = (doors.clone(), control.clone());
         tokio::spawn(async move {
@@ -181,7 +180,7 @@ async fn answer(
         (&Method::POST, ["reload"]) => Order::Reload,
         (&Method::POST, ["drain"]) => Order::Drain,
         (&Method::POST, ["keys"]) => Order::Grant,
-        (&Method::DELETE, ["keys" | "plugins", _]) => Order::Revoke,
+        (&Method::DELETE, ["keys" | "tokens" | "plugins", _]) => Order::Revoke,
         _ => return Problem::not_found().answer(&doors.next_id()),
     };
     let world = doors.world();
@@ -191,30 +190,29 @@ async fn answer(
     };
     let host: Str = world.engine.name().into();
     let steered = steer(order, commander, &host, world.engine.authority(), doors.now_ms());
+    drop(world);
     let id = doors.next_id();
-    let note = |code: &'static str, why: &str| {
-        doors.log.note(TurnedAway {
+    // What is only looked at changes nothing.
+    if order != Order::Look || steered.is_err() {
+        let ordered = Ordered {
             id: id.clone(),
             at_ms: doors.now_ms(),
-            listener: DOOR.into(),
-            peer: who.to_string(),
-            principal: Some(who.clone()),
+            by: who.clone(),
+            order: order.name(),
             what: format!("{} {path}", request.method()),
-            code,
-            why: why.into(),
-        });
-    };
-    match steered {
-        Err(why) => {
-            note("refused", &why);
-            Problem::new(StatusCode::FORBIDDEN, "refused", "this may not be done").answer(&id)
+            refused: steered.as_ref().err().cloned(),
+        };
+        let noting = doors.clone();
+        let noted = tokio::task::spawn_blocking(move || noting.log.order(&ordered)).await;
+        if !matches!(noted, Ok(Ok(()))) {
+            let problem =
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", "it cannot be recorded");
+            return problem.answer(&id);
         }
+    }
+    match steered {
+        Err(_) => Problem::new(StatusCode::FORBIDDEN, "refused", "this may not be done").answer(&id),
         Ok(steered) => {
-            // What is only looked at changes nothing.
-            if order != Order::Look {
-                note("ordered", order.name());
-            }
-            drop(world);
             let target = parts.last().copied().unwrap_or_default().to_string();
             let kind = parts.first().copied().unwrap_or_default().to_string();
             follow(doors, control, &steered, (&kind, &target), request, &id).await
@@ -258,7 +256,7 @@ async fn follow(
             Err(_) => failed("the server is ending".into()),
         },
         (Order::Grant, _) => match new_key(request).await {
-            Ok(new) => match doors.keys.create(new, doors.now_ms()) {
+            Ok(new) => match kept(doors, move |doors| doors.keys.create(new, doors.now_ms())).await {
                 Ok(issued) => {
                     let shown =
                         [("key", Value::from(issued.text.as_str())), ("known", issued.key.to_value())];
@@ -268,11 +266,22 @@ async fn follow(
             },
             Err(why) => failed(why),
         },
-        (Order::Revoke, "keys") => match doors.keys.revoke(target, doors.now_ms()) {
-            Ok(key) => json(StatusCode::OK, &key.to_value()),
-            Err(ApiKeyError::Unknown(_)) => Problem::not_found().answer(id),
-            Err(error) => failed(error.to_string()),
-        },
+        (Order::Revoke, "keys") => {
+            let named = target.to_string();
+            match kept(doors, move |doors| doors.keys.revoke(&named, doors.now_ms())).await {
+                Ok(key) => json(StatusCode::OK, &key.to_value()),
+                Err(ApiKeyError::Unknown(_)) => Problem::not_found().answer(id),
+                Err(error) => failed(error.to_string()),
+            }
+        }
+        (Order::Revoke, "tokens") => {
+            let named = target.to_string();
+            match kept(doors, move |doors| doors.tokens.revoke(&named, doors.now_ms())).await {
+                Ok(family) => json(StatusCode::OK, &family.to_value()),
+                Err(TokenError::Unknown(_)) => Problem::not_found().answer(id),
+                Err(error) => failed(error.to_string()),
+            }
+        }
         (Order::Revoke, _) => {
             match doors.world().engine.revoke_plugin(target, "it was revoked at the control door") {
                 true => empty(StatusCode::NO_CONTENT),
@@ -280,6 +289,20 @@ async fn follow(
             }
         }
     }
+}
+
+/// Changes what is kept on disk, where waiting for the disk holds nobody up.
+async fn kept<T, E>(
+    doors: &Arc<Doors>,
+    change: impl FnOnce(&Doors) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<KeptError> + Send + 'static,
+{
+    let doors = doors.clone();
+    let changed = tokio::task::spawn_blocking(move || change(&doors)).await;
+    changed.unwrap_or_else(|_| Err(KeptError::Broken.into()))
 }
 
 /// A key as somebody asks for it.
@@ -321,6 +344,7 @@ fn status(doors: &Doors) -> Value {
         ("version", Value::from(env!("CARGO_PKG_VERSION"))),
         ("draining", Value::Bool(doors.stopping.is_cancelled())),
         ("connections", count(doors.connections.all())),
+        ("waiting", count(doors.queue().waiting())),
         ("runs_kept", count(doors.runs.under_way())),
         ("chains", Value::list(chains.iter().map(|chain| Value::from(chain.name())))),
         ("plugins", Value::map(plugins.iter().map(|(name, figures)| (name.clone(), figures.to_value())))),

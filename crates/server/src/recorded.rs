@@ -1,5 +1,5 @@
-//! What happened at the doors and never became a run: who was turned away, and why. Written beside the records of runs
-//! by a thread of its own; a flood is counted, so that nobody fills the disk by knocking.
+//! What happened at the doors and never became a run. Who was turned away is written by a thread of its own; a flood is
+//! counted, so that nobody fills the disk by knocking. Orders are on disk before they are followed.
 
 use ringmail_core::json::to_string;
 use ringmail_core::value::{Str, Value};
@@ -29,8 +29,22 @@ pub(crate) struct TurnedAway {
     pub(crate) why: String,
 }
 
+/// An order of somebody who steers.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) id: Str,
+    pub(crate) at_ms: u64,
+    pub(crate) by: Str,
+    pub(crate) order: &'static str,
+    pub(crate) what: String,
+    /// Why it is not followed; nothing if it is.
+    pub(crate) refused: Option<String>,
+}
+
 #[derive(Debug)]
 pub(crate) struct DoorLog {
+    /// For lines that nothing may go before.
+    file: std::fs::File,
     sender: SyncSender<TurnedAway>,
     lost: std::sync::Arc<AtomicU64>,
 }
@@ -41,13 +55,21 @@ impl DoorLog {
             std::fs::create_dir_all(folder)?;
         }
         let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let own = file.try_clone()?;
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let lost = std::sync::Arc::new(AtomicU64::new(0));
         let counted = lost.clone();
         std::thread::Builder::new()
             .name("ringmail-doors".into())
             .spawn(move || write(file, &receiver, &counted))?;
-        Ok(DoorLog { sender, lost })
+        Ok(DoorLog { file: own, sender, lost })
+    }
+
+    /// Ends once the line would survive a crash. Orders are few and stand in no line behind those who knock.
+    pub(crate) fn order(&self, ordered: &Ordered) -> std::io::Result<()> {
+        let text = format!("{}\n", to_string(&order_line(ordered)));
+        (&self.file).write_all(text.as_bytes())?;
+        self.file.sync_data()
     }
 
     pub(crate) fn note(&self, turned: TurnedAway) {
@@ -108,5 +130,17 @@ fn line(turned: &TurnedAway) -> Value {
         ("what", Value::from(turned.what.as_str())),
         ("code", Value::from(turned.code)),
         ("why", Value::from(turned.why.as_str())),
+    ])
+}
+
+fn order_line(ordered: &Ordered) -> Value {
+    Value::map([
+        ("stage", Value::from(if ordered.refused.is_none() { "ordered" } else { "order-refused" })),
+        ("at_ms", Value::Int(i64::try_from(ordered.at_ms).unwrap_or(i64::MAX))),
+        ("id", Value::Str(ordered.id.clone())),
+        ("principal", Value::Str(ordered.by.clone())),
+        ("order", Value::from(ordered.order)),
+        ("what", Value::from(ordered.what.as_str())),
+        ("why", ordered.refused.as_deref().map_or(Value::Null, Value::from)),
     ])
 }

@@ -3,7 +3,7 @@
 
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ impl Runs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a run in, unless there are too many. The oldest that have ended make room.
+    /// Takes a run in, unless there are too many. Of whoever keeps the most, the oldest that has ended makes room.
     pub(crate) fn begin(
         &self,
         id: &Str,
@@ -50,7 +50,12 @@ impl Runs {
         let mut kept = self.kept();
         kept.retain(|_, run| run.ended.as_ref().is_none_or(|(at, _)| at.elapsed() < time));
         if kept.len() >= most {
-            let oldest = kept.iter().find(|(_, run)| run.ended.is_some()).map(|(id, _)| id.clone())?;
+            let mut counts: HashMap<&Principal, (usize, &Str)> = HashMap::new();
+            // Ids start with the time, so the first of each is its oldest.
+            for (id, run) in kept.iter().filter(|(_, run)| run.ended.is_some()) {
+                counts.entry(&run.owner).or_insert((0, id)).0 += 1;
+            }
+            let oldest = counts.into_values().max().map(|(_, id)| id.clone())?;
             kept.remove(&oldest);
         }
         let cancel = CancellationToken::new();
@@ -85,5 +90,31 @@ impl Runs {
 
     pub(crate) fn under_way(&self) -> usize {
         self.kept().values().filter(|run| run.ended.is_none()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_keeps_the_most_makes_room() {
+        let runs = Runs::default();
+        let who = |name: &str| Principal { subject: name.into(), ..Principal::host() };
+        let begin = |id: &str, owner: &Principal| {
+            runs.begin(&id.into(), owner, &"c".into(), 4, Duration::from_secs(3_600)).is_some()
+        };
+        let (crowd, one) = (who("crowd"), who("one"));
+        for (id, owner) in [("1", &one), ("2", &crowd), ("3", &crowd), ("4", &crowd)] {
+            assert!(begin(id, owner));
+            runs.end(id, Told::Output(Value::Null));
+        }
+        assert!(begin("5", &crowd));
+        assert!(runs.see("1", &one).is_some() && runs.see("2", &crowd).is_none());
+        // What is under way makes no room.
+        for id in ["6", "7"] {
+            assert!(begin(id, &crowd));
+        }
+        assert!(begin("8", &crowd) && !begin("9", &crowd));
     }
 }

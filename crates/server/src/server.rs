@@ -197,12 +197,12 @@ impl Server {
     /// Puts another project in place of the one that is served. Calls under way end in the world they began in; if
     /// anything about the new one is wrong, nothing changes.
     pub async fn reload(&self, loaded: Loaded) -> Result<(), ServerError> {
-        let world = Arc::new(World::new(loaded, Some(&self.doors.world())).map_err(ServerError::Settings)?);
         let before = self.doors.world().setting.clone();
-        if before.control != world.setting.control {
+        if before.control != loaded.setting.control {
             let why = "`[control]` is another: it takes effect when the server is started anew";
             return Err(ServerError::Settings(vec![why.into()]));
         }
+        let world = Arc::new(World::new(loaded, Some(&self.doors.world())).map_err(ServerError::Settings)?);
         let known: BTreeMap<Str, ListenAt> =
             self.opened().iter().map(|(name, open)| (name.clone(), open.at.clone())).collect();
         let opened = open_all(&self.doors, &world.setting.listeners, &known, &world.folder).await?;

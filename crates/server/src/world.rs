@@ -6,7 +6,7 @@ use crate::identity::Subjected;
 use crate::identity::jwt::Issuers;
 use crate::tls;
 use foldhash::HashMap as FastMap;
-use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting};
+use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting, TlsSetting};
 use ringmail_core::policy::{Action, Principal, Resource};
 use ringmail_core::value::Str;
 use ringmail_engine::{Chain, Engine};
@@ -14,6 +14,18 @@ use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// What the door of those who steer is called among those that show certificates; no name of a listener has brackets.
+pub(crate) const CONTROL: &str = "[control]";
+
+/// Every door that shows a certificate, and whether it offers both versions of HTTP.
+fn shown(setting: &ServerSetting) -> impl Iterator<Item = (Str, &TlsSetting, bool)> {
+    let listeners = setting.listeners.iter().filter_map(|listener| {
+        let http = matches!(listener.at, ListenAt::Http(_));
+        Some((listener.name.clone(), listener.tls.as_ref()?, http))
+    });
+    listeners.chain(setting.control.iter().map(|control| (CONTROL.into(), &control.tls, false)))
+}
 
 /// What a project says, read anew.
 pub struct Loaded {
@@ -57,14 +69,14 @@ impl World {
         let mut configs = BTreeMap::new();
         let chains: BTreeMap<Str, Chain> =
             loaded.engine.chains().into_iter().map(|chain| (Str::from(chain.name()), chain)).collect();
-        for listener in &loaded.setting.listeners {
-            if let Some(setting) = &listener.tls {
-                let http = matches!(listener.at, ListenAt::Http(_));
-                match tls::configure(setting, &loaded.folder, http) {
-                    Ok(config) => drop(configs.insert(listener.name.clone(), config)),
-                    Err(why) => wrong.push(format!("listener `{}`: {why}", listener.name)),
-                }
+        for (name, setting, http) in shown(&loaded.setting) {
+            match tls::configure(setting, &loaded.folder, http) {
+                Ok(config) => drop(configs.insert(name.clone(), config)),
+                Err(why) if *name == *CONTROL => wrong.push(format!("`{CONTROL}`: {why}")),
+                Err(why) => wrong.push(format!("listener `{name}`: {why}")),
             }
+        }
+        for listener in &loaded.setting.listeners {
             let unknown = listener.chains.iter().flatten().filter(|name| !chains.contains_key(*name));
             wrong.extend(
                 unknown.map(|name| format!("listener `{}`: there is no chain `{name}`", listener.name)),
@@ -135,20 +147,18 @@ impl World {
 
     /// Takes in certificates and keys as they are on disk now; where they do not fit, those before stay.
     pub(crate) fn reread_tls(&self) {
-        for listener in &self.setting.listeners {
-            let Some(setting) = &listener.tls else { continue };
-            let http = matches!(listener.at, ListenAt::Http(_));
+        for (name, setting, http) in shown(&self.setting) {
             if let Ok(config) = tls::configure(setting, &self.folder, http) {
-                let mut known = self.tls.write().unwrap_or_else(PoisonError::into_inner);
-                known.insert(listener.name.clone(), config);
+                self.tls.write().unwrap_or_else(PoisonError::into_inner).insert(name, config);
             }
         }
     }
 
     /// The files that listeners show and believe.
     pub(crate) fn tls_files(&self) -> impl Iterator<Item = PathBuf> {
-        let settings = self.setting.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        let files = settings.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.clients.as_ref()]);
+        let settings = shown(&self.setting);
+        let files =
+            settings.flat_map(|(_, tls, _)| [Some(&tls.certificate), Some(&tls.key), tls.clients.as_ref()]);
         files.flatten().map(|file| self.folder.join(file))
     }
 

@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Whoever cannot be told from others shares one count; past this many, those that count nothing are forgotten.
+/// Past this many, those that count nothing are forgotten; whoever comes while all count something shares one count.
 const COUNTS_MAX: usize = 100_000;
+/// How often those that count nothing are looked for.
+const SWEEP_EVERY_NS: u64 = 1_000_000_000;
 const SHARDS: usize = 16;
 
 /// Whose call it is, by all that can be counted.
@@ -25,7 +27,24 @@ pub(crate) struct Subject<'s> {
 pub(crate) struct Rates {
     began: Instant,
     hasher: RandomState,
-    shards: [Mutex<FastMap<Box<str>, Count>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    counts: FastMap<Box<str>, Count>,
+    sweep_after_ns: u64,
+}
+
+impl Shard {
+    /// Whether one more can be told from the others.
+    fn has_room(&mut self, now_ns: u64) -> bool {
+        if self.counts.len() >= COUNTS_MAX / SHARDS && now_ns >= self.sweep_after_ns {
+            self.counts.retain(|_, count| count.full_until_ns > now_ns || count.under_way > 0);
+            self.sweep_after_ns = now_ns.saturating_add(SWEEP_EVERY_NS);
+        }
+        self.counts.len() < COUNTS_MAX / SHARDS
+    }
 }
 
 /// When the last of the calls that count will have been forgotten, and how many are under way.
@@ -45,7 +64,7 @@ pub(crate) struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         for key in &self.keys {
-            if let Some(count) = self.rates.shard(key).get_mut(key) {
+            if let Some(count) = self.rates.shard(key).counts.get_mut(key) {
                 count.under_way = count.under_way.saturating_sub(1);
             }
         }
@@ -57,7 +76,7 @@ impl Rates {
         Rates { began: Instant::now(), hasher: RandomState::new(), shards: Default::default() }
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, FastMap<Box<str>, Count>> {
+    fn shard(&self, key: &str) -> MutexGuard<'_, Shard> {
         let at = self.hasher.hash_one(key) as usize % SHARDS;
         let [first, ..] = &self.shards;
         self.shards.get(at).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
@@ -69,7 +88,7 @@ impl Rates {
         let Some(peer) = peer else { return Ok(held) };
         let of_address = rates.iter().enumerate().filter(|(_, rate)| rate.per == Per::Address);
         for (at, rate) in of_address {
-            self.count(format!("{at} address {}", network(peer)).into(), rate, &mut held)?;
+            self.count(at, format!("{at} address {}", network(peer)).into(), rate, &mut held)?;
         }
         Ok(held)
     }
@@ -91,21 +110,23 @@ impl Rates {
                 Per::Chain => format!("{at} chain {}", subject.chain),
                 Per::Address => continue,
             };
-            self.count(key.into(), rate, &mut held)?;
+            self.count(at, key.into(), rate, &mut held)?;
         }
         Ok(held)
     }
 
     /// Calls are spread so that `calls_max` of them may come at once and no more within the time.
-    fn count(&self, key: Box<str>, rate: &Rate, held: &mut Held) -> Result<(), Duration> {
+    fn count(&self, at: usize, mut key: Box<str>, rate: &Rate, held: &mut Held) -> Result<(), Duration> {
         let now_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let within_ns = rate.within_ms.saturating_mul(1_000_000);
         let one_ns = (within_ns / rate.calls_max.max(1)).max(1);
         let mut shard = self.shard(&key);
-        if shard.len() >= COUNTS_MAX / SHARDS && !shard.contains_key(&key) {
-            shard.retain(|_, count| count.full_until_ns > now_ns || count.under_way > 0);
+        if !shard.counts.contains_key(&key) && !shard.has_room(now_ns) {
+            drop(shard);
+            key = format!("{at} others").into();
+            shard = self.shard(&key);
         }
-        let count = shard.entry(key.clone()).or_default();
+        let count = shard.counts.entry(key.clone()).or_default();
         if rate.at_once_max.is_some_and(|most| count.under_way >= most) {
             return Err(Duration::from_secs(1));
         }
@@ -193,5 +214,18 @@ mod tests {
         assert!(counts.knock(&rates, Some("2001:db8:0:1::1".parse().unwrap())).is_ok());
         assert!(counts.knock(&rates, Some("192.0.2.1".parse().unwrap())).is_ok());
         assert!(counts.knock(&rates, Some("::ffff:192.0.2.1".parse().unwrap())).is_err());
+    }
+
+    #[test]
+    fn so_many_are_told_apart_and_no_more() {
+        let counts = Arc::new(Rates::new());
+        let rates = [rate(Per::Principal, 1_000, None)];
+        let held =
+            |name: usize| counts.enter(&rates, &subject(&name.to_string(), None, "c")).map(drop).is_ok();
+        let let_in = (0..COUNTS_MAX + 20_000).filter(|name| held(*name)).count();
+        let kept: usize = counts.shards.iter().map(|shard| shard.lock().unwrap().counts.len()).sum();
+        assert!(kept <= COUNTS_MAX + SHARDS, "{kept}");
+        // Those who could not be told apart had a thousand calls together.
+        assert!(let_in <= COUNTS_MAX + 1_000, "{let_in}");
     }
 }

@@ -32,6 +32,10 @@ impl Queue {
         Queue { turns: Turns::new(requests_max), waiting: AtomicUsize::new(0) }
     }
 
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(crate) async fn enter(&self, party: &str, waiting_max: usize, wait: Duration) -> Result<Turn, Shed> {
         if let Some(turn) = self.turns.now() {
             return Ok(turn);

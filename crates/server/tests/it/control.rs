@@ -23,7 +23,7 @@ async fn told<S: AsyncRead + AsyncWrite + Unpin>(
     Reply::read(&answer)
 }
 
-async fn order(doors: &Doors, method: &str, path: &str, body: &str) -> Reply {
+pub async fn order(doors: &Doors, method: &str, path: &str, body: &str) -> Reply {
     let stream = UnixStream::connect(doors.folder.path().join("control.sock")).await.unwrap();
     told(stream, method, path, body).await
 }
@@ -47,6 +47,7 @@ async fn whoever_owns_the_host_steers_it_over_its_socket() {
     for (method, path, body, status) in [
         ("DELETE", "/keys/none", "", 404),
         ("DELETE", "/plugins/none", "", 404),
+        ("DELETE", "/tokens/none", "", 404),
         ("POST", "/keys", "{}", 422),
         ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 1, \"role\": []}", 422),
         ("GET", "/chains", "", 404),
@@ -64,7 +65,10 @@ async fn whoever_owns_the_host_steers_it_over_its_socket() {
     assert!(reply.status == 422 && reply.body.contains("line 3 is wrong"), "{reply:?}");
     assert_eq!(order(&doors, "POST", "/drain", "").await.status, 202);
     assert!(matches!(within(doors.server.task()).await, Task::Drain));
-    doors.doors_say("\"code\":\"ordered\",\"why\":\"drain\"").await;
+    doors.doors_say("\"order\":\"drain\"").await;
+    // An order that cannot be put on record is not followed.
+    let noted = std::fs::read_to_string(doors.folder.path().join("doors.jsonl")).unwrap();
+    assert!(noted.contains("\"stage\":\"ordered\"") && noted.contains("\"what\":\"POST /keys\""), "{noted}");
     // No listener leads here.
     let key = doors.alice().await;
     for path in ["/status", "/keys", "/reload"] {

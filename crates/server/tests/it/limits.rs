@@ -1,6 +1,14 @@
 //! Turns and room: what is shed, and that nobody keeps another waiting.
 
+use crate::control::order;
 use crate::setup::{Doors, WEB, within};
+use ringmail_engine::Value;
+
+async fn waiting(doors: &Doors, count: i64) {
+    while order(doors, "GET", "/status", "").await.json().get("waiting") != Some(&Value::Int(count)) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_answered_soon_is_sent_away_before_any_work() {
@@ -13,7 +21,7 @@ async fn what_cannot_be_answered_soon_is_sent_away_before_any_work() {
         let ((), second) = tokio::join!(
             async {
                 // Once the second waits, there is no room for a third.
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                within(waiting(&doors, 1)).await;
                 let third = doors.post(&key, "echo", "3").await;
                 assert_eq!((third.code().as_str(), third.header("retry-after")), ("overloaded", Some("2")));
                 doors.go.notify_one();
