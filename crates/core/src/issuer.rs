@@ -134,6 +134,11 @@ pub struct Proved {
 }
 
 impl IssuerSetting {
+    /// The roles and the tenants that its tokens may give.
+    pub fn gives(&self) -> (&[Str], impl Iterator<Item = &Str>) {
+        (&self.roles, self.tenants.iter().chain(&self.tenant))
+    }
+
     /// Whether a token may be one of this issuer's at all: before its signature is looked at.
     pub fn expects(&self, token: &SignedToken<'_>) -> Result<(), TokenFault> {
         if !self.algorithms.contains(&token.algorithm) {

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod program;
 pub mod project;
 pub mod python;
+pub mod question;
 pub mod redact;
 pub mod refusal;
 pub mod run;

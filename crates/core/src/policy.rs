@@ -2,10 +2,14 @@
 //! explicit forbid wins, and a policy that fails to evaluate denies. Policies are indexed by what their scope can
 //! match, so a decision looks only at those that can matter, and equal questions are answered once.
 
+mod audit;
 mod load;
 
-use crate::doc::{Problems, Source, Spot};
+pub use audit::{Described, Inventory, Stray};
+
+use crate::doc::{Problems, Source, Span, Spot};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
+use crate::refusal::Rule;
 use crate::run::Run;
 use crate::value::{Seg, Str, Value};
 use cedar_policy::{
@@ -60,6 +64,12 @@ impl Action {
             Action::Control => "control",
         }
     }
+
+    pub fn named(name: &str) -> Option<Action> {
+        let all =
+            [Action::Run, Action::Vouch, Action::Call, Action::Endorse, Action::Declassify, Action::Control];
+        all.into_iter().find(|action| action.name() == name)
+    }
 }
 
 /// What is acted on: a chain, or a link of one; the host itself, by the name of its project, where it is controlled.
@@ -95,7 +105,17 @@ pub struct Ruling {
 }
 
 impl Ruling {
-    fn plain(allowed: bool) -> Arc<Ruling> {
+    /// Why it is a no.
+    pub fn rule(&self) -> Option<Rule> {
+        match (self.allowed, self.failed.is_empty(), self.policies.is_empty()) {
+            (true, ..) => None,
+            (_, false, _) => Some(Rule::PolicyFailed),
+            (_, _, true) => Some(Rule::PolicySilent),
+            _ => Some(Rule::PolicyForbids),
+        }
+    }
+
+    pub(crate) fn plain(allowed: bool) -> Arc<Ruling> {
         Arc::new(Ruling { allowed, policies: Vec::new(), failed: Vec::new() })
     }
 
@@ -144,6 +164,17 @@ struct Known {
 }
 
 impl Known {
+    fn id(&self) -> Str {
+        self.policy.id().to_string().into()
+    }
+
+    /// Where this text stands in the policy; the whole policy where it does not.
+    fn span_of(&self, text: &str) -> Span {
+        let Span { start, end } = self.spot.span;
+        let found = self.spot.source.text.get(start..end).and_then(|policy| policy.find(text));
+        found.map_or(self.spot.span, |at| Span { start: start + at, end: start + at + text.len() })
+    }
+
     /// Whether it holds whoever asks and whatever the facts. Where that is not plain, it is not said.
     fn is_for_everyone(&self) -> bool {
         let text = self.policy.to_cedar().unwrap_or_default();
@@ -201,11 +232,11 @@ impl Policies {
 
     /// Where a policy stands.
     pub fn spot(&self, id: &str) -> Option<Spot> {
-        self.policies.iter().find(|known| known.policy.id().to_string() == id).map(|known| known.spot.clone())
+        self.policies.iter().find(|known| *known.id() == *id).map(|known| known.spot.clone())
     }
 
     pub fn ids(&self) -> Vec<Str> {
-        self.policies.iter().map(|known| known.policy.id().to_string().into()).collect()
+        self.policies.iter().map(Known::id).collect()
     }
 
     pub fn decide(
@@ -241,7 +272,7 @@ impl Policies {
                 && names.resource_fits(&known.policy)
                 && known.is_for_everyone()
         };
-        self.policies.iter().find(vetoes).map(|known| known.policy.id().to_string().into())
+        self.policies.iter().find(vetoes).map(Known::id)
     }
 
     /// What can be said of an action before anybody asks for it.
@@ -251,14 +282,13 @@ impl Policies {
         let permits = |known: &Known| known.policy.effect() == cedar_policy::Effect::Permit;
         let (permit, forbid): (Vec<&Known>, Vec<&Known>) =
             self.policies.iter().filter(fits).partition(|known| permits(known));
-        let id = |known: &Known| Str::from(known.policy.id().to_string());
         if permit.is_empty() {
             return Prospect::Silent;
         }
         match forbid.iter().find(|known| known.is_for_everyone()) {
-            Some(known) => Prospect::Forbidden(id(known)),
+            Some(known) => Prospect::Forbidden(known.id()),
             None if forbid.is_empty() => Prospect::Open,
-            None => Prospect::Conditional(forbid.iter().map(|known| id(known)).collect()),
+            None => Prospect::Conditional(forbid.iter().map(|known| known.id()).collect()),
         }
     }
 

@@ -10,6 +10,7 @@ mod failure;
 mod figures;
 mod folder;
 mod input;
+mod inventory;
 mod layout;
 mod place;
 mod progress;

@@ -31,6 +31,9 @@ use ringmail_engine::core::project::{
     REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS, project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
+use ringmail_engine::core::question::{
+    CASE_LABEL_KEYS, COUNT_KEYS, DECISION_KEYS, HISTORY_KEYS, TEST_KEYS, TESTS_KEYS, WHO_KEYS, tests_schema,
+};
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::middleware::SHIPPED;
 use ringmail_engine::{CAPABILITIES, KINDS, NATIVES};
@@ -45,6 +48,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/links.md", links()),
         ("reference/project.md", project()),
         ("reference/plugins.md", plugins()),
+        ("reference/policy-tests.md", policy_tests()),
         ("reference/expressions.md", expressions()),
         ("reference/natives.md", natives()),
         ("reference/checks.md", checks()),
@@ -55,6 +59,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/chain.schema.json", format!("{:#}\n", chain_schema(KINDS))),
         ("reference/project.schema.json", format!("{:#}\n", project_schema())),
         ("reference/plugin.schema.json", format!("{:#}\n", manifest_schema())),
+        ("reference/policy-tests.schema.json", format!("{:#}\n", tests_schema())),
         ("reference/policy.cedarschema", SCHEMA.to_string()),
     ]
 }
@@ -214,6 +219,26 @@ fn plugins() -> String {
         let _infallible = writeln!(out, "| `{}` | `{}` |", capability.name, capability.import);
     }
     out.push_str("\nThe interfaces stand in `sdk/wit/ringmail.wit`.\n");
+    out
+}
+
+fn policy_tests() -> String {
+    let mut out = page(
+        "Tests of policies",
+        "`ringmail policy test` runs the cases in `*.test.yaml` in the folder of policies. Each is a question, put to the\nevaluator that runs ask, and the answer it must have. Unknown keys are errors. An editor that reads\n[the JSON Schema](policy-tests.schema.json) completes and checks the keys.",
+    );
+    let tables: &[(&str, &[Key])] = &[
+        ("The file", TESTS_KEYS),
+        ("`tests`, each", TEST_KEYS),
+        ("`as`", WHO_KEYS),
+        ("`labels`, each", CASE_LABEL_KEYS),
+        ("`decision`", DECISION_KEYS),
+        ("`history`", HISTORY_KEYS),
+        ("`counts` of `history`, each", COUNT_KEYS),
+    ];
+    for (title, table) in tables {
+        keys(&mut out, title, table);
+    }
     out
 }
 

@@ -35,8 +35,17 @@ pub(crate) fn problems(problems: &Problems) -> String {
 }
 
 pub(crate) fn problem(problem: &Problem) -> String {
+    told(Level::ERROR, problem)
+}
+
+/// Something worth a look, which stops nothing.
+pub(crate) fn warning(problem: &Problem) -> String {
+    told(Level::WARNING, problem)
+}
+
+fn told(level: Level<'_>, problem: &Problem) -> String {
     let mut group =
-        Level::ERROR.primary_title(clean(&problem.message).into_owned()).elements(Vec::<Element<'_>>::new());
+        level.primary_title(clean(&problem.message).into_owned()).elements(Vec::<Element<'_>>::new());
     if let Some(spot) = &problem.spot {
         group = group.element(marked(spot, None, &[]));
     }

@@ -17,6 +17,7 @@ use crate::schema::Schema;
 use crate::template::Template;
 use crate::value::{Seg, Str, path_text};
 use sinks::{Candidate, Missing};
+pub use sinks::{Reached, reach};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,16 +53,7 @@ pub fn foresee(
     now_ms: u64,
     chains: &dyn Fn(&str) -> Option<Arc<Plan>>,
 ) -> Vec<Verdict> {
-    let mut ahead = Ahead {
-        authority,
-        now_ms,
-        passes: 0,
-        chains,
-        origins: OriginTable::default(),
-        verdicts: Vec::new(),
-        depth: 0,
-        quiet: false,
-    };
+    let mut ahead = Ahead::new(authority, now_ms, chains);
     let input = ahead.input(plan);
     let output = ahead.plan(plan, Start::default(), &|root| match root {
         Root::Input => input.clone(),
@@ -196,6 +188,18 @@ impl Known<'_> {
         refs.iter()
             .map(|reference| self.read(reference))
             .fold((Label::BOTTOM, Label::BOTTOM), |all, one| (all.0.join(one.0), all.1.join(one.1)))
+    }
+}
+
+impl<'a> Ahead<'a> {
+    fn new(
+        authority: &'a Authority,
+        now_ms: u64,
+        chains: &'a dyn Fn(&str) -> Option<Arc<Plan>>,
+    ) -> Ahead<'a> {
+        let origins = OriginTable::default();
+        let verdicts = Vec::new();
+        Ahead { authority, now_ms, passes: 0, chains, origins, verdicts, depth: 0, quiet: false }
     }
 }
 
@@ -525,7 +529,7 @@ impl Ahead<'_> {
                 let answer = Foreseen::Never { rule: Rule::GrantExpired, path, origins, message, changes };
                 return self.say(link, link.span, missing.sink, answer);
             }
-            Err(Missing { sink, rule, message, changes }) => {
+            Err(Missing { sink, rule, message, changes, .. }) => {
                 let answer =
                     Foreseen::Never { rule, path: String::new(), origins: Vec::new(), message, changes };
                 return self.say(link, link.span, sink, answer);

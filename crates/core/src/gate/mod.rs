@@ -19,7 +19,7 @@ pub use judge::{Fault, Sink, flow_fault};
 pub use keep::{KV, KvAsk, keep};
 pub(crate) use permit::COMMAND_STEERING;
 pub use permit::{CheckedAddress, CommandPermit, FsPermit, NetPermit, Permit};
-pub(crate) use refuse::flow_changes;
+pub(crate) use refuse::{Refuser, flow_changes};
 pub use release::{Released, Unchecked, fall_back, hold, release, spend};
 
 use crate::chain::walk::Stop;

@@ -10,12 +10,12 @@ use crate::refusal::{Refusal, Rule};
 use crate::value::{Str, path_text};
 
 /// What every refusal of one call has in common.
-pub(super) struct Refuser<'a> {
-    pub(super) link: &'a Str,
+pub(crate) struct Refuser<'a> {
+    pub(crate) link: &'a Str,
     /// Whom its grants are for.
-    pub(super) power: &'a Str,
-    pub(super) sink: String,
-    pub(super) spot: Option<Spot>,
+    pub(crate) power: &'a Str,
+    pub(crate) sink: String,
+    pub(crate) spot: Option<Spot>,
 }
 
 impl Refuser<'_> {
@@ -65,7 +65,7 @@ impl Refuser<'_> {
         refusal
     }
 
-    pub(super) fn policy(
+    pub(crate) fn policy(
         &self,
         verdict: &Ruling,
         principal: &Principal,
@@ -75,23 +75,19 @@ impl Refuser<'_> {
     ) -> Refusal {
         let who = &principal.subject;
         let act = action.name();
-        let mut refusal = if !verdict.failed.is_empty() {
-            self.refusal(
-                Rule::PolicyFailed,
-                format!("`{}` could not be evaluated", verdict.failed.join("`, `")),
-            )
-            .change("guard the policy with `has` or `hasTag` before it reads what may be missing")
-        } else if verdict.policies.is_empty() {
-            let kind = if resource.contains('.') { "Link" } else { "Chain" };
-            self.refusal(Rule::PolicySilent, format!("no policy permits `{who}` to `{act}` it")).change(format!(
-                "add a policy:\npermit (\n  principal == Ringmail::Principal::\"{who}\",\n  action == Ringmail::Action::\"{act}\",\n  resource == Ringmail::{kind}::\"{resource}\"\n);"
-            ))
-        } else {
-            self.refusal(
-                Rule::PolicyForbids,
-                format!("`{}` forbids `{who}` to `{act}` it", verdict.policies.join("`, `")),
-            )
-            .change(format!("meet the conditions of `{}`, or change it", verdict.policies.join("`, `")))
+        let named = |ids: &[Str]| format!("`{}`", ids.join("`, `"));
+        let mut refusal = match verdict.rule() {
+            Some(rule @ Rule::PolicyFailed) => self
+                .refusal(rule, format!("{} could not be evaluated", named(&verdict.failed)))
+                .change("guard the policy with `has` or `hasTag` before it reads what may be missing"),
+            Some(rule @ Rule::PolicyForbids) => {
+                let ids = named(&verdict.policies);
+                self.refusal(rule, format!("{ids} forbids `{who}` to `{act}` it"))
+                    .change(format!("meet the conditions of {ids}, or change it"))
+            }
+            _ => self
+                .refusal(Rule::PolicySilent, format!("no policy permits `{who}` to `{act}` it"))
+                .change(to_permit(who, action, resource)),
         };
         refusal.policies = verdict.policies.iter().chain(&verdict.failed).cloned().collect();
         refusal.at(spot.or_else(|| self.spot.clone()))
@@ -110,6 +106,19 @@ impl Refusal {
             "or, if this project need not hold such data back, say so in `ringmail.toml`:\n[detect]\n{first} = false"
         ))
     }
+}
+
+/// The narrowest policy that permits one thing.
+fn to_permit(who: &str, action: Action, resource: &str) -> String {
+    let kind = match action {
+        Action::Run | Action::Vouch => "Chain",
+        Action::Control => "Host",
+        Action::Call | Action::Endorse | Action::Declassify => "Link",
+    };
+    let act = action.name();
+    format!(
+        "add a policy:\npermit (\n  principal == Ringmail::Principal::\"{who}\",\n  action == Ringmail::Action::\"{act}\",\n  resource == Ringmail::{kind}::\"{resource}\"\n);"
+    )
 }
 
 /// The smallest changes that would let a flow pass.

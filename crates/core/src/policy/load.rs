@@ -55,8 +55,12 @@ pub(super) fn load_file(file: &Arc<Source>, policies: &mut Vec<Known>, problems:
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
-                let label = miette_span(error).unwrap_or_default();
-                problems.add(file, label, format!("not valid Cedar: {error}"));
+                let span = miette_span(error).unwrap_or_default();
+                let problem = format!("not valid Cedar: {error}");
+                match miette::Diagnostic::help(error) {
+                    Some(help) => problems.add_help(file, span, problem, help.to_string()),
+                    None => problems.add(file, span, problem),
+                }
             }
             return;
         }
@@ -99,13 +103,27 @@ pub(super) fn validate(policies: &[Known], problems: &mut Problems) {
     let Ok(set) = PolicySet::from_policies(policies.iter().map(|known| known.policy.clone())) else { return };
     for error in Validator::new(schema).validate(&set, ValidationMode::Strict).validation_errors() {
         let known = policies.iter().find(|known| known.policy.id() == error.policy_id());
-        let message = error.to_string();
-        let message = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
-        match known {
-            Some(known) => problems.add(&known.spot.source, known.spot.span, message),
-            None => problems.add_bare(message),
+        let (message, help) = words(error);
+        let Some(Spot { source, span }) = known.map(|known| &known.spot) else {
+            problems.add_bare(message);
+            continue;
+        };
+        // Cedar knows the place, but for what it read from elsewhere.
+        let within = miette_span(error).filter(|inner| span.start <= inner.start && inner.end <= span.end);
+        let span = within.unwrap_or(*span);
+        match help {
+            Some(help) => problems.add_help(source, span, message, help),
+            None => problems.add(source, span, message),
         }
     }
+}
+
+/// What Cedar says of a policy, without the policy's name in front, and what it advises.
+pub(super) fn words(told: &(impl std::fmt::Display + miette::Diagnostic)) -> (String, Option<String>) {
+    let message = told.to_string();
+    let named = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    let message = named.map_or(message.as_str(), |(_, reason)| reason).to_string();
+    (message, miette::Diagnostic::help(told).map(|help| help.to_string()))
 }
 
 fn miette_span(error: &impl miette::Diagnostic) -> Option<Span> {

@@ -3,6 +3,7 @@
 use super::Common;
 use super::plugin::advisories::{self, Finding};
 use crate::exit::{Exit, Fault};
+use crate::inventory::inventory;
 use crate::place::{Place, Wanted};
 use crate::snippet::problems_value;
 use crate::terminal::{BOLD, DIM, Format, GREEN, RED, YELLOW, clean, paint, print, print_json};
@@ -43,6 +44,11 @@ impl Args {
         // What a grant is for cannot be known while its chain does not load.
         if checked.plans.len() == all {
             engine.check_grants(&checked.plans, &mut checked.problems);
+            let strays = engine.authority().policies.strays(&inventory(&place, &engine, &checked)?);
+            checked
+                .problems
+                .0
+                .extend(strays.into_iter().filter(|stray| stray.certain).map(|stray| stray.problem));
         }
         for name in wanted.iter().filter(|wanted| matches!(wanted, Wanted::Name(_))) {
             name.pick(&checked.plans, |plan| plan)?;

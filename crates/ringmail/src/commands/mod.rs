@@ -37,6 +37,7 @@ commands! {
     cert Cert,
     check Check,
     explain Explain,
+    policy Policy,
     graph Graph,
     inspect Inspect,
     plugin Plugin,

@@ -8,8 +8,9 @@ use ringmail_engine::core::chain::keys::chain_schema;
 use ringmail_engine::core::plugin::manifest_schema;
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::project_schema;
+use ringmail_engine::core::question::tests_schema;
 
-/// Print a schema: of chain files, of `ringmail.toml`, of `plugin.toml`, or of policies
+/// Print a schema: of chain files, of `ringmail.toml`, of `plugin.toml`, of policies, or of their tests
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(value_enum)]
@@ -26,6 +27,8 @@ enum What {
     Plugin,
     /// Cedar schema of policies
     Policy,
+    /// JSON Schema of `*.test.yaml`, the cases of `ringmail policy test`
+    PolicyTests,
 }
 
 impl Args {
@@ -35,6 +38,7 @@ impl Args {
             What::Project => print(&format!("{:#}", project_schema()))?,
             What::Plugin => print(&format!("{:#}", manifest_schema()))?,
             What::Policy => print(SCHEMA)?,
+            What::PolicyTests => print(&format!("{:#}", tests_schema()))?,
         }
         Ok(Exit::Done)
     }

@@ -305,7 +305,7 @@ fn every_example_runs_as_its_page_says() {
 fn every_example_passes_check_and_fmt() {
     for (name, folder) in examples() {
         let stage = Stage::of(&folder);
-        for args in [&["check"][..], &["fmt", "--check"]] {
+        for args in [&["check"][..], &["policy", "check", "--strict"], &["fmt", "--check"]] {
             let ended = stage.place.run(args);
             assert_eq!(ended.code, 0, "{name} {args:?}\n{}", ended.shown());
         }
@@ -319,7 +319,8 @@ fn a_page_lists_exactly_the_commands_that_are_run() {
         assert!(index.contains(&format!("[{name}]({name}/README.md)")), "`{name}` is not in the table");
         let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
         let commands = page.lines().filter_map(|line| line.strip_prefix("    "));
-        let commands: Vec<&str> = commands.filter(|line| line.contains("ringmail run ")).collect();
+        let run = |line: &&str| line.contains("ringmail run ") || line.contains("ringmail policy ");
+        let commands: Vec<&str> = commands.filter(run).collect();
         let runs = runs(&folder);
         let listed: Vec<&str> = runs.iter().map(|entry| member(entry, "command")).collect();
         assert!(!listed.is_empty(), "`{name}` lists no run");

@@ -27,6 +27,7 @@ mod guest;
 mod keys;
 mod mcp;
 mod packages;
+mod policy;
 mod powers;
 mod publishing;
 mod python;

@@ -3,7 +3,7 @@
 use super::Ahead;
 use crate::address::Target;
 use crate::chain::{Detail, Link};
-use crate::gate::{COMMAND_STEERING, Sink};
+use crate::gate::{Authority, COMMAND_STEERING, Sink};
 use crate::grant::{
     Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, to_add,
 };
@@ -11,6 +11,30 @@ use crate::kind::Reach;
 use crate::label::Tags;
 use crate::refusal::Rule;
 use crate::template::Template;
+
+/// What a call would reach, and whether it changes something there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    pub sinks: Vec<String>,
+    pub consequential: bool,
+}
+
+/// What a call of a link would reach and whether it is consequential, where its file and grants tell exactly; what is
+/// not known of an act counts as consequential.
+pub fn reach(link: &Link, authority: &Authority, now_ms: u64) -> Option<Reached> {
+    let ahead = Ahead::new(authority, now_ms, &|_| None);
+    let effective = authority.grants.effective(&link.power).current(now_ms);
+    let found = match ahead.candidates(link, &effective) {
+        Ok(found) => found,
+        Err(missing) => {
+            return missing.exact.then(|| Reached { sinks: vec![missing.sink], consequential: true });
+        }
+    };
+    let Some(first) = found.first() else { return Some(Reached::default()) };
+    let exact = !first.name.contains('*') && found.iter().all(|candidate| candidate.name == first.name);
+    let consequential = found.iter().any(|candidate| candidate.consequential.unwrap_or(true));
+    exact.then(|| Reached { sinks: vec![first.name.clone()], consequential })
+}
 
 impl Ahead<'_> {
     /// The sinks a link may turn out to reach, as far as its written arguments tell.
@@ -67,7 +91,8 @@ impl Ahead<'_> {
                     .collect();
                 if found.is_empty() {
                     let power = fs_power(mount.unwrap_or("..."), access.unwrap_or(Access::Write));
-                    missing(format!("mount:{}", mount.unwrap_or("any")), power)
+                    let none = Missing::grant(link, format!("mount:{}", mount.unwrap_or("any")), "", &power);
+                    Err(Missing { exact: mount.is_some(), ..none })
                 } else {
                     Ok(found)
                 }
@@ -95,7 +120,8 @@ impl Ahead<'_> {
         if let Some(Err(message)) = &target {
             let changes = vec!["write `https://host/path`".into()];
             let message = message.clone();
-            return Err(Missing { sink: prefix.to_string(), rule: Rule::BadAddress, message, changes });
+            let sink = prefix.to_string();
+            return Err(Missing { sink, exact: false, rule: Rule::BadAddress, message, changes });
         }
         let target = target.and_then(Result::ok);
         let fits = effective.net_rules().filter(|fit| {
@@ -126,15 +152,18 @@ impl Ahead<'_> {
         }
         let address = target.as_ref().map_or_else(|| "https://...".to_string(), Target::origin);
         let power = net_power(&address, method.as_deref().unwrap_or("..."));
+        let exact = target.is_some();
         let sink = target.map_or_else(|| "any address".to_string(), |target| target.origin());
         let method = method.map_or(String::new(), |method| format!(" with {method}"));
-        Err(Missing::grant(link, sink, &method, &power))
+        Err(Missing { exact, ..Missing::grant(link, sink, &method, &power) })
     }
 }
 
 /// A sink that nothing lets a link reach.
 pub(super) struct Missing {
     pub(super) sink: String,
+    /// Whether the sink is the one that would be reached.
+    exact: bool,
     pub(super) rule: Rule,
     pub(super) message: String,
     pub(super) changes: Vec<String>,
@@ -143,7 +172,7 @@ pub(super) struct Missing {
 impl Missing {
     fn grant(link: &Link, sink: String, how: &str, power: &str) -> Missing {
         let message = format!("nothing grants `{}` the use of `{sink}`{how}", link.full);
-        Missing { sink, rule: Rule::NoGrant, message, changes: vec![to_add(&link.power, power)] }
+        Missing { sink, exact: true, rule: Rule::NoGrant, message, changes: vec![to_add(&link.power, power)] }
     }
 }
 
