@@ -18,6 +18,8 @@ pub mod json;
 pub mod kind;
 pub mod label;
 pub mod listener;
+pub mod media;
+pub mod multipart;
 pub mod package;
 pub mod plugin;
 pub mod policy;

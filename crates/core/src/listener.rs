@@ -72,6 +72,8 @@ pub const CONTROL_KEYS: &[Key] = &[
 
 pub const SERVER_KEYS: &[Key] = &[
     Key::new("body", Form::Size, "largest request; default `1MiB`"),
+    Key::new("part", Form::Size, "largest part of a form; default as `body`"),
+    Key::new("parts", Form::Int { min: 1, max: 10_000 }, "most parts of a form; default 64"),
     Key::new("head", Form::Size, "largest head of a request; default `32KiB`"),
     Key::new("headers", Form::Int { min: 1, max: 1_000 }, "most headers of a request; default 64"),
     Key::new("connections", Form::Int { min: 1, max: 1_000_000 }, "most connections; default 10000"),
@@ -204,6 +206,8 @@ impl Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     pub body_bytes_max: usize,
+    pub part_bytes_max: usize,
+    pub parts_max: usize,
     pub head_bytes_max: usize,
     pub headers_max: usize,
     pub connections_max: usize,
@@ -224,6 +228,8 @@ impl Default for ServerLimits {
     fn default() -> ServerLimits {
         ServerLimits {
             body_bytes_max: 1 << 20,
+            part_bytes_max: 1 << 20,
+            parts_max: 64,
             head_bytes_max: 32 << 10,
             headers_max: 64,
             connections_max: 10_000,
@@ -437,6 +443,8 @@ fn limits(node: Option<&Node>, wrong: Wrong<'_>) -> ServerLimits {
     }
     ServerLimits {
         body_bytes_max: size("body", standard.body_bytes_max),
+        part_bytes_max: size("part", size("body", standard.part_bytes_max)),
+        parts_max: count("parts", standard.parts_max),
         head_bytes_max,
         headers_max: count("headers", standard.headers_max),
         connections_max: count("connections", standard.connections_max),

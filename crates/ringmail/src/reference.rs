@@ -20,6 +20,7 @@ use ringmail_engine::core::grant::{
     PLUGIN_FS_KEYS, PLUGIN_NET_KEYS, RESPOND_KEYS,
 };
 use ringmail_engine::core::kind::{Kind, With};
+use ringmail_engine::core::media::MEDIA_TYPES;
 use ringmail_engine::core::package::{PUBLISHER_KEYS, TRUSTED_KEY_KEYS};
 use ringmail_engine::core::plugin::{
     ASK_FS_KEYS, ASK_NET_KEYS, ENV_KEYS, KV_KEYS, MANIFEST_KEYS, NAMED_KEYS, NEEDS_KEYS, PLUGIN_KEYS,
@@ -52,6 +53,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/expressions.md", expressions()),
         ("reference/natives.md", natives()),
         ("reference/checks.md", checks()),
+        ("reference/media.md", media()),
         ("reference/detectors.md", detectors()),
         ("reference/refusals.md", refusals()),
         ("reference/failures.md", failures()),
@@ -271,6 +273,18 @@ fn checks() -> String {
     out.push_str("\n| check | lets through |\n| --- | --- |\n");
     for check in CHECKS {
         let _infallible = writeln!(out, "| `{}` | {} |", check.name, cell(check.doc));
+    }
+    out
+}
+
+fn media() -> String {
+    let mut out = page(
+        "Media types",
+        "What `contentMediaType` in a schema can say of a string: its content is held against it, whatever a client says of\nit. With `contentEncoding: base64` the string is base64 of it; without, the string itself is it, and only text can be.\nFor several types, list them in `anyOf`. A picture with an archive, a document or a page inside of it is none, and\nneither is a file that goes on behind its end.",
+    );
+    out.push_str("\n| type | what it must have |\n| --- | --- |\n");
+    for kind in MEDIA_TYPES {
+        let _infallible = writeln!(out, "| `{}` | {} |", kind.name, cell(kind.doc));
     }
     out
 }

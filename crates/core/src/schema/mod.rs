@@ -1,7 +1,9 @@
 //! JSON Schema 2020-12 for inputs, outputs and links: strict (closed objects, asserted formats, no unknown keyword,
 //! no remote reference), judged straight on values, with `x-ringmail-label` for labels and `x-ringmail-check` for
-//! the named text checks. A schema never changes a value.
+//! the named text checks; `contentMediaType` is held against the content. A schema never changes a value.
 
+mod content;
+pub mod form;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -65,6 +67,7 @@ impl Schema {
         };
         loader.schema(node);
         loader.required_members(node);
+        form::problems(node, |span, message| loader.wrong(span, message));
         let labels = loader.labels(node);
         let must = loader.must(node, 0);
         if problems.0.len() > before {
@@ -131,12 +134,19 @@ fn mismatch(error: &jsonschema::ValidationError<'_>) -> String {
             "a member is not among those that the schema lists".into()
         }
         Kind::PropertyNames { .. } => "the name of a member does not fit".into(),
+        // Which of several types it is not says more than that it is none.
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context }
+            if context.iter().all(|branch| matches!(&branch[..], [one] if content::is_misfit(one))) =>
+        {
+            let branches = context.iter().flatten().map(mismatch);
+            branches.collect::<Vec<_>>().join("; ")
+        }
         _ => error.masked_with("the value").to_string(),
     }
 }
 
 fn compile(schema: &Json) -> Result<jsonschema::Validator<Values>, String> {
-    jsonschema::options_for::<Values>()
+    let options = jsonschema::options_for::<Values>()
         .with_draft(jsonschema::Draft::Draft202012)
         .offline()
         .should_validate_formats(true)
@@ -147,9 +157,8 @@ fn compile(schema: &Json) -> Result<jsonschema::Validator<Values>, String> {
             check
                 .map(|check| Box::new(Named(check)) as Box<dyn for<'i> jsonschema::Keyword<'i, Values>>)
                 .ok_or_else(|| jsonschema::ValidationError::custom("unknown check"))
-        })
-        .build(schema)
-        .map_err(|error| crate::json::shorten(&error.to_string()))
+        });
+    content::keywords(options).build(schema).map_err(|error| crate::json::shorten(&error.to_string()))
 }
 
 struct Named(&'static TextCheck);
@@ -224,7 +233,7 @@ const KEYWORDS: &[(&str, Holds, bool)] = &[
     ("format", Holds::Nothing, false),
     ("contentEncoding", Holds::Nothing, false),
     ("contentMediaType", Holds::Nothing, false),
-    ("contentSchema", Holds::One, false),
+    ("contentSchema", Holds::Nothing, false),
     ("title", Holds::Nothing, false),
     ("description", Holds::Nothing, false),
     ("default", Holds::Nothing, false),
@@ -234,6 +243,7 @@ const KEYWORDS: &[(&str, Holds, bool)] = &[
     ("examples", Holds::Nothing, false),
     (LABEL_KEY, Holds::Nothing, false),
     (CHECK_KEY, Holds::Nothing, false),
+    (form::FILE_NAME_KEY, Holds::Nothing, false),
 ];
 
 struct Loader<'a> {
@@ -260,6 +270,9 @@ impl Loader<'_> {
             return self.wrong(node.span, format!("a schema is a map, not {}", node.type_name()));
         };
         self.count(node, &mut Vec::new());
+        content::problems(node, |span, message, help| {
+            self.problems.add_help(self.source, span, message, help);
+        });
         for (key, value) in entries {
             match KEYWORDS.iter().find(|(name, _, _)| *name == key.name) {
                 None if key.name.starts_with("x-") && !key.name.starts_with("x-ringmail") => {}

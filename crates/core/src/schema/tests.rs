@@ -135,3 +135,48 @@ fn shapes_follow_types() {
     let (either, _) = load("{anyOf: [{type: string}, {type: 'null'}]}").unwrap();
     assert_eq!(either.shape().words(), "null or string");
 }
+
+#[test]
+fn content_is_held_to_what_the_schema_says() {
+    let gif = "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAkQBADs=";
+    let schema = "{contentEncoding: base64, contentMediaType: image/gif}";
+    check(schema, &format!("\"{gif}\""), "fits");
+    check(schema, &format!("\"{gif} \""), ": not base64: the value does not decode");
+    check(schema, "\"R0lGODk\"", ": not base64: the value does not decode");
+    check(schema, "\"R0lGODlh\"", ": not `image/gif`: the value ends in the middle of a block");
+    check(schema, "\"\"", ": not `image/gif`: the value is empty");
+    check(schema, "\"iVBORw0KGgo=\"", ": not `image/gif`: the value begins as `image/png` does");
+    check(schema, "7", "fits");
+    check("{contentEncoding: base64}", "\"AAEC\"", "fits");
+    check("{contentEncoding: base64}", "\"AAE\"", ": not base64: the value does not decode");
+    check(
+        "{contentMediaType: application/json}",
+        "\"{]\"",
+        ": not `application/json`: the value is not valid JSON",
+    );
+    let either = "{type: string, anyOf: [{contentEncoding: base64, contentMediaType: image/png}, {contentEncoding: base64, contentMediaType: image/gif}]}";
+    check(either, &format!("\"{gif}\""), "fits");
+    check(
+        either,
+        "\"AAEC\"",
+        ": not `image/png`: the value does not begin as one; not `image/gif`: the value does not begin as one",
+    );
+    check(either, "7", ": the value is not of type \"string\"");
+    for (schema, message) in [
+        ("{contentEncoding: base32}", "`contentEncoding` is `base64`"),
+        ("{contentEncoding: base64, contentMediaType: image/tiff}", "not known by its bytes"),
+        ("{contentMediaType: image/png}", "is no text"),
+        (
+            "{contentMediaType: application/json, contentSchema: {type: integer}}",
+            "`contentSchema` is not checked",
+        ),
+        ("{properties: {a: {type: string}, b: {x-ringmail-file-name: a}}}", "names a member beside it"),
+        (
+            "{properties: {a: {contentEncoding: base64}, b: {items: {x-ringmail-file-name: a}}}}",
+            "names a member beside it",
+        ),
+    ] {
+        let told = load(schema).unwrap_err();
+        assert!(told.contains(message), "{told}");
+    }
+}

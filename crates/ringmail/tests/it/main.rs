@@ -39,4 +39,5 @@ mod shop;
 mod signed_index;
 mod streams;
 mod toolchains;
+mod uploads;
 mod workers;

@@ -87,7 +87,11 @@ fn project() -> Place {
 }
 
 fn key(place: &Place) -> String {
-    let ended = place.run(&["key", "create", "me"]);
+    key_of(place, "me")
+}
+
+pub fn key_of(place: &Place, name: &str) -> String {
+    let ended = place.run(&["key", "create", name]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let written = std::fs::read_to_string(place.path().join(".ringmail/keys.json")).unwrap();
     let key = ended.out.trim().to_string();

@@ -1,16 +1,18 @@
 //! A chain, called over HTTP. Answered whole, in pieces as they come, or later.
 
 use super::answer::{Answer, Pieces, RUN_HEADER, json};
+use super::input;
 use crate::calls::{Asked, Ready, Turned};
 use crate::problem::Problem;
 use crate::runs::Told;
 use crate::world::World;
-use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Limited};
-use hyper::body::Incoming;
-use ringmail_core::json::{JsonLimits, parse, to_string};
+use hyper::body::{Frame, Incoming};
+use ringmail_core::json::to_string;
+use ringmail_core::listener::ServerLimits;
 use ringmail_core::value::{Str, Value};
 use ringmail_engine::Report;
 use std::time::Duration;
@@ -28,8 +30,9 @@ pub(super) async fn chain(
 ) -> Result<Answer, Turned> {
     let counted = asked.count(name)?;
     let way = way(request.headers());
-    let input = read(asked, request).await?;
-    let chain = counted.chain.plan().name.clone();
+    let plan = counted.chain.plan();
+    let input = input::read(asked, plan.input.as_ref(), request).await?;
+    let chain = plan.name.clone();
     let ready = counted.ready(input).await?;
     match way {
         Way::Whole => {
@@ -67,52 +70,65 @@ fn way(headers: &HeaderMap) -> Way {
 }
 
 /// What a problem says of itself is why.
-fn bad(problem: Problem) -> Turned {
+pub(super) fn bad(problem: Problem) -> Turned {
     let why = problem.detail.clone().unwrap_or_default();
     (problem, why)
 }
 
-/// A body, whole and within its limits.
-pub(super) async fn body(world: &World, body: Incoming) -> Result<Bytes, Turned> {
-    let limits = world.setting.limits;
-    let body = Limited::new(body, limits.body_bytes_max).collect();
-    match tokio::time::timeout(Duration::from_millis(limits.body_ms), body).await {
-        Err(_) => {
-            let problem =
-                Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "the request took too long");
-            Err(bad(problem.detail("the body did not arrive in time")))
-        }
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let problem =
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the request is too large");
-            Err(bad(problem.detail(format!("a body has at most {} bytes", limits.body_bytes_max))))
-        }
-        Ok(Err(_)) => {
-            Err(bad(Problem::new(StatusCode::BAD_REQUEST, "broken-request", "the request broke off")))
-        }
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-    }
+pub(super) fn too_large(detail: String) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the request is too large").detail(detail)
 }
 
-/// The input as JSON. No body is no input.
-async fn read(asked: Asked<'_>, request: Request<Incoming>) -> Result<Value, Turned> {
-    let limits = asked.world.setting.limits;
-    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let encoded = request.headers().contains_key(CONTENT_ENCODING);
-    let body = body(asked.world, request.into_body()).await?;
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    if encoded || !(said == "application/json" || said.ends_with("+json")) {
-        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the input is not JSON");
-        return Err(bad(problem.detail("send `content-type: application/json`, without `content-encoding`")));
-    }
-    let json = JsonLimits { bytes_max: limits.body_bytes_max, ..JsonLimits::default() };
-    parse(&body, &json).map_err(|error| {
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-json", "the input is not valid JSON");
-        bad(problem.detail(error.to_string()))
+/// A body that is handed on piece by piece, within its limits. What nobody wants any more is read all the same: a client
+/// that still sends would not hear why.
+pub(super) async fn pieces_of(
+    limits: &ServerLimits,
+    body: Incoming,
+    mut take: impl FnMut(Bytes) -> Result<(), Turned>,
+) -> Result<(), Turned> {
+    let mut body = Limited::new(body, limits.body_bytes_max);
+    let reading = async {
+        let mut taken = Ok(());
+        while let Some(frame) = body.frame().await {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) if taken.is_ok() => taken = take(data),
+                // Trailers say nothing here.
+                Ok(_) => {}
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                    let detail = format!("a body has at most {} bytes", limits.body_bytes_max);
+                    return Err(bad(too_large(detail)));
+                }
+                Err(_) => {
+                    let problem =
+                        Problem::new(StatusCode::BAD_REQUEST, "broken-request", "the request broke off");
+                    return Err(bad(problem));
+                }
+            }
+        }
+        taken
+    };
+    let slow = |_| {
+        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "the request took too long");
+        bad(problem.detail("the body did not arrive in time"))
+    };
+    tokio::time::timeout(Duration::from_millis(limits.body_ms), reading).await.map_err(slow)?
+}
+
+/// A body, whole and within its limits.
+pub(super) async fn body(world: &World, body: Incoming) -> Result<Bytes, Turned> {
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    pieces_of(&world.setting.limits, body, |piece| {
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&piece);
+        }
+        Ok(())
     })
+    .await?;
+    // Most bodies come in one piece.
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 fn whole(id: &Str, report: &Report) -> Answer {

@@ -5,6 +5,7 @@ pub(crate) mod answer;
 mod call;
 mod from;
 pub(crate) mod hook;
+mod input;
 mod mcp;
 mod openapi;
 mod resource;

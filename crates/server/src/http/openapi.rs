@@ -1,10 +1,15 @@
 //! OpenAPI 3.1 of the chains one caller may call, written from their schemas.
 
+use super::input::{ANY_FILE, FORM};
 use crate::calls::Asked;
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::schema::Schema;
-use ringmail_core::value::Value;
+use ringmail_core::schema::form::Takes;
+use ringmail_core::value::{Str, Value};
 use ringmail_engine::Chain;
+
+/// Where schemas stand in the document.
+const COMPONENTS: &str = "#/components/schemas/";
 
 /// A chain as lists show it.
 pub(super) fn card(chain: &Chain) -> Value {
@@ -37,58 +42,102 @@ fn text(text: &str) -> Value {
     Value::from(text)
 }
 
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::map(members)
+}
+
+fn typed(kind: &str) -> Value {
+    object([("type", text(kind))])
+}
+
+/// A part of the document, by its name.
+fn component(name: &str) -> Value {
+    object([("$ref", Value::from(format!("{COMPONENTS}{name}")))])
+}
+
 fn document<'c>(asked: Asked<'_>, chains: impl Iterator<Item = &'c Chain>) -> Value {
-    let paths =
-        chains.map(|chain| (format!("/chains/{}", chain.name()), Value::map([("post", operation(chain))])));
-    let mut paths: Vec<(String, Value)> = paths.collect();
+    let mut paths: Vec<(String, Value)> = Vec::new();
+    let mut schemas: Vec<(String, Value)> =
+        vec![("Problem".into(), problem_schema()), ("Run".into(), run_schema())];
+    for chain in chains {
+        let plan = chain.plan();
+        for (part, schema) in [("input", &plan.input), ("output", &plan.returns)] {
+            let Some(schema) = schema else { continue };
+            let name = format!("{}.{part}", plan.name);
+            schemas.push((name.clone(), anchored(&written(schema), &name)));
+        }
+        paths.push((format!("/chains/{}", plan.name), object([("post", operation(chain))])));
+    }
     paths.push(("/runs/{run}".into(), runs()));
-    let problem = Value::map([
-        ("type", text("object")),
-        (
-            "properties",
-            Value::map(
-                [
-                    ("type", "string"),
-                    ("title", "string"),
-                    ("status", "integer"),
-                    ("code", "string"),
-                    ("id", "string"),
-                    ("detail", "string"),
-                ]
-                .map(|(name, kind)| (name, Value::map([("type", text(kind))]))),
-            ),
-        ),
-        ("required", Value::list(["type", "title", "status", "code", "id"].map(text))),
-    ]);
-    let bearer = Value::map([("type", text("http")), ("scheme", text("bearer"))]);
-    Value::map([
+    let bearer = object([("type", text("http")), ("scheme", text("bearer"))]);
+    let info =
+        object([("title", text(asked.world.engine.name())), ("version", text(env!("CARGO_PKG_VERSION")))]);
+    object([
         ("openapi", text("3.1.0")),
-        (
-            "info",
-            Value::map([
-                ("title", text(asked.world.engine.name())),
-                ("version", text(env!("CARGO_PKG_VERSION"))),
-            ]),
-        ),
+        ("info", info),
         ("paths", Value::map(paths)),
         (
             "components",
-            Value::map([
-                ("schemas", Value::map([("Problem", problem)])),
-                ("securitySchemes", Value::map([("bearer", bearer)])),
-            ]),
+            object([("schemas", Value::map(schemas)), ("securitySchemes", object([("bearer", bearer)]))]),
         ),
-        ("security", Value::list([Value::map([("bearer", Value::list([]))])])),
+        ("security", Value::list([object([("bearer", Value::list([]))])])),
+    ])
+}
+
+/// A schema as it is in a document of which it is a part: what it refers to stands below its name.
+fn anchored(schema: &Value, name: &str) -> Value {
+    match schema {
+        Value::Map(map) => Value::map(map.iter().map(|(key, inner)| {
+            let inner = match (&**key, inner.as_str()) {
+                ("$ref", Some(target)) => {
+                    let target = target.strip_prefix('#').unwrap_or(target);
+                    Value::from(format!("{COMPONENTS}{name}{target}"))
+                }
+                // What stands there is data, whatever it looks like.
+                ("const" | "enum" | "default" | "examples", _) => inner.clone(),
+                _ => anchored(inner, name),
+            };
+            (key.clone(), inner)
+        })),
+        Value::List(list) => Value::list(list.iter().map(|inner| anchored(inner, name))),
+        other => other.clone(),
+    }
+}
+
+fn problem_schema() -> Value {
+    let names = ["type", "title", "status", "code", "id", "detail"];
+    let members = names.map(|name| (name, typed(if name == "status" { "integer" } else { "string" })));
+    object([
+        ("type", text("object")),
+        ("properties", object(members)),
+        ("required", Value::list(["type", "title", "status", "code", "id"].map(text))),
+    ])
+}
+
+/// How a run stands that is asked for later.
+fn run_schema() -> Value {
+    let states = Value::list(["running", "answered", "ended"].map(text));
+    let members = [
+        ("run", typed("string")),
+        ("chain", typed("string")),
+        ("state", object([("enum", states)])),
+        ("output", object([])),
+        ("problem", component("Problem")),
+    ];
+    object([
+        ("type", text("object")),
+        ("properties", object(members)),
+        ("required", Value::list(["run", "chain", "state"].map(text))),
     ])
 }
 
 fn content(kind: &str, schema: Value) -> Value {
-    Value::map([(kind, Value::map([("schema", schema)]))])
+    object([(kind, object([("schema", schema)]))])
 }
 
 fn problem(description: &str) -> Value {
-    let schema = Value::map([("$ref", text("#/components/schemas/Problem"))]);
-    Value::map([("description", text(description)), ("content", content("application/problem+json", schema))])
+    let told = content("application/problem+json", component("Problem"));
+    object([("description", text(description)), ("content", told)])
 }
 
 fn problems() -> [(&'static str, Value); 2] {
@@ -98,25 +147,43 @@ fn problems() -> [(&'static str, Value); 2] {
     ]
 }
 
+/// The schema of a part of a chain; one that says nothing takes anything.
+fn part(chain: &Chain, schema: Option<&Schema>, part: &str) -> Value {
+    schema.map_or_else(|| object([]), |_| component(&format!("{}.{part}", chain.name())))
+}
+
 fn operation(chain: &Chain) -> Value {
     let plan = chain.plan();
-    let answer = Value::map([
-        ("description", text("what the chain answers")),
-        ("content", content("application/json", plan.returns.as_ref().map_or(Value::Bool(true), written))),
+    let output = part(chain, plan.returns.as_ref(), "output");
+    let answers = [
+        ("application/json", object([("schema", output)])),
+        ("text/event-stream", object([("schema", typed("string"))])),
+    ];
+    let answer = object([
+        ("description", text("what the chain answers, or the events of its run")),
+        ("content", object(answers)),
     ]);
-    let begun = Value::map([("description", text("the run has begun; `Location` says where to ask for it"))]);
+    let begun = object([
+        ("description", text("the run has begun; `Location` says where to ask for it")),
+        ("headers", object([("Location", object([("schema", typed("string"))]))])),
+        ("content", content("application/json", component("Run"))),
+    ]);
     let mut responses = vec![("200", answer), ("202", begun)];
     responses.extend(problems());
-    let prefer = Value::map([
+    let prefer = object([
         ("name", text("Prefer")),
         ("in", text("header")),
         ("description", text("`respond-async` for an answer that is fetched later")),
-        ("schema", Value::map([("type", text("string"))])),
+        ("schema", typed("string")),
     ]);
-    let body = Value::map([
-        ("required", Value::Bool(plan.input.is_some())),
-        ("content", content("application/json", plan.input.as_ref().map_or(Value::Bool(true), written))),
-    ]);
+    let mut bodies = vec![(
+        Str::from("application/json"),
+        object([("schema", part(chain, plan.input.as_ref(), "input"))]),
+    )];
+    if let Some(schema) = &plan.input {
+        bodies.extend(forms(chain, schema));
+    }
+    let body = object([("required", Value::Bool(plan.input.is_some())), ("content", Value::map(bodies))]);
     let mut members = vec![("operationId", Value::Str(plan.name.clone()))];
     members.extend(described(chain));
     members.push(("parameters", Value::list([prefer])));
@@ -125,37 +192,66 @@ fn operation(chain: &Chain) -> Value {
     Value::map(members)
 }
 
+/// The other forms that an input may come in: parts, and one file as it is. Files are bytes there, not base64.
+fn forms(chain: &Chain, schema: &Schema) -> Vec<(Str, Value)> {
+    let Some(form) = schema.form() else { return Vec::new() };
+    let whole = written(schema);
+    let base = format!("{}.input", chain.name());
+    let mut encodings: Vec<(Str, Value)> = Vec::new();
+    let members: Vec<(Str, Value)> = form
+        .fields
+        .iter()
+        .map(|field| {
+            let known = whole.get("properties").and_then(|all| all.get(&field.name));
+            let member = match &field.takes {
+                Takes::File(types) => {
+                    let types = if types.is_empty() { ANY_FILE.to_string() } else { types.join(", ") };
+                    encodings.push((field.name.clone(), object([("contentType", Value::from(types))])));
+                    let bytes = typed("string");
+                    let list = |items| object([("type", text("array")), ("items", items)]);
+                    if field.many { list(bytes) } else { bytes }
+                }
+                _ => known.map_or_else(|| object([]), |known| anchored(known, &base)),
+            };
+            (field.name.clone(), member)
+        })
+        .collect();
+    let mut parts = vec![
+        ("type", text("object")),
+        ("properties", Value::map(members)),
+        ("additionalProperties", Value::Bool(false)),
+    ];
+    parts.extend(whole.get("required").map(|names| ("required", names.clone())));
+    let mut form_members = vec![("schema", Value::map(parts))];
+    if !encodings.is_empty() {
+        form_members.push(("encoding", Value::map(encodings)));
+    }
+    let mut forms = vec![(Str::from(FORM), Value::map(form_members))];
+    if let Some(Takes::File(types)) = form.lone_file().map(|file| &file.takes) {
+        let types = if types.is_empty() { vec![ANY_FILE] } else { types.clone() };
+        forms.extend(types.into_iter().map(|kind| (kind.into(), object([("schema", object([]))]))));
+    }
+    forms
+}
+
 /// Polling and cancelling.
 fn runs() -> Value {
-    let parameter = Value::map([
+    let parameter = object([
         ("name", text("run")),
         ("in", text("path")),
         ("required", Value::Bool(true)),
-        ("schema", Value::map([("type", text("string"))])),
-    ]);
-    let state = Value::map([
-        ("type", text("object")),
-        (
-            "properties",
-            Value::map([
-                ("run", Value::map([("type", text("string"))])),
-                ("chain", Value::map([("type", text("string"))])),
-                ("state", Value::map([("enum", Value::list(["running", "answered", "ended"].map(text)))])),
-                ("output", Value::Bool(true)),
-                ("problem", Value::map([("$ref", text("#/components/schemas/Problem"))])),
-            ]),
-        ),
+        ("schema", typed("string")),
     ]);
     let operation = |id: &str, status: &'static str, description: &str| {
-        let answer = Value::map([
+        let answer = object([
             ("description", text(description)),
-            ("content", content("application/json", state.clone())),
+            ("content", content("application/json", component("Run"))),
         ]);
         let mut responses = vec![(status, answer)];
         responses.extend(problems());
-        Value::map([("operationId", text(id)), ("responses", Value::map(responses))])
+        object([("operationId", text(id)), ("responses", Value::map(responses))])
     };
-    Value::map([
+    object([
         ("parameters", Value::list([parameter])),
         ("get", operation("run_state", "200", "how the run stands")),
         ("delete", operation("run_cancel", "202", "the run is told to end")),

@@ -130,16 +130,18 @@ async fn route(asked: Asked<'_>, from: String, request: Request<Incoming>) -> Re
         ("DELETE", ["runs", id]) => call::cancel(asked, id),
         ("POST", ["mcp"]) if asked.listener.mcp => mcp::post(asked, from, request).await,
         ("DELETE", ["mcp"]) if asked.listener.mcp => Ok(mcp::delete(asked, from, request.headers())),
-        (_, ["mcp"]) if asked.listener.mcp => Ok(not_allowed("POST, DELETE")),
-        (_, ["openapi.json" | "chains"] | ["chains", _, "openapi.json"]) => Ok(not_allowed("GET")),
-        (_, ["chains", _]) => Ok(not_allowed("GET, POST")),
-        (_, ["runs", _]) => Ok(not_allowed("GET, DELETE")),
+        (_, ["mcp"]) if asked.listener.mcp => Ok(not_allowed(asked, "POST, DELETE")),
+        (_, ["openapi.json" | "chains"] | ["chains", _, "openapi.json"]) => Ok(not_allowed(asked, "GET")),
+        (_, ["chains", _]) => Ok(not_allowed(asked, "GET, POST")),
+        (_, ["runs", _]) => Ok(not_allowed(asked, "GET, DELETE")),
         _ => Err(nothing()),
     }
 }
 
-fn not_allowed(methods: &'static str) -> Answer {
-    let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+fn not_allowed(asked: Asked<'_>, methods: &'static str) -> Answer {
+    let problem =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this is not how it is asked for");
+    let mut answer = problem.answer(&asked.doors.next_id());
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     answer
 }

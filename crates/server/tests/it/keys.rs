@@ -434,6 +434,16 @@ const CASES: &[Case] = &[
         ends: ["200 ", "413 "],
     },
     Case {
+        text: web!("[server]\npart = \"<<1KiB||2B>>\"\n"),
+        act: act!(|doors, key| told(&greet_by_form(doors, &key, &["Ada"]).await)),
+        ends: ["200 ", "413 "],
+    },
+    Case {
+        text: web!("[server]\nparts = <<1||2>>\n"),
+        act: act!(|doors, key| told(&greet_by_form(doors, &key, &["Ada", "Bob"]).await)),
+        ends: ["413 ", "400 "],
+    },
+    Case {
         text: web!("<<[server]\nbody = \"4B\"\n||>>"),
         act: act!(|doors, key| told(&doors.post(&key, "echo", "123456").await)),
         ends: ["413 ", "200 "],
@@ -672,6 +682,16 @@ async fn untaken(doors: &Doors, key: &str) -> String {
     stream.write_all(request("localhost", "POST", "/chains/echo", &headers, &long).as_bytes()).await.unwrap();
     let gone = tokio::time::timeout(Duration::from_secs(3), doors.server.drain()).await;
     if gone.is_ok() { "let go".into() } else { "still there".into() }
+}
+
+/// `greet`, asked with a form that has a name for each.
+async fn greet_by_form(doors: &Doors, key: &str, names: &[&str]) -> Reply {
+    let part =
+        |name: &&str| format!("--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n{name}\r\n");
+    let body: String = names.iter().map(part).chain(["--b--".to_string()]).collect();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "multipart/form-data; boundary=b")];
+    doors.ask("POST", "/chains/greet", &headers, &body).await
 }
 
 #[test]

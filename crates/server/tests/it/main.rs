@@ -21,3 +21,4 @@ mod mcp;
 mod setup;
 mod tls;
 mod tokens;
+mod uploads;
