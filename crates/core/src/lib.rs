@@ -7,6 +7,7 @@ pub mod address;
 pub mod chain;
 pub mod checks;
 pub mod command;
+pub mod config;
 pub mod detect;
 pub mod doc;
 pub mod expr;

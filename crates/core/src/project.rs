@@ -7,11 +7,10 @@ mod registries;
 pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
 
 use crate::address::{IpRange, Pattern};
-use crate::chain::keys::LIMIT_KEYS;
 use crate::command::{COMMAND_KEYS, CommandSetting};
 use crate::detect::{DETECT_KEYS, Detectors};
 use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
-use crate::doc::{Data, Node, Problems, Source, Span, Spot};
+use crate::doc::{Data, Node, Problems, Source, Span};
 use crate::grant::{
     Access, BODY_BYTES_MAX, Ceiling, CommandRule, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule,
     Trusted,
@@ -35,7 +34,7 @@ pub const DATA_FOLDER: &str = ".ringmail";
 pub const PROJECT_KEYS: &[Key] = &[
     Key::new("project", Form::Table(FOLDER_KEYS), "where things are"),
     Key::new("run", Form::Table(RUN_KEYS), "defaults of the command line"),
-    Key::new("limits", Form::Table(LIMIT_KEYS), "what any run on this host may use at most"),
+    Key::new("limits", Form::Table(HOST_LIMIT_KEYS), "what any run on this host may use at most"),
     Key::new("principal", Form::List(&Form::Table(PRINCIPAL_KEYS)), "who the command line may run chains as"),
     Key::new(
         "secret",
@@ -115,6 +114,17 @@ pub const FOLDER_KEYS: &[Key] = &[
         Form::Bool,
         "whether only chains and scripts load that a publisher with `files = true` signed; default no",
     ),
+];
+
+pub const HOST_LIMIT_KEYS: &[Key] = &[
+    Key::new(
+        "steps",
+        Form::Int { min: 1, max: 10_000_000 },
+        "calls in one run, attempts and rounds counted; default 5000",
+    ),
+    Key::new("time", Form::Duration, "how long one run may last; default 1m"),
+    Key::new("depth", Form::Int { min: 1, max: 64 }, "how deep chains may call chains; default 16"),
+    Key::new("bytes", Form::Size, "data released in one run, all links together; default 256MiB"),
 ];
 
 pub const RUN_KEYS: &[Key] =
@@ -450,7 +460,7 @@ impl Loader<'_> {
             effects,
             commands,
             respond: node.get("respond").map(|respond| self.flow(respond)),
-            spot: Some(Spot { source: self.source.clone(), span: node.span }),
+            spot: Some(self.source.spot(node.span)),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::egress::resolve::{Resolve, SystemResolver};
 use crate::files::Mounts;
 use crate::kinds::KINDS;
 use crate::kv::KeyValue;
-use crate::log::{LogLine, LogSink};
+use crate::log::{LogSink, Silent};
 use crate::middleware::{self, Middleware};
 use crate::natives;
 use crate::packages::{StoreError, believed, read_lock};
@@ -17,21 +17,23 @@ use crate::plugins::{Means, Origins, PluginFigures, Plugins, module_cache};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
-use crate::secrets::{SecretError, Secrets, read_secret};
+use crate::secrets::{SecretError, Secrets, placeholders, read_secret};
 use crate::sign::HostKey;
+use crate::variables::variable;
 use ringmail_core::chain::flow::{self, Foreseen, Verdict};
 use ringmail_core::chain::types;
 use ringmail_core::chain::{Detail, Plan, Surroundings, load};
-use ringmail_core::doc::{Problems, Source, Span, toml, yaml};
+use ringmail_core::config::Config;
+use ringmail_core::doc::{Problems, Source, Span, yaml};
 use ringmail_core::gate::{Authority, CALLER};
 use ringmail_core::grant::{Grants, SecretRule};
-use ringmail_core::label::{Label, Labeled, Labels, TagTable};
+use ringmail_core::label::{Labeled, TagTable};
 use ringmail_core::package::Publishers;
 use ringmail_core::plugin::{Plugin, power_of};
 use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
-use ringmail_core::value::{Str, Value};
+use ringmail_core::value::Str;
 use ringmail_host::{KernelWalls, Script, WorkerCommand, Workers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
@@ -487,7 +489,7 @@ pub(crate) struct Extras {
 /// Settings of an engine. Without any, chains of pure links run and nothing else may happen.
 #[derive(Default)]
 pub struct EngineBuilder {
-    project: Option<(Arc<Source>, PathBuf)>,
+    project: Option<(Result<Config, Problems>, PathBuf)>,
     policies: Option<Vec<Arc<Source>>>,
     natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
     middleware: BTreeMap<Str, Arc<dyn Middleware>>,
@@ -507,7 +509,7 @@ pub struct EngineBuilder {
 impl std::fmt::Debug for EngineBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EngineBuilder")
-            .field("project", &self.project.as_ref().map(|(source, _)| &source.name))
+            .field("project", &self.project.as_ref().map(|(_, folder)| folder))
             .finish_non_exhaustive()
     }
 }
@@ -516,7 +518,14 @@ impl EngineBuilder {
     /// Grants, secrets, mounts, principals and limits in the form of `ringmail.toml`; paths are taken from `folder`.
     #[must_use]
     pub fn project(mut self, source: Arc<Source>, folder: &Path) -> Self {
-        self.project = Some((source, folder.to_path_buf()));
+        self.project = Some((Config::load(&[source], &variable), folder.to_path_buf()));
+        self
+    }
+
+    /// The same, of several layers.
+    #[must_use]
+    pub fn config(mut self, config: Config, folder: &Path) -> Self {
+        self.project = Some((Ok(config), folder.to_path_buf()));
         self
     }
 
@@ -651,7 +660,9 @@ impl EngineBuilder {
         let mut problems = Problems::default();
         let folder = self.project.as_ref().map_or_else(PathBuf::new, |(_, folder)| folder.clone());
         let project = match &self.project {
-            Some((source, _)) => toml::parse(source).and_then(|node| Project::load(&node, source, &mut tags)),
+            Some((config, _)) => {
+                config.as_ref().map_err(Clone::clone).and_then(|config| config.project(&mut tags))
+            }
             None => Ok(Project::empty(&mut tags)),
         };
         let policies = match &self.policies {
@@ -682,7 +693,7 @@ impl EngineBuilder {
         let cache = self.module_cache.map(|(folder, writes)| module_cache(&key, folder, writes));
         let workers = self.workers.map(Workers::new);
         let (plugins, python) = match &self.project {
-            Some((source, _)) => {
+            Some((Ok(Config { source, .. }), _)) => {
                 let data = folder.join(&project.data);
                 let (cache, workers) = (cache.as_ref(), workers.as_ref());
                 let means = Means { cache, workers, secrets: &secrets, data: &data };
@@ -695,13 +706,13 @@ impl EngineBuilder {
                     project.python.map(|setting| Interpreter::open(&setting, source, &folder, cache));
                 both(plugins, python.transpose())?
             }
-            None => Default::default(),
+            _ => Default::default(),
         };
         let commands = match &self.project {
-            Some((source, _)) => {
+            Some((Ok(Config { source, .. }), _)) => {
                 Commands::open(&project.commands, &project.mounts, source, &folder, self.walls.take())?
             }
-            None => Commands::default(),
+            _ => Commands::default(),
         };
         let detectors = project.detectors;
         let authority =
@@ -783,18 +794,4 @@ pub(crate) fn random() -> Option<u128> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(u128::from_le_bytes(bytes))
-}
-
-fn placeholders(rules: &[SecretRule]) -> Labeled {
-    let values = rules.iter().map(|rule| (rule.name.clone(), Value::Str(rule.placeholder.clone())));
-    let labels =
-        rules.iter().map(|rule| (rule.name.clone(), Labels::from(Label { tags: rule.tag, ..Label::BOTTOM })));
-    Labeled { value: Value::map(values), labels: Labels::keys(Label::BOTTOM, labels) }
-}
-
-/// Without a log sink, what is logged is on the trail and nowhere else.
-struct Silent;
-
-impl LogSink for Silent {
-    fn write(&self, _: &LogLine) {}
 }

@@ -52,6 +52,7 @@ mod scripts;
 mod secrets;
 mod shared;
 mod sign;
+mod variables;
 mod watch;
 
 pub use builder::ChainBuilder;
@@ -83,4 +84,5 @@ pub use scripts::{Reloaded, ScriptFigures};
 pub use secrets::{SecretError, read_secret};
 pub use sign::{HostKey, SignedAct};
 pub use tokio_util::sync::CancellationToken;
+pub use variables::variable;
 pub use watch::Watch;

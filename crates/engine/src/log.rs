@@ -15,3 +15,10 @@ pub struct LogLine {
 pub trait LogSink: Send + Sync {
     fn write(&self, line: &LogLine);
 }
+
+/// Without a log sink, what is logged is on the trail and nowhere else.
+pub(crate) struct Silent;
+
+impl LogSink for Silent {
+    fn write(&self, _: &LogLine) {}
+}

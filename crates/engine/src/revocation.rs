@@ -3,7 +3,9 @@
 //! authority does not grow from inside.
 
 use crate::engine::Engine;
-use ringmail_core::doc::{Source, toml};
+use crate::variables::variable;
+use ringmail_core::config::Config;
+use ringmail_core::doc::Source;
 use ringmail_core::label::TagTable;
 use ringmail_core::project::Project;
 use std::path::{Path, PathBuf};
@@ -37,11 +39,11 @@ impl Engine {
         true
     }
 
-    /// Revokes what `ringmail.toml` no longer grants, from now on, as long as the answer is kept. `told` hears of each
-    /// plugin that is revoked, and of a file that cannot be read: until it can, what was granted before holds.
+    /// Revokes what `ringmail.toml` and the layers over it no longer grant, from now on, as long as the answer is kept. `told`
+    /// hears of each plugin that is revoked, and of a file that cannot be read: until it can, what was granted before holds.
     pub fn watch_grants(
         &self,
-        project: PathBuf,
+        layers: Vec<PathBuf>,
         told: impl Fn(&str) + Send + 'static,
     ) -> std::io::Result<GrantWatch> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -49,9 +51,10 @@ impl Engine {
         std::thread::Builder::new().name("grants".into()).spawn(move || {
             let mut seen = None;
             while !stopped.load(Ordering::Relaxed) {
-                let now = crate::packages::read_bounded(&project, PROJECT_BYTES_MAX);
+                let read = |path: &PathBuf| crate::packages::read_bounded(path, PROJECT_BYTES_MAX);
+                let now: Result<Vec<Vec<u8>>, String> = layers.iter().map(read).collect();
                 if seen.as_ref() != Some(&now) {
-                    let read = now.clone().and_then(|bytes| project_of(&project, bytes));
+                    let read = now.clone().and_then(|texts| project_of(&layers, texts));
                     match read {
                         Ok(read) => engine.hold_against(&read, &told),
                         Err(why) => told(&format!("{why}; what was granted before holds")),
@@ -86,11 +89,15 @@ impl Engine {
     }
 }
 
-fn project_of(path: &Path, bytes: Vec<u8>) -> Result<Project, String> {
-    let unread = |why: &dyn std::fmt::Display| format!("`{}` cannot be read: {why}", path.display());
-    let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8 text"))?;
-    let source = Source::new(path.display().to_string(), text);
+fn project_of(layers: &[PathBuf], texts: Vec<Vec<u8>>) -> Result<Project, String> {
+    let unread =
+        |path: &Path, why: &dyn std::fmt::Display| format!("`{}` cannot be read: {why}", path.display());
+    let mut sources = Vec::new();
+    for (path, bytes) in layers.iter().zip(texts) {
+        let text = String::from_utf8(bytes).map_err(|_| unread(path, &"it is not UTF-8 text"))?;
+        sources.push(Source::new(path.display().to_string(), text));
+    }
     let project =
-        toml::parse(&source).and_then(|node| Project::load(&node, &source, &mut TagTable::default()));
-    project.map_err(|problems| unread(&problems))
+        Config::load(&sources, &variable).and_then(|config| config.project(&mut TagTable::default()));
+    project.map_err(|problems| unread(layers.first().map_or(Path::new(""), PathBuf::as_path), &problems))
 }

@@ -1,7 +1,9 @@
 //! Secret values: read once, kept for the egress alone, wiped when dropped, never shown by `Debug`.
 
+use ringmail_core::grant::SecretRule;
+use ringmail_core::label::{Label, Labeled, Labels};
 use ringmail_core::project::SecretSource;
-use ringmail_core::value::Str;
+use ringmail_core::value::{Str, Value};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -76,6 +78,14 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// What `secrets` means in expressions: a placeholder for each, under its tag.
+pub(crate) fn placeholders(rules: &[SecretRule]) -> Labeled {
+    let values = rules.iter().map(|rule| (rule.name.clone(), Value::Str(rule.placeholder.clone())));
+    let labels =
+        rules.iter().map(|rule| (rule.name.clone(), Labels::from(Label { tags: rule.tag, ..Label::BOTTOM })));
+    Labeled { value: Value::map(values), labels: Labels::keys(Label::BOTTOM, labels) }
 }
 
 #[cfg(test)]

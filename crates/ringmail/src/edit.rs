@@ -3,11 +3,11 @@
 //! two do not write at once.
 
 use crate::exit::Fault;
+use crate::layers;
 use crate::place::PROJECT_FILE;
 use ringmail_engine::core::doc::{Data, Node, Problems, Source, toml};
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::project::Project;
 use ringmail_engine::core::value::{Map, Value};
 use ringmail_engine::packages::write_whole;
 use std::fmt::Write;
@@ -34,14 +34,24 @@ pub(crate) fn plugin_table(root: &Path, name: &str, table: Option<Pairs>) -> Res
     };
     let meant = meant(&old, name, table.as_ref());
     let project = parsed(&after).ok().filter(|node| node.to_value() == meant);
-    let Some(project) = project else {
+    if project.is_none() {
         return Err(Fault::user(format!(
             "`plugin.{name}` in `{shown}` is not written as a table of its own"
         ))
         .hint(format!("change it by hand; it should read:\n{text}")));
-    };
-    let source = Source::new(PROJECT_FILE, after.clone());
-    Project::load(&project, &source, &mut TagTable::default())?;
+    }
+    let config = layers::config_with(root, Source::new(PROJECT_FILE, after.clone()))?;
+    let plugins = config.node.get("plugin").map_or(&[][..], Node::entries).iter();
+    // What a layer says counts, whatever stands below it.
+    let above = plugins.filter(|(key, _)| key.name == name).find_map(|(key, node)| {
+        let values = node.entries().iter().map(|(key, _)| key.span).chain([key.span]);
+        values.map(|span| config.source.spot(span).source).find(|source| source.name != PROJECT_FILE)
+    });
+    if let Some(layer) = above {
+        return Err(Fault::user(format!("`{}` changes `plugin.{name}`", layer.name))
+            .hint(format!("change it there by hand; it should read:\n{text}")));
+    }
+    config.project(&mut TagTable::default())?;
     write_whole(&path, after.as_bytes())
         .map_err(|error| Fault::user(format!("cannot write `{shown}`: {error}")))?;
     Ok(true)

@@ -11,6 +11,7 @@ mod figures;
 mod folder;
 mod input;
 mod inventory;
+mod layers;
 mod layout;
 mod place;
 mod progress;

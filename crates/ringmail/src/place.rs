@@ -2,10 +2,12 @@
 //! chain file stands alone in its folder, and nothing is granted.
 
 use crate::exit::Fault;
+use crate::layers;
 use crate::snippet::Origin;
 use crate::terminal;
 use anyhow::Context;
-use ringmail_engine::core::doc::{Problem, Problems, Source, suggest, toml};
+use ringmail_engine::core::config::Config;
+use ringmail_engine::core::doc::{Problem, Problems, Source, suggest};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
@@ -27,8 +29,8 @@ const DEPTH_MAX: usize = 8;
 pub(crate) struct Place {
     pub(crate) root: PathBuf,
     pub(crate) project: Project,
-    /// The text of `ringmail.toml`, if there is one.
-    source: Option<Arc<Source>>,
+    /// What `ringmail.toml` and the layer over it say, if there is a project.
+    pub(crate) config: Option<Config>,
     policies: Option<Vec<Arc<Source>>>,
     pub(crate) chains: Vec<Arc<Source>>,
 }
@@ -50,17 +52,16 @@ impl Place {
             return Ok(Place {
                 root: folder_of(start),
                 project: Project::empty(&mut TagTable::default()),
-                source: None,
+                config: None,
                 policies: None,
                 chains: Vec::new(),
             });
         };
-        let source = read(&root.join(PROJECT_FILE))?;
-        let project =
-            toml::parse(&source).and_then(|node| Project::load(&node, &source, &mut TagTable::default()))?;
+        let config = layers::config(&root)?;
+        let project = config.project(&mut TagTable::default())?;
         let policies = read_all(&root.join(&project.policies), &["cedar"])?;
         let chains = read_all(&root.join(&project.chains), &["yaml", "yml"])?;
-        Ok(Place { root, project, source: Some(source), policies: Some(policies), chains })
+        Ok(Place { root, project, config: Some(config), policies: Some(policies), chains })
     }
 
     /// The project around this folder, or the one in `chosen`; there must be one.
@@ -97,13 +98,14 @@ impl Place {
 
     /// Whether there is a `ringmail.toml`.
     pub(crate) fn is_project(&self) -> bool {
-        self.source.is_some()
+        self.config.is_some()
     }
 
     /// Every file that places may point into.
     pub(crate) fn sources(&self) -> Vec<Arc<Source>> {
         let policies = self.policies.iter().flatten();
-        self.chains.iter().chain(&self.source).chain(policies).cloned().collect()
+        let layers = self.config.iter().flat_map(|config| config.source.texts());
+        self.chains.iter().chain(policies).cloned().chain(layers).collect()
     }
 
     /// Where records and the host's key are kept.
@@ -135,8 +137,8 @@ impl Place {
         {
             builder = builder.key(key).module_cache(self.modules(), false);
         }
-        if let Some(source) = &self.source {
-            builder = builder.project(source.clone(), &self.root);
+        if let Some(config) = &self.config {
+            builder = builder.config(config.clone(), &self.root);
         }
         if let Some(policies) = &self.policies {
             builder = builder.policies(policies.clone());
@@ -163,8 +165,8 @@ impl Place {
             Some(before) => builder.kept_with(before),
             None => builder.kept(data.join("kept.redb")),
         };
-        if let Some(source) = &self.source {
-            builder = builder.project(source.clone(), &self.root);
+        if let Some(config) = &self.config {
+            builder = builder.config(config.clone(), &self.root);
         }
         if let Some(policies) = &self.policies {
             builder = builder.policies(policies.clone());
@@ -180,8 +182,9 @@ impl Place {
             None => find_root(Path::new(".")),
         };
         let root = root.ok_or_else(no_project)?;
-        let node = toml::parse(&read(&root.join(PROJECT_FILE))?)?;
-        let data = node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
+        let config = layers::config(&root)?;
+        let data =
+            config.node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
         Ok((root, data.unwrap_or(DATA_FOLDER).to_string()))
     }
 
@@ -192,8 +195,8 @@ impl Place {
         keep_out(&data).with_context(unusable)?;
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
         let mut builder = Engine::builder().unread_secrets().key(key).module_cache(self.modules(), true);
-        if let Some(source) = &self.source {
-            builder = builder.project(source.clone(), &self.root);
+        if let Some(config) = &self.config {
+            builder = builder.config(config.clone(), &self.root);
         }
         builder.build().map(drop).map_err(build_fault)
     }
@@ -211,13 +214,13 @@ impl Place {
         Ok(Some((key, self.modules())))
     }
 
-    /// Looks on while an engine runs: what `ringmail.toml` no longer grants ends.
+    /// Looks on while an engine runs: what the project's settings no longer grant ends.
     pub(crate) fn watch(&self, engine: &Engine) -> Result<Option<GrantWatch>, Fault> {
-        if self.source.is_none() || engine.plugins().is_empty() {
+        if self.config.is_none() || engine.plugins().is_empty() {
             return Ok(None);
         }
         let told = |what: &str| terminal::say(&terminal::clean(what));
-        let watch = engine.watch_grants(self.root.join(PROJECT_FILE), told);
+        let watch = engine.watch_grants(layers::files(&self.root)?, told);
         Ok(Some(watch.context("cannot look at what is granted")?))
     }
 

@@ -11,6 +11,7 @@ use ringmail_engine::core::command::{
     COMMAND_DANGEROUS_KEYS, COMMAND_ENV_KEYS, COMMAND_KEYS, COMMAND_LIMIT_KEYS, COMMAND_MOUNT_KEYS,
     COMMAND_NET_KEYS,
 };
+use ringmail_engine::core::config::{LAYER_KEYS, layer_schema, places};
 use ringmail_engine::core::detect::{DETECT_KEYS, DETECTORS, Gives};
 use ringmail_engine::core::doc::form::Key;
 use ringmail_engine::core::expr::functions;
@@ -28,8 +29,8 @@ use ringmail_engine::core::plugin::{
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
-    ADVISORIES_KEYS, CEILING_KEYS, FOLDER_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS,
-    REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS, project_schema,
+    ADVISORIES_KEYS, CEILING_KEYS, FOLDER_KEYS, HOST_LIMIT_KEYS, MOUNT_KEYS, NET_KEYS, PRINCIPAL_KEYS,
+    PROJECT_KEYS, REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS, project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
 use ringmail_engine::core::question::{
@@ -60,6 +61,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/commands.md", commands()),
         ("reference/chain.schema.json", format!("{:#}\n", chain_schema(KINDS))),
         ("reference/project.schema.json", format!("{:#}\n", project_schema())),
+        ("reference/layer.schema.json", format!("{:#}\n", layer_schema())),
         ("reference/plugin.schema.json", format!("{:#}\n", manifest_schema())),
         ("reference/policy-tests.schema.json", format!("{:#}\n", tests_schema())),
         ("reference/policy.cedarschema", SCHEMA.to_string()),
@@ -158,7 +160,7 @@ fn project() -> String {
         ("The file", PROJECT_KEYS),
         ("`[project]`", FOLDER_KEYS),
         ("`[run]`", RUN_KEYS),
-        ("`[limits]`", LIMIT_KEYS),
+        ("`[limits]`", HOST_LIMIT_KEYS),
         ("`[[principal]]`", PRINCIPAL_KEYS),
         ("`[secret.NAME]`", SECRET_KEYS),
         ("`[mount.NAME]`", MOUNT_KEYS),
@@ -195,6 +197,14 @@ fn project() -> String {
     ];
     for (title, table) in tables {
         keys(&mut out, title, table);
+    }
+    out.push_str(
+        "\n# Layers\n\n`ringmail.NAME.toml` is the layer of the environment NAME. It holds the same tables, each only as far as it says something else,\nand this head:\n",
+    );
+    keys(&mut out, "`[layer]`", LAYER_KEYS);
+    out.push_str("\nVariables (`${NAME}`) are taken in these settings, and a layer may change these without a word in its head:\n\n");
+    for place in places() {
+        let _infallible = writeln!(out, "- `{place}`");
     }
     out
 }

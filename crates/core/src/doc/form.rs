@@ -22,6 +22,12 @@ impl Key {
     pub const fn required(name: &'static str, form: Form, doc: &'static str) -> Key {
         Key { name, form, required: true, doc }
     }
+
+    /// What holds where the key is not written, in the words of its line, if they say it.
+    pub fn default_words(&self) -> Option<&'static str> {
+        let (_, words) = self.doc.split_once("default ").or_else(|| self.doc.split_once("default: "))?;
+        Some(words.split(';').next().unwrap_or(words).trim())
+    }
 }
 
 /// What a value in a document may be.

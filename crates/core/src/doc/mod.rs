@@ -20,11 +20,52 @@ pub struct Span {
 pub struct Source {
     pub name: String,
     pub text: String,
+    /// The texts that this one was joined from, each with where it starts; none for a text of its own.
+    parts: Vec<(usize, Arc<Source>)>,
 }
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { name: name.into(), text: text.into() })
+        Arc::new(Source { name: name.into(), text: text.into(), parts: Vec::new() })
+    }
+
+    /// Several texts, one after the other. Places in it are told as places in the text they came from.
+    pub fn joined(texts: &[Arc<Source>]) -> Arc<Source> {
+        if let [one] = texts {
+            return one.clone();
+        }
+        let (mut text, mut parts) = (String::new(), Vec::new());
+        for part in texts {
+            parts.push((text.len(), part.clone()));
+            text.push_str(&part.text);
+            text.push('\n');
+        }
+        let name = texts.first().map_or_else(String::new, |first| first.name.clone());
+        Arc::new(Source { name, text, parts })
+    }
+
+    /// The texts it was joined from, or itself.
+    pub fn texts(self: &Arc<Source>) -> Vec<Arc<Source>> {
+        match self.parts.is_empty() {
+            true => vec![self.clone()],
+            false => self.parts.iter().map(|(_, part)| part.clone()).collect(),
+        }
+    }
+
+    /// Where a part starts.
+    pub(crate) fn start_of(&self, part: usize) -> usize {
+        self.parts.get(part).map_or(0, |(start, _)| *start)
+    }
+
+    /// A place, in the text that it was written in.
+    pub fn spot(self: &Arc<Source>, span: Span) -> Spot {
+        match self.parts.iter().rev().find(|(start, _)| *start <= span.start) {
+            Some((start, part)) => {
+                let span = Span { start: span.start - start, end: span.end.saturating_sub(*start) };
+                Spot { source: part.clone(), span }
+            }
+            None => Spot { source: self.clone(), span },
+        }
     }
 
     /// Line and column of a position, both from 1.
@@ -143,7 +184,7 @@ pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
     pub fn add(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) {
-        self.push(Some(Spot { source: source.clone(), span }), message.into(), None);
+        self.push(Some(source.spot(span)), message.into(), None);
     }
 
     pub fn add_help(
@@ -153,7 +194,7 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Some(Spot { source: source.clone(), span }), message.into(), Some(help.into()));
+        self.push(Some(source.spot(span)), message.into(), Some(help.into()));
     }
 
     pub fn add_bare(&mut self, message: impl Into<String>) {

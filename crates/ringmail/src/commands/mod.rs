@@ -38,6 +38,7 @@ commands! {
     check Check,
     explain Explain,
     policy Policy,
+    config Config,
     graph Graph,
     inspect Inspect,
     plugin Plugin,
@@ -70,6 +71,9 @@ pub(crate) struct Common {
     /// Folder of the project; by default the nearest one above with a `ringmail.toml`
     #[arg(short = 'C', long, global = true, value_name = "FOLDER", help_heading = "Everywhere")]
     pub(crate) project: Option<PathBuf>,
+    /// Environment whose layer, `ringmail.NAME.toml`, is read over `ringmail.toml`; by default `RINGMAIL_ENV`, or `production`
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    env: Option<String>,
     /// When to use colour; `NO_COLOR` is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
     color: clap::ColorChoice,
@@ -103,6 +107,9 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> Result<Exit, Fault> 
         clap::ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
         clap::ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto.write_global(),
+    }
+    if let Some(name) = &cli.common.env {
+        crate::layers::choose(name.clone());
     }
     cli.command.run(&cli.common)
 }

@@ -5,6 +5,7 @@ use crate::exit::{Exit, Fault};
 use crate::terminal::print;
 use ringmail_engine::KINDS;
 use ringmail_engine::core::chain::keys::chain_schema;
+use ringmail_engine::core::config::layer_schema;
 use ringmail_engine::core::plugin::manifest_schema;
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::project_schema;
@@ -23,6 +24,8 @@ enum What {
     Chain,
     /// JSON Schema of `ringmail.toml`
     Project,
+    /// JSON Schema of `ringmail.NAME.toml`, the layer of an environment
+    Layer,
     /// JSON Schema of `plugin.toml`
     Plugin,
     /// Cedar schema of policies
@@ -36,6 +39,7 @@ impl Args {
         match self.what {
             What::Chain => print(&format!("{:#}", chain_schema(KINDS)))?,
             What::Project => print(&format!("{:#}", project_schema()))?,
+            What::Layer => print(&format!("{:#}", layer_schema()))?,
             What::Plugin => print(&format!("{:#}", manifest_schema()))?,
             What::Policy => print(SCHEMA)?,
             What::PolicyTests => print(&format!("{:#}", tests_schema()))?,

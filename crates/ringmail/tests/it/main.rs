@@ -15,6 +15,7 @@ mod bench;
 mod c_header;
 mod cli;
 mod commands;
+mod config;
 mod demo;
 mod detectors;
 mod documents;
