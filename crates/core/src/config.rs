@@ -661,6 +661,10 @@ mod tests {
                 let words =
                     key.default_words().unwrap_or_else(|| panic!("{table}.{} says no default", key.name));
                 let words = words.split(',').next().unwrap().replace('`', "");
+                // What follows from another key has no words of its own.
+                if words.starts_with("as ") {
+                    continue;
+                }
                 let written = match key.form {
                     Form::Int { .. } => words,
                     Form::Bool => (words == "yes").to_string(),

@@ -23,6 +23,7 @@ pub const GRANT_KEYS: &[Key] = &[
     Key::new("log", Form::Table(LOG_KEYS), "lets it write to the log"),
     Key::new("effect", Form::List(&Form::Table(EFFECT_KEYS)), "effects of native links it may have"),
     Key::new("command", Form::List(&Form::Table(COMMAND_RULE_KEYS)), "programs of the project it may run"),
+    Key::new("tool", Form::List(&Form::Table(TOOL_RULE_KEYS)), "tools of servers of MCP it may call"),
     Key::new("respond", Form::Table(RESPOND_KEYS), "what the chain's output may carry to its caller"),
 ];
 
@@ -100,6 +101,18 @@ pub const COMMAND_RULE_KEYS: &[Key] = &[
     TRUSTED,
     Key::new("label", Form::List(&Form::Text), "tags put on everything it writes"),
 ];
+pub const TOOL_RULE_KEYS: &[Key] = &[
+    Key::required("upstream", Form::Name, "a server of `[upstream.NAME]`"),
+    Key::required(
+        "tools",
+        Form::List(&Form::Text),
+        "its tools, such as `read_*`; `*` for all that are pinned",
+    ),
+    CLEARANCE,
+    TRUSTED,
+    Key::new("consequential", Form::Bool, "whether a call changes something there; default yes"),
+    Key::new("label", Form::List(&Form::Text), "tags put on everything that comes back"),
+];
 pub const RESPOND_KEYS: &[Key] = &[CLEARANCE];
 
 /// Largest answer or file unless a grant says otherwise.
@@ -130,6 +143,10 @@ pub(crate) fn effect_power(name: &str) -> String {
 
 pub(crate) fn command_power(name: &str) -> String {
     format!("command = [{{ name = \"{name}\" }}]")
+}
+
+pub(crate) fn tool_power(upstream: &str, tool: &str) -> String {
+    format!("tool = [{{ upstream = \"{upstream}\", tools = [\"{tool}\"] }}]")
 }
 
 pub(crate) fn respond_power(tags: &[Str]) -> String {
@@ -224,6 +241,17 @@ pub struct CommandRule {
     pub label: Tags,
 }
 
+/// Leave to call tools of a server.
+#[derive(Clone, Debug)]
+pub struct ToolRule {
+    pub upstream: Str,
+    pub tools: Vec<Str>,
+    pub consequential: bool,
+    pub flow: Flow,
+    /// Tags of what comes back.
+    pub label: Tags,
+}
+
 /// One operator's decision.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
@@ -238,6 +266,7 @@ pub struct Grant {
     pub log: Option<Flow>,
     pub effects: Vec<EffectRule>,
     pub commands: Vec<CommandRule>,
+    pub tools: Vec<ToolRule>,
     pub respond: Option<Flow>,
     pub spot: Option<Spot>,
 }
@@ -248,6 +277,7 @@ pub struct Ceiling {
     pub net: Option<Vec<Pattern>>,
     pub mounts: Option<Vec<Str>>,
     pub commands: Option<Vec<Str>>,
+    pub upstreams: Option<Vec<Str>>,
 }
 
 /// All grants of a host, by whom they are for.
@@ -486,6 +516,7 @@ impl Effective {
             Reach::Command => {
                 self.grants.iter().flat_map(|grant| &grant.commands).map(|rule| rule.label).collect()
             }
+            Reach::Tool => self.grants.iter().flat_map(|grant| &grant.tools).map(|rule| rule.label).collect(),
             _ => Vec::new(),
         };
         let always = tags.iter().copied().reduce(Tags::both).unwrap_or_default();
@@ -507,6 +538,24 @@ impl Effective {
         let fit = first(now_ms, named)?;
         match &self.ceiling.commands {
             Some(most) if !most.iter().any(|known| &**known == name) => Err(Lacking::Ceiling),
+            _ => Ok(fit),
+        }
+    }
+
+    /// The rule that lets a tool be called; without a tool, the one that lets a server be asked for its tools.
+    pub fn tool(
+        &self,
+        upstream: &str,
+        tool: Option<&str>,
+        now_ms: u64,
+    ) -> Result<Fit<'_, ToolRule>, Lacking> {
+        let rules = self.grants.iter().flat_map(|grant| grant.tools.iter().map(move |rule| (grant, rule)));
+        let named = rules.filter(|(_, rule)| {
+            &*rule.upstream == upstream && tool.is_none_or(|tool| crate::upstream::names(&rule.tools, tool))
+        });
+        let fit = first(now_ms, named.map(|(grant, rule)| (grant, Some(rule))))?;
+        match &self.ceiling.upstreams {
+            Some(most) if !most.iter().any(|known| &**known == upstream) => Err(Lacking::Ceiling),
             _ => Ok(fit),
         }
     }
@@ -619,6 +668,7 @@ mod tests {
             net: Some(vec![Pattern::parse("https://a.test").unwrap()]),
             mounts: Some(vec![]),
             commands: None,
+            upstreams: None,
         };
         let mut files = grant("c", "https://b.test");
         files.fs = vec![FsRule {

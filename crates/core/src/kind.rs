@@ -5,7 +5,9 @@ use crate::address::Target;
 use crate::chain::Link;
 use crate::doc::form::Key;
 use crate::grant::Access;
+use crate::upstream::Upstream;
 use crate::value::{Str, Value};
+use std::sync::Arc;
 
 /// A link kind.
 #[derive(Debug)]
@@ -60,16 +62,33 @@ pub enum Role {
     Script,
     Command,
     Python,
+    Tool,
 }
 
 /// One power a call needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Need {
-    Net { method: &'static str, target: Box<Target> },
-    Fs { mount: Str, path: Str, access: Access },
+    Net {
+        method: &'static str,
+        target: Box<Target>,
+    },
+    Fs {
+        mount: Str,
+        path: Str,
+        access: Access,
+    },
     Log,
-    Effect { name: Str },
-    Command { name: Str },
+    Effect {
+        name: Str,
+    },
+    Command {
+        name: Str,
+    },
+    /// A tool of a server; without one, the list of its tools.
+    Tool {
+        upstream: Arc<Upstream>,
+        tool: Option<Str>,
+    },
 }
 
 /// Which power a kind can need, and which arguments say so.
@@ -81,6 +100,7 @@ pub enum Reach {
     Log,
     Effect,
     Command,
+    Tool,
 }
 
 /// For kinds without a way out.

@@ -35,6 +35,7 @@ pub mod schema;
 pub mod template;
 pub mod token;
 pub mod trail;
+pub mod upstream;
 pub mod value;
 pub mod webhook;
 

@@ -3,6 +3,7 @@
 
 mod commands;
 mod registries;
+mod upstreams;
 
 pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
 
@@ -13,7 +14,7 @@ use crate::doc::form::{Form, Key, conform, date_ms, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Problems, Source, Span};
 use crate::grant::{
     Access, BODY_BYTES_MAX, Ceiling, CommandRule, EffectRule, Flow, FsRule, GRANT_KEYS, Grant, NetRule,
-    Trusted,
+    ToolRule, Trusted,
 };
 use crate::issuer::ISSUER_KEYS;
 use crate::label::{TagTable, Tags, secret_tag};
@@ -24,6 +25,7 @@ use crate::policy::Principal;
 use crate::python::{PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
 use crate::schema::is_tag_name;
+use crate::upstream::{POWER_OF_SERVER, UPSTREAM_KEYS, UpstreamSetting};
 use crate::value::{Str, parse_path};
 use crate::webhook::WEBHOOK_KEYS;
 use std::sync::Arc;
@@ -56,6 +58,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "command",
         Form::Names(&Form::Table(COMMAND_KEYS)),
         "programs by name: what runs, and behind which walls",
+    ),
+    Key::new(
+        "upstream",
+        Form::Names(&Form::Table(UPSTREAM_KEYS)),
+        "servers of MCP whose tools links call, by name",
     ),
     Key::new("python", Form::Table(PYTHON_KEYS), "the interpreter of `python` links, and what programs may"),
     Key::new(
@@ -147,6 +154,7 @@ pub const CEILING_KEYS: &[Key] = &[
     Key::new("net", Form::List(&Form::Text), "addresses any grant may name"),
     Key::new("mounts", Form::List(&Form::Text), "mounts any grant or command may name"),
     Key::new("commands", Form::List(&Form::Text), "commands any grant may name"),
+    Key::new("upstreams", Form::List(&Form::Text), "upstreams any grant may name"),
 ];
 
 pub const NET_KEYS: &[Key] = &[Key::new(
@@ -182,6 +190,7 @@ pub struct Project {
     pub grants: Vec<Grant>,
     pub plugins: Vec<Setting>,
     pub commands: Vec<CommandSetting>,
+    pub upstreams: Vec<UpstreamSetting>,
     pub python: Option<PythonSetting>,
     pub publishers: Publishers,
     pub registries: Vec<RegistrySetting>,
@@ -234,6 +243,7 @@ impl Project {
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
             plugins: loader.plugins(node),
             commands: loader.commands(node),
+            upstreams: loader.upstreams(node),
             python: node.get("python").map(PythonSetting::read),
             publishers: Publishers::load(node, source, loader.problems),
             registries: loader.registries(node),
@@ -270,6 +280,7 @@ impl Project {
             grants: Vec::new(),
             plugins: Vec::new(),
             commands: Vec::new(),
+            upstreams: Vec::new(),
             python: None,
             publishers: Publishers::default(),
             registries: Vec::new(),
@@ -406,13 +417,10 @@ impl Loader<'_> {
         let net = ceiling.get("net").map(|_| {
             texts(Some(ceiling), "net").filter_map(|(text, span)| self.pattern(text, span)).collect()
         });
-        let mounts = ceiling
-            .get("mounts")
-            .map(|_| texts(Some(ceiling), "mounts").map(|(text, _)| text.into()).collect());
-        let commands = ceiling
-            .get("commands")
-            .map(|_| texts(Some(ceiling), "commands").map(|(text, _)| text.into()).collect());
-        Ceiling { net, mounts, commands }
+        let named = |key: &str| {
+            ceiling.get(key).map(|_| texts(Some(ceiling), key).map(|(text, _)| text.into()).collect())
+        };
+        Ceiling { net, mounts: named("mounts"), commands: named("commands"), upstreams: named("upstreams") }
     }
 
     fn tag_list(&mut self, node: &Node, key: &str) -> Tags {
@@ -449,6 +457,18 @@ impl Loader<'_> {
             label: self.tag_list(item, "label"),
         });
         let commands = commands.collect();
+        let tools =
+            items(node, "tool").iter().filter(|item| item.get("upstream").is_some()).map(|item| ToolRule {
+                upstream: item.get("upstream").and_then(Node::text).unwrap_or_default().into(),
+                tools: texts(Some(item), "tools").map(|(text, _)| text.into()).collect(),
+                consequential: !matches!(
+                    item.get("consequential").map(|node| &node.data),
+                    Some(Data::Bool(false))
+                ),
+                flow: self.flow(item),
+                label: self.tag_list(item, "label"),
+            });
+        let tools = tools.collect();
         Grant {
             to: text("to").unwrap_or_default().into(),
             reason: text("reason").unwrap_or_default().into(),
@@ -459,6 +479,7 @@ impl Loader<'_> {
             log: node.get("log").map(|log| self.flow(log)),
             effects,
             commands,
+            tools,
             respond: node.get("respond").map(|respond| self.flow(respond)),
             spot: Some(self.source.spot(node.span)),
         }
@@ -515,13 +536,7 @@ impl Loader<'_> {
         out
     }
 
-    fn net(&mut self, node: &Node) -> Option<NetRule> {
-        let address = node.get("address")?;
-        let pattern = self.pattern(address.text().unwrap_or_default(), address.span);
-        let methods: Vec<Str> = match node.get("methods") {
-            Some(_) => texts(Some(node), "methods").map(|(method, _)| method.into()).collect(),
-            None => vec!["GET".into(), "HEAD".into()],
-        };
+    fn ranges(&mut self, node: &Node) -> Vec<IpRange> {
         let mut resolves_to = Vec::new();
         for (text, span) in texts(Some(node), "resolves_to") {
             match IpRange::parse(text) {
@@ -535,15 +550,14 @@ impl Loader<'_> {
                 ),
             }
         }
-        let response_max = node.get("response_max").and_then(Node::text);
-        let consequential = match node.get("consequential").map(|node| &node.data) {
-            Some(Data::Bool(truth)) => Some(*truth),
-            _ => None,
-        };
+        resolves_to
+    }
+
+    fn fingerprints(&mut self, node: &Node, tls: bool) -> Vec<[u8; 32]> {
         let mut pins = Vec::new();
         for (text, span) in texts(Some(node), "pins") {
             match fingerprint(text) {
-                Some(_) if !pattern.as_ref().is_some_and(Pattern::is_tls) => {
+                Some(_) if !tls => {
                     self.wrong(span, "only a server on `https` shows a certificate");
                 }
                 Some(pin) => pins.push(pin),
@@ -553,6 +567,23 @@ impl Loader<'_> {
                 ),
             }
         }
+        pins
+    }
+
+    fn net(&mut self, node: &Node) -> Option<NetRule> {
+        let address = node.get("address")?;
+        let pattern = self.pattern(address.text().unwrap_or_default(), address.span);
+        let methods: Vec<Str> = match node.get("methods") {
+            Some(_) => texts(Some(node), "methods").map(|(method, _)| method.into()).collect(),
+            None => vec!["GET".into(), "HEAD".into()],
+        };
+        let response_max = node.get("response_max").and_then(Node::text);
+        let consequential = match node.get("consequential").map(|node| &node.data) {
+            Some(Data::Bool(truth)) => Some(*truth),
+            _ => None,
+        };
+        let resolves_to = self.ranges(node);
+        let pins = self.fingerprints(node, pattern.as_ref().is_some_and(Pattern::is_tls));
         let (flow, label) = (self.flow(node), self.tag_list(node, "label"));
         Some(NetRule {
             pins,
@@ -600,7 +631,7 @@ impl Loader<'_> {
         let known = |mount: &str| project.mounts.iter().any(|(name, _)| &**name == mount);
         let plugins = node.get("plugin").map_or(&[][..], Node::entries).iter().map(|(_, plugin)| plugin);
         for to in items(node, "grant").iter().filter_map(|grant| grant.get("to")) {
-            if to.text().is_some_and(|to| to.contains(':')) {
+            if to.text().is_some_and(|to| to.contains(':') && !to.starts_with(POWER_OF_SERVER)) {
                 let help = "what a plugin may stands under `[plugin.NAME]`, beside its digest";
                 self.problems.add_help(self.source, to.span, "a grant is for a chain or a link", help);
             }
@@ -622,6 +653,7 @@ impl Loader<'_> {
             }
         }
         self.check_commands(project, node);
+        self.check_upstreams(project, node);
         for publisher in plugins.clone().filter_map(|plugin| plugin.get("publisher")) {
             let name = publisher.text().unwrap_or_default();
             if !project.publishers.all().iter().any(|known| &*known.name == name) {

@@ -61,6 +61,7 @@ rules! {
     NoGrant "no-grant" Grant "nothing grants this link the power it needs",
     GrantExpired "grant-expired" Grant "the grant that would allow this has expired",
     GrantRevoked "grant-revoked" Grant "the grant that would allow this was revoked while the engine ran",
+    ToolChanged "tool-changed" Grant "the tool is not the one that was looked at: what it takes, gives or does has changed, or it is gone",
     AboveCeiling "above-ceiling" Grant "a grant allows this, and this host's ceiling does not",
     SpecialAddress "special-address" Grant "the address is private, loopback or otherwise special, and no grant names it",
     BadAddress "bad-address" Grant "the URL or path is malformed or could be read in two ways",

@@ -253,7 +253,7 @@ impl ChainBuilder {
         self.problems.clone().or(())?;
         let text = to_pretty(&self.document());
         let source = Source::new(format!("chain `{}` built in Rust", self.name), text);
-        let checked = engine.check_with(&[source], &self.extras);
+        let checked = engine.check_with(&[source], &self.extras, &[]);
         checked.problems.or(())?;
         match checked.plans.into_iter().next() {
             Some(plan) => {

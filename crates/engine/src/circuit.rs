@@ -1,6 +1,8 @@
-//! A plugin that crashes again and again is left alone for a while, each tenant's apart: calls fail at once, until a
+//! A plugin or tool that crashes again and again is left alone for a while, each tenant's apart: calls fail at once, until a
 //! single one that is let through ends well.
 
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::label::Label;
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Tenants whose crashes are remembered.
 const TENANTS_MAX: usize = 1_024;
 
-/// The crashes of one plugin, by tenant.
+/// The crashes of one plugin or tool, by tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Circuit(Mutex<BTreeMap<Option<Str>, Crashes>>);
 
@@ -31,7 +33,7 @@ struct Crashes {
 
 impl Circuit {
     /// Whether a call may be made; if not, for how long none may.
-    pub(crate) fn enter(&self, tenant: Option<&Str>, now: Instant) -> Result<(), Duration> {
+    fn enter(&self, tenant: Option<&Str>, now: Instant) -> Result<(), Duration> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(crashes) = all.get_mut(&tenant.cloned()) else { return Ok(()) };
         let Some((until, pause)) = crashes.open else { return Ok(()) };
@@ -46,7 +48,7 @@ impl Circuit {
     }
 
     /// Takes in how a call ended. Gives the pause, where this crash opens one.
-    pub(crate) fn leave(&self, tenant: Option<&Str>, crashed: bool, now: Instant) -> Option<Duration> {
+    fn leave(&self, tenant: Option<&Str>, crashed: bool, now: Instant) -> Option<Duration> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tenant = tenant.cloned();
         if !crashed {
@@ -78,9 +80,47 @@ impl Circuit {
     }
 
     /// A probe that was given up tells nothing.
-    pub(crate) fn abandon(&self, tenant: Option<&Str>) {
+    fn abandon(&self, tenant: Option<&Str>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get_mut(&tenant.cloned()).into_iter().for_each(|crashes| crashes.probes = false);
+    }
+}
+
+/// A call as a circuit sees it; one that is given up half way counts as neither good nor bad.
+pub(crate) struct Probe<'c> {
+    circuit: &'c Circuit,
+    tenant: Option<Str>,
+    ended: bool,
+}
+
+impl Circuit {
+    pub(crate) fn probe(&self, tenant: Option<Str>) -> Result<Probe<'_>, Failure> {
+        match self.enter(tenant.as_ref(), Instant::now()) {
+            Ok(()) => Ok(Probe { circuit: self, tenant, ended: false }),
+            Err(left) => {
+                let message =
+                    format!("it crashed again and again, and is left alone for {} ms", left.as_millis());
+                // Other runs brought this about, whatever they were given.
+                let told = Label { untrusted: true, ..Label::BOTTOM };
+                Err(Failure::new(FailureKind::Unavailable, message).labelled(told))
+            }
+        }
+    }
+}
+
+impl Probe<'_> {
+    /// Says whether this end opened the circuit.
+    pub(crate) fn leave(&mut self, crashed: bool) -> bool {
+        self.ended = true;
+        self.circuit.leave(self.tenant.as_ref(), crashed, Instant::now()).is_some()
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.circuit.abandon(self.tenant.as_ref());
+        }
     }
 }
 

@@ -19,23 +19,24 @@ use crate::recorder::Recorder;
 use crate::scripts::Scripts;
 use crate::secrets::{SecretError, Secrets, placeholders, read_secret};
 use crate::sign::HostKey;
+use crate::upstreams::{Served, Upstreams, pinned};
 use crate::variables::variable;
-use ringmail_core::chain::flow::{self, Foreseen, Verdict};
-use ringmail_core::chain::types;
-use ringmail_core::chain::{Detail, Plan, Surroundings, load};
+use ringmail_core::chain::flow::Verdict;
+use ringmail_core::chain::{Plan, Surroundings, load};
 use ringmail_core::config::Config;
 use ringmail_core::doc::{Problems, Source, Span, yaml};
-use ringmail_core::gate::{Authority, CALLER};
-use ringmail_core::grant::{Grants, SecretRule};
+use ringmail_core::gate::Authority;
+use ringmail_core::grant::{Grant, Grants, SecretRule};
 use ringmail_core::label::{Labeled, TagTable};
 use ringmail_core::package::Publishers;
-use ringmail_core::plugin::{Plugin, power_of};
+use ringmail_core::plugin::Plugin;
 use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
+use ringmail_core::upstream::Upstream;
 use ringmail_core::value::Str;
 use ringmail_host::{KernelWalls, Script, WorkerCommand, Workers};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) scripts: Scripts,
     pub(crate) kept: Arc<KeyValue>,
     pub(crate) commands: Commands,
+    pub(crate) upstreams: Upstreams,
     pub(crate) python: Option<Interpreter>,
     pub(crate) limits: Limits,
     /// Whose signature a chain needs, where it needs one.
@@ -157,7 +159,7 @@ impl Engine {
         let mut unsigned = Problems::default();
         let signed: Vec<Arc<Source>> =
             sources.iter().filter(|source| self.is_signed(source, &mut unsigned)).cloned().collect();
-        let mut checked = self.check_with(&signed, &Extras::default());
+        let mut checked = self.check_with(&signed, &Extras::default(), &self.0.upstreams.served());
         unsigned.0.append(&mut checked.problems.0);
         Checked { problems: unsigned, ..checked }
     }
@@ -179,13 +181,13 @@ impl Engine {
         }
     }
 
-    pub(crate) fn check_with(&self, sources: &[Arc<Source>], extras: &Extras) -> Checked {
+    pub(crate) fn check_with(&self, sources: &[Arc<Source>], extras: &Extras, served: &[Served]) -> Checked {
         let mut out = Checked::default();
         let natives = self.native_effects(extras);
         let middleware = self.middleware_names(extras);
         let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
         let commands = self.0.commands.names();
-        for source in sources {
+        let read = |source: &Arc<Source>| {
             let tags = &mut *self.0.authority.tags.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut around = Surroundings {
                 kinds: KINDS,
@@ -195,12 +197,22 @@ impl Engine {
                 plugins: self.0.plugins.known(),
                 files: &|name| self.0.scripts.read(name),
                 commands: &commands,
+                upstreams: self.0.upstreams.known(),
                 python: self.0.python.as_ref().map(|python| python.limits),
                 tags,
                 limits: self.0.limits,
             };
-            match yaml::parse(source).and_then(|node| load(&node, source, &mut around)) {
+            yaml::parse(source).and_then(|node| load(&node, source, &mut around))
+        };
+        for source in sources {
+            match read(source) {
                 Ok(plan) => out.plans.push(Arc::new(plan)),
+                Err(problems) => out.problems.0.extend(problems.0),
+            }
+        }
+        for served in served {
+            match read(&served.source) {
+                Ok(plan) => out.plans.push(Arc::new(served.seal(plan))),
                 Err(problems) => out.problems.0.extend(problems.0),
             }
         }
@@ -260,6 +272,11 @@ impl Engine {
         self.0.plugins.known()
     }
 
+    /// The servers of MCP that the project names, with what is pinned of each.
+    pub fn upstreams(&self) -> &BTreeMap<Str, Arc<Upstream>> {
+        self.0.upstreams.known()
+    }
+
     /// What the calls of each plugin came to.
     pub fn plugin_figures(&self) -> BTreeMap<Str, PluginFigures> {
         self.0.plugins.figures()
@@ -303,180 +320,6 @@ impl Engine {
     fn middleware_names(&self, extras: &Extras) -> Vec<Str> {
         self.0.middleware.keys().chain(extras.middleware.keys()).cloned().collect()
     }
-
-    fn check_names(&self, out: &mut Checked) {
-        let mut seen: BTreeMap<Str, Arc<Plan>> = BTreeMap::new();
-        let plans = out.plans.clone();
-        for plan in &plans {
-            if let Some(first) = seen.insert(plan.name.clone(), plan.clone()) {
-                let message = format!("the chain `{}` is also in `{}`", plan.name, first.source.name);
-                out.problems.add(&plan.source, plan.named, message);
-            }
-        }
-        for plan in &plans {
-            for (name, span) in plan.calls() {
-                if !seen.contains_key(&name) && self.chain(&name).is_none() {
-                    let known = seen.keys().cloned().collect::<Vec<_>>();
-                    let near = ringmail_core::doc::suggest(&name, known.iter().map(|name| &**name));
-                    let message = format!("there is no chain `{name}`");
-                    match near {
-                        Some(near) => out.problems.add_help(
-                            &plan.source,
-                            span,
-                            message,
-                            format!("did you mean `{near}`?"),
-                        ),
-                        None => out.problems.add(&plan.source, span, message),
-                    }
-                }
-            }
-            check_recursion(plan, &seen, &mut out.problems);
-        }
-    }
-
-    fn check_programs(&self, plan: &Plan, problems: &mut Problems) {
-        for link in &plan.links {
-            if let (Detail::Python { program: Some(program), ways, .. }, Some(python)) =
-                (&link.detail, &self.0.python)
-            {
-                let tools: Vec<Str> = ways.iter().filter_map(|way| way.tool.clone()).collect();
-                python.check(program, &tools, problems);
-            }
-        }
-        plan.bodies().iter().for_each(|(_, body)| self.check_programs(body, problems));
-    }
-
-    fn check_flows(&self, out: &mut Checked) {
-        let plans = out.plans.clone();
-        let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
-        let find = |name: &str| {
-            plans
-                .iter()
-                .find(|plan| &*plan.name == name)
-                .cloned()
-                .or_else(|| self.chain(name).map(|chain| chain.plan().clone()))
-        };
-        for plan in &plans {
-            for (span, message) in types::type_problems(plan, &secrets, &find) {
-                out.problems.add(&plan.source, span, message);
-            }
-            for verdict in flow::foresee(plan, &self.0.authority, self.0.clock.now_ms(), &find) {
-                // A chain that only others call answers to them, and their callers are judged there.
-                let answers = verdict.sink != CALLER || !plans.iter().any(|other| calls(other, &plan.name));
-                if let Foreseen::Never { message, changes, .. } = &verdict.answer
-                    && answers
-                {
-                    out.problems.add_help(&plan.source, verdict.span, message.clone(), changes.join("\n"));
-                }
-                out.verdicts.push((plan.clone(), verdict));
-            }
-        }
-    }
-
-    /// Grants for links and chains that do not exist.
-    pub fn check_grants(&self, plans: &[Arc<Plan>], problems: &mut Problems) {
-        let mut names: BTreeMap<Str, Option<Str>> = BTreeMap::new();
-        for plan in plans {
-            collect_names(plan, &mut names);
-        }
-        self.check_tools(&names, plans, problems);
-        for grant in self.0.authority.grants.all() {
-            if let (Some(Some(plugin)), Some(spot)) = (names.get(&grant.to), &grant.spot) {
-                let message = format!("`{}` is a plugin's, which this grant gives nothing", grant.to);
-                let help = format!("what it may stands in `[plugin.{plugin}]`, beside its digest");
-                problems.add_help(&spot.source, spot.span, message, help);
-            }
-            // Those of plugins stand with the plugin.
-            if names.contains_key(&grant.to) || grant.to.contains(':') {
-                continue;
-            }
-            let Some(spot) = &grant.spot else { continue };
-            let message = format!("a grant is for `{}`, and there is no such chain or link", grant.to);
-            match ringmail_core::doc::suggest(&grant.to, names.keys().map(|name| &**name)) {
-                Some(near) => {
-                    problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
-                }
-                None => problems.add(&spot.source, spot.span, message),
-            }
-        }
-    }
-}
-
-impl Engine {
-    /// Tools that no chain is, granted to plugins that no chain calls: where one does, its link is told of.
-    fn check_tools(&self, names: &BTreeMap<Str, Option<Str>>, plans: &[Arc<Plan>], problems: &mut Problems) {
-        for plugin in self.0.plugins.known().values() {
-            for tool in plugin.powers.tools.iter().filter(|tool| !names.contains_key(*tool)) {
-                let power = power_of(&plugin.manifest.name);
-                let grant = self.0.authority.grants.all().iter().find(|grant| *grant.to == *power);
-                let Some(spot) = grant.and_then(|grant| grant.spot.as_ref()) else { continue };
-                let message = format!("`{tool}` is granted as a tool, and there is no such chain");
-                if plans.iter().any(|plan| calls(plan, tool)) {
-                    continue;
-                }
-                match ringmail_core::doc::suggest(tool, plans.iter().map(|plan| &*plan.name)) {
-                    Some(near) => {
-                        problems.add_help(&spot.source, spot.span, message, format!("did you mean `{near}`?"))
-                    }
-                    None => problems.add(&spot.source, spot.span, message),
-                }
-            }
-        }
-    }
-}
-
-fn calls(plan: &Plan, chain: &str) -> bool {
-    plan.calls().iter().any(|(name, _)| &**name == chain)
-}
-
-/// What a grant may be for, with the plugin that gets its powers elsewhere.
-fn collect_names(plan: &Plan, names: &mut BTreeMap<Str, Option<Str>>) {
-    names.entry(plan.name.clone()).or_default();
-    for link in &plan.links {
-        let plugin = match &link.detail {
-            Detail::Plugin { plugin, .. } => Some(plugin.manifest.name.clone()),
-            _ => link.power.strip_prefix("plugin:").map(Str::from),
-        };
-        names.insert(link.full.clone(), plugin);
-    }
-    plan.bodies().iter().for_each(|(_, body)| collect_names(body, names));
-}
-
-/// A chain that leads back to itself needs a bound on one of its steps.
-fn check_recursion(plan: &Arc<Plan>, all: &BTreeMap<Str, Arc<Plan>>, problems: &mut Problems) {
-    let mut open: Vec<(Arc<Plan>, Vec<Str>)> = vec![(plan.clone(), vec![plan.name.clone()])];
-    let mut seen = BTreeSet::new();
-    while let Some((at, path)) = open.pop() {
-        for (chain, depth_max, span) in unbounded_calls(&at) {
-            if chain == plan.name && depth_max <= 1 {
-                let circle = path.iter().chain([&chain]).map(|name| &**name).collect::<Vec<_>>().join(" -> ");
-                let message = format!("chains call each other in a circle: {circle}");
-                let help =
-                    "bound it: `depth: N` on the link that calls; a tool cannot lead back to its caller";
-                problems.add_help(&at.source, span, message, help);
-            } else if depth_max <= 1
-                && seen.insert(chain.clone())
-                && let Some(next) = all.get(&chain)
-            {
-                let mut path = path.clone();
-                path.push(chain);
-                open.push((next.clone(), path));
-            }
-        }
-    }
-}
-
-fn unbounded_calls(plan: &Plan) -> Vec<(Str, u64, ringmail_core::doc::Span)> {
-    let mut out: Vec<_> = plan
-        .links
-        .iter()
-        .filter_map(|link| match &link.detail {
-            Detail::Chain { chain, depth_max } => Some((chain.clone(), *depth_max, link.span)),
-            _ => None,
-        })
-        .collect();
-    plan.bodies().iter().for_each(|(_, body)| out.extend(unbounded_calls(body)));
-    out
 }
 
 /// What a chain built in Rust brings along.
@@ -490,6 +333,7 @@ pub(crate) struct Extras {
 #[derive(Default)]
 pub struct EngineBuilder {
     project: Option<(Result<Config, Problems>, PathBuf)>,
+    granted: Vec<Grant>,
     policies: Option<Vec<Arc<Source>>>,
     natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
     middleware: BTreeMap<Str, Arc<dyn Middleware>>,
@@ -526,6 +370,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn config(mut self, config: Config, folder: &Path) -> Self {
         self.project = Some((Ok(config), folder.to_path_buf()));
+        self
+    }
+
+    /// A grant besides those of the project, under the same ceiling.
+    #[must_use]
+    pub fn granted(mut self, grant: Grant) -> Self {
+        self.granted.push(grant);
         self
     }
 
@@ -688,7 +539,8 @@ impl EngineBuilder {
             self.natives.entry(native.name.into()).or_insert((None, NativeRun::Pure(native.run)));
         }
         let placeholders = placeholders(&rules);
-        let mut grants = Grants::new(project.grants, project.ceiling);
+        let granted = project.grants.into_iter().chain(self.granted).collect();
+        let mut grants = Grants::new(granted, project.ceiling);
         let key = self.key.unwrap_or_else(HostKey::ephemeral);
         let cache = self.module_cache.map(|(folder, writes)| module_cache(&key, folder, writes));
         let workers = self.workers.map(Workers::new);
@@ -714,6 +566,10 @@ impl EngineBuilder {
             }
             _ => Commands::default(),
         };
+        let upstreams = match &self.project {
+            Some((Ok(Config { source, .. }), _)) => pinned(project.upstreams, source, &folder, &mut tags)?,
+            _ => Upstreams::default(),
+        };
         let detectors = project.detectors;
         let authority =
             Authority { grants, policies, secrets: rules, tags: Arc::new(RwLock::new(tags)), detectors };
@@ -733,6 +589,7 @@ impl EngineBuilder {
             plugins,
             kept: self.kept,
             commands,
+            upstreams,
             python,
             scripts: Scripts::new(self.project.is_some().then_some(folder), signers.clone()),
             project: project.name.into(),

@@ -22,6 +22,7 @@
 mod bound;
 mod builder;
 mod chain;
+mod checked;
 mod circuit;
 mod clock;
 mod commands;
@@ -52,6 +53,7 @@ mod scripts;
 mod secrets;
 mod shared;
 mod sign;
+mod upstreams;
 mod variables;
 mod watch;
 

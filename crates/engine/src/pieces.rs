@@ -34,6 +34,11 @@ impl Pieces {
         Pieces(Some(Box::new(PieceGate { shared, label })))
     }
 
+    /// Whether anybody hears them.
+    pub(crate) fn are_heard(&self) -> bool {
+        self.0.as_ref().is_some_and(|gate| gate.shared.pieces.is_some())
+    }
+
     pub(crate) async fn send(&self, piece: Value) -> Result<(), Blocked> {
         self.send_as(piece, Label::BOTTOM).await
     }

@@ -153,6 +153,20 @@ impl Place {
 
     /// The same, in place of one that still runs.
     pub(crate) fn engine_after(&self, before: Option<&Engine>) -> Result<Engine, Fault> {
+        let builder = self.builder(before)?;
+        let builder = match &self.policies {
+            Some(policies) => builder.policies(policies.clone()),
+            None => builder,
+        };
+        builder.build().map_err(build_fault)
+    }
+
+    /// One that asks a server of the project for its tools, on record like any other.
+    pub(crate) fn engine_looking_at(&self, server: &str) -> Result<Engine, Fault> {
+        self.builder(None)?.looking_at(server).build().map_err(build_fault)
+    }
+
+    fn builder(&self, before: Option<&Engine>) -> Result<EngineBuilder, Fault> {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
         let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
@@ -168,10 +182,7 @@ impl Place {
         if let Some(config) = &self.config {
             builder = builder.config(config.clone(), &self.root);
         }
-        if let Some(policies) = &self.policies {
-            builder = builder.policies(policies.clone());
-        }
-        builder.build().map_err(build_fault)
+        Ok(builder)
     }
 
     /// The folder of a project and its data folder, which is all there is to know before its `[python]` is pinned.

@@ -357,7 +357,11 @@ impl Ahead<'_> {
                 let given = (plain.best.all(), plain.worst.all());
                 self.guest(ways, given, Start { control: base, ..start }, known)
             }
-            Detail::Nothing | Detail::Native { .. } | Detail::Script(_) | Detail::Command(_) => plain,
+            Detail::Nothing
+            | Detail::Native { .. }
+            | Detail::Script(_)
+            | Detail::Command(_)
+            | Detail::Tool { .. } => plain,
         };
         let output = match &link.fallback {
             Some(fallback) => {

@@ -7,7 +7,7 @@ use super::extract::{DROP_VALUES_MAX, Range};
 use super::graph::{self, Graph};
 use super::keys::*;
 use super::mcp::{self, McpSetting};
-use super::names::{ListNames, PlanNames, RESERVED, command, meant};
+use super::names::{ListNames, PlanNames, RESERVED, command, meant, tool};
 use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
@@ -20,6 +20,7 @@ use crate::plugin::{Plugin, Use};
 use crate::run::Limits;
 use crate::schema::{Schema, is_tag_name};
 use crate::template::{Place, Template, expression};
+use crate::upstream::Upstream;
 use crate::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub struct Surroundings<'a> {
     pub files: &'a dyn Fn(&str) -> Result<Arc<Source>, String>,
     /// Programs of the project.
     pub commands: &'a [Str],
+    pub upstreams: &'a BTreeMap<Str, Arc<Upstream>>,
     /// What one run of a Python program may use; nothing where there is no interpreter.
     pub python: Option<Use>,
     pub tags: &'a mut TagTable,
@@ -408,6 +410,7 @@ impl<'l> Loader<'l, '_> {
             Role::Plugin => self.plugin(full, node, names),
             Role::Script => self.script(node),
             Role::Command => command(self.around.commands, node, self.source, self.problems),
+            Role::Tool => tool(self.around.upstreams, node, self.source, self.problems),
             Role::Python => self.python(full, node, names),
         }
     }

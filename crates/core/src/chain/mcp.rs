@@ -3,7 +3,7 @@
 use crate::doc::form::{Form, Key};
 use crate::doc::{Data, Node, Span};
 use crate::schema::Schema;
-use crate::value::Str;
+use crate::value::{Str, Value};
 
 pub const MCP_KEYS: &[Key] = &[
     Key::new(
@@ -33,11 +33,13 @@ pub enum Shown {
     },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct McpSetting {
     pub shown: Shown,
     /// The output is content of MCP already.
     pub content: bool,
+    /// How the tool of a server is shown that the chain stands for.
+    pub card: Option<Value>,
 }
 
 /// A URI in which `{name}` stands for a part without a slash.
@@ -152,7 +154,7 @@ pub(super) fn load(
         }
     }
     let content = node.get("content").is_some_and(|node| node.data == Data::Bool(true));
-    Some(McpSetting { shown, content })
+    Some(McpSetting { shown, content, card: None })
 }
 
 #[cfg(test)]

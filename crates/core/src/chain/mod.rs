@@ -26,6 +26,7 @@ use crate::program::Program;
 use crate::run::Limits;
 use crate::schema::Schema;
 use crate::template::Template;
+use crate::upstream::{PinnedTool, Upstream};
 use crate::value::{Str, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -130,6 +131,11 @@ pub enum Detail {
     Script(Scripted),
     /// A program of the project.
     Command(Str),
+    /// A tool of a server; without one, the list of its tools.
+    Tool {
+        upstream: Arc<Upstream>,
+        card: Option<Arc<PinnedTool>>,
+    },
     /// A guest, and all its ways out.
     Plugin {
         plugin: Arc<Plugin>,

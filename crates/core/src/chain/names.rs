@@ -3,7 +3,9 @@
 use super::{Detail, Root};
 use crate::doc::{Node, Problems, Source, suggest};
 use crate::expr::{Names, Slot};
+use crate::upstream::Upstream;
 use crate::value::Str;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Names no link may have, because expressions use them for something else.
@@ -104,4 +106,52 @@ pub(crate) fn command(known: &[Str], node: &Node, source: &Arc<Source>, problems
         problems.add_help(source, named.span, message, help);
     }
     Detail::Command(name.into())
+}
+
+/// The tool that a link names, as `SERVER/TOOL`, or a server, to be asked for its tools.
+pub(crate) fn tool(
+    known: &BTreeMap<Str, Arc<Upstream>>,
+    node: &Node,
+    source: &Arc<Source>,
+    problems: &mut Problems,
+) -> Detail {
+    let Some(named) = node.get("tool") else { return Detail::Nothing };
+    let text = named.text().unwrap_or_default();
+    let (server, tool) = match text.split_once('/') {
+        Some((server, tool)) => (server, Some(tool)),
+        None => (text, None),
+    };
+    let mut wrong = |message: String, help: String| problems.add_help(source, named.span, message, help);
+    let Some(upstream) = known.get(server) else {
+        let names: Vec<&str> = known.keys().map(|known| &**known).collect();
+        let help = meant(server, &names, "a project names its servers: `[upstream.NAME]` in `ringmail.toml`");
+        wrong(format!("there is no upstream `{}`", crate::json::shorten(server)), help);
+        return Detail::Nothing;
+    };
+    let Some(tool) = tool else { return Detail::Tool { upstream: upstream.clone(), card: None } };
+    let shown = crate::json::shorten(tool);
+    if let Some(why) = upstream.unusable.get(tool) {
+        wrong(
+            format!("`{shown}` of `{server}` cannot be used: {why}"),
+            "its server has to say it otherwise".into(),
+        );
+        return Detail::Nothing;
+    }
+    let Some(card) = upstream.cards.get(tool) else {
+        let names: Vec<&str> = upstream.cards.keys().map(|known| &**known).collect();
+        let help = match names.is_empty() {
+            true => format!("look at what it offers, and pin it: ringmail tool pin {server}"),
+            false => meant(tool, &names, &format!("what is there now shows: ringmail tool diff {server}")),
+        };
+        wrong(format!("no tool `{shown}` of `{server}` is pinned"), help);
+        return Detail::Nothing;
+    };
+    if !upstream.allows(tool) {
+        wrong(
+            format!("`{shown}` is not among the `tools` of `{server}`"),
+            format!("add it to `[upstream.{server}]`"),
+        );
+        return Detail::Nothing;
+    }
+    Detail::Tool { upstream: upstream.clone(), card: Some(card.clone()) }
 }

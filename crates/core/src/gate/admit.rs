@@ -4,7 +4,8 @@
 use super::judge::{Sink, flow_fault, tenant_fault};
 use super::look::look_again;
 use super::permit::{
-    COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, judge_net,
+    COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, ToolPermit,
+    judge_net, tool_sink,
 };
 use super::refuse::Refuser;
 use super::{Authority, Moment, TAGS};
@@ -12,7 +13,9 @@ use crate::address::Target;
 use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
-use crate::grant::{Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power};
+use crate::grant::{
+    Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power, tool_power,
+};
 use crate::kind::{Need, Reach, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
 use crate::plugin::Plugin;
@@ -20,6 +23,7 @@ use crate::policy::{Action, Facts, Resource, Ruling};
 use crate::refusal::{Refusal, Rule};
 use crate::run::Run;
 use crate::trail::Stage;
+use crate::upstream::Upstream;
 use crate::value::{Seg, Str, Value};
 use std::sync::Arc;
 
@@ -392,6 +396,7 @@ impl Case<'_> {
                 Ok(Tags::NONE)
             }
             Need::Command { name } => self.command(name, effective),
+            Need::Tool { upstream, tool } => self.tool(upstream, tool, effective),
             Need::Effect { name } => {
                 let fit = effective.effect(&name, self.moment.now_ms).map_err(|lacking| {
                     Box::new(self.refuser(format!("effect:{name}")).lacking(lacking, &effect_power(&name)))
@@ -419,6 +424,28 @@ impl Case<'_> {
         )?;
         self.power().consequential = true;
         self.power().permits.push(Permit::Command(CommandPermit { name }));
+        Ok(label)
+    }
+
+    /// A call of a tool reaches its server and nothing else; what the server is, the project says.
+    fn tool(
+        &mut self,
+        upstream: Arc<Upstream>,
+        tool: Option<Str>,
+        effective: &Arc<Effective>,
+    ) -> Judged<Tags> {
+        let sink_name = tool_sink(&upstream.setting.name, tool.as_deref());
+        let fit = effective.tool(&upstream.setting.name, tool.as_deref(), self.moment.now_ms);
+        let fit = fit.map_err(|lacking| {
+            let power = tool_power(&upstream.setting.name, tool.as_deref().unwrap_or("*"));
+            Box::new(self.refuser(sink_name.clone()).lacking(lacking, &power))
+        })?;
+        let (consequential, label) = (fit.rule.consequential && tool.is_some(), fit.rule.label);
+        let also = upstream.bound_tags(&self.authority.secrets);
+        self.flow(&Sink { flow: &fit.rule.flow, also, consequential, steering: &[] }, sink_name)?;
+        self.power().consequential |= consequential;
+        let (link, authority) = (self.link.full.clone(), self.authority.clone());
+        self.power().permits.push(Permit::Tool(Box::new(ToolPermit { link, upstream, tool, authority })));
         Ok(label)
     }
 

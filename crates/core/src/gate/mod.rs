@@ -17,8 +17,8 @@ pub use control::{Commander, Order, Steered, steer};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};
 pub use keep::{KV, KvAsk, keep};
-pub(crate) use permit::COMMAND_STEERING;
-pub use permit::{CheckedAddress, CommandPermit, FsPermit, NetPermit, Permit};
+pub(crate) use permit::{COMMAND_STEERING, tool_sink};
+pub use permit::{CheckedAddress, CommandPermit, FsPermit, NetPermit, Permit, ToolPermit};
 pub(crate) use refuse::{Refuser, flow_changes};
 pub use release::{Released, Unchecked, fall_back, hold, release, spend};
 

@@ -7,6 +7,7 @@ use crate::address::Target;
 use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule};
 use crate::label::{Label, Labels, Tags, Tenant};
 use crate::refusal::{Refusal, Rule};
+use crate::upstream::{Upstream, UpstreamAt};
 use crate::value::Str;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,60 @@ pub enum Permit {
     Log,
     Effect,
     Command(CommandPermit),
+    Tool(Box<ToolPermit>),
+}
+
+/// Leave to call one tool of a server, or to ask it for its tools.
+#[derive(Debug)]
+pub struct ToolPermit {
+    pub(super) link: Str,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) tool: Option<Str>,
+    pub(super) authority: Arc<Authority>,
+}
+
+impl ToolPermit {
+    pub fn link(&self) -> &Str {
+        &self.link
+    }
+
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    pub fn tool(&self) -> Option<&Str> {
+        self.tool.as_ref()
+    }
+
+    /// Leave for one message of the call, where the server is behind HTTP.
+    pub fn message(&self, method: &'static str) -> Option<NetPermit> {
+        let UpstreamAt::Http(http) = &self.upstream.setting.at else { return None };
+        Some(NetPermit {
+            link: self.link.clone(),
+            target: Box::new(http.target.clone()),
+            method,
+            rule: http.rule.clone(),
+            authority: self.authority.clone(),
+        })
+    }
+
+    /// What stands for the server's token until it is on its way.
+    pub fn bearer(&self) -> Option<&Str> {
+        let UpstreamAt::Http(http) = &self.upstream.setting.at else { return None };
+        let secrets = self.authority.secrets.iter();
+        http.bearer
+            .as_ref()
+            .and_then(|name| secrets.into_iter().find(|secret| secret.name == *name))
+            .map(|secret| &secret.placeholder)
+    }
+}
+
+/// What a tool is called as a sink.
+pub(crate) fn tool_sink(upstream: &str, tool: Option<&str>) -> String {
+    match tool {
+        Some(tool) => format!("tool:{upstream}/{tool}"),
+        None => format!("tool:{upstream}"),
+    }
 }
 
 /// Leave to run one program of the project.

@@ -129,6 +129,7 @@ impl Bench {
             secrets: &[],
             plugins: &BTreeMap::new(),
             commands: &[],
+            upstreams: &BTreeMap::new(),
             files: &|name| Err(format!("there is no `{name}`")),
             python: None,
             tags: &mut tags,

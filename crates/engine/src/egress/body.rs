@@ -1,6 +1,6 @@
 //! Answers: read piece by piece, unpacked piece by piece, cut off at their limit before more is taken in.
 
-use super::{Injected, Received};
+use super::{Injected, Received, Sent};
 use crate::pieces::Pieces;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -88,9 +88,9 @@ impl Lines {
 pub(super) async fn receive(
     response: Response<Incoming>,
     permit: &NetPermit,
-    injected: &[Injected],
-    lines: Option<Lines>,
+    sent: &mut Sent,
 ) -> Result<Received, Blocked> {
+    let (mut lines, injected) = (sent.lines.take(), &sent.injected);
     let most = usize::try_from(permit.response_bytes_max()).unwrap_or(usize::MAX);
     let status = response.status().as_u16();
     let headers: Vec<(String, String)> = response
@@ -105,9 +105,10 @@ pub(super) async fn receive(
         .filter(|(name, _)| name == "content-encoding")
         .map(|(_, value)| value.trim().to_ascii_lowercase());
     let mut unpack = Unpack::new(&encoding.collect::<Vec<_>>().join(","), most)?;
-    let mut lines = lines;
-    let mut passed = 0;
-    let mut wire = 0;
+    let streams =
+        headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"));
+    let mut events = sent.events.take().filter(|_| streams);
+    let (mut passed, mut wire, mut ended) = (0, 0, false);
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -124,8 +125,17 @@ pub(super) async fn receive(
             lines.take(new.get(passed..).unwrap_or_default(), injected).await?;
             passed = new.len();
         }
+        if let Some(events) = &mut events {
+            let new = unpack.so_far();
+            ended = events.take(new.get(passed..).unwrap_or_default()).await?;
+            passed = new.len();
+            if ended {
+                break;
+            }
+        }
     }
-    let body = unpack.end()?;
+    // What comes after the last event that counts is not waited for.
+    let body = if ended { unpack.so_far().to_vec() } else { unpack.end()? };
     let done = match lines {
         Some(mut lines) => {
             lines.take(body.get(passed..).unwrap_or_default(), injected).await?;

@@ -4,10 +4,12 @@
 
 mod body;
 mod connect;
+mod events;
 mod inject;
 pub(crate) mod resolve;
 
 pub(crate) use body::Lines;
+pub(crate) use events::{Events, Hear};
 
 use crate::engine::BuildError;
 use crate::secrets::Secrets;
@@ -119,8 +121,7 @@ impl Egress {
         let location =
             response.headers().get("location").and_then(|value| value.to_str().ok()).map(String::from);
         let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, location) else {
-            let lines = sent.lines.take();
-            return body::receive(response, &permit, &sent.injected, lines).await.map(Answered::Whole);
+            return body::receive(response, &permit, sent).await.map(Answered::Whole);
         };
         sent.redirects += 1;
         if sent.redirects > REDIRECTS_MAX {
@@ -136,6 +137,8 @@ impl Egress {
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) lines: Option<Lines>,
+    /// Who hears the answer's events as they come, if it has any.
+    pub(crate) events: Option<Events>,
     injected: Vec<Injected>,
     redirects: usize,
 }

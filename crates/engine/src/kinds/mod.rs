@@ -54,6 +54,7 @@ kinds! {
     script,
     command,
     python,
+    tool,
 }
 
 pub(crate) use chain::blocked;

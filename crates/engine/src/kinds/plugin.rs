@@ -5,7 +5,7 @@ use super::{Call, Runs, fail};
 use crate::bound::Called;
 use crate::desk::{Behind, GuestDesk, Told, asks};
 use crate::dumps::DumpFolder;
-use crate::plugins::{Guest, output_of, takes};
+use crate::plugins::{output_of, takes};
 use crate::run::Way;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
@@ -19,7 +19,6 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::Str;
 use ringmail_host::{CallFigures, Halt};
 use std::sync::Arc;
-use std::time::Instant;
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",
@@ -52,7 +51,7 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     };
     takes(&plugin.manifest, call.admitted.args())?;
     let tenant = way.shared.facts().principal.tenant.clone();
-    let mut probe = Probe::enter(guest, tenant)?;
+    let mut probe = guest.circuit.probe(tenant)?;
     let input = to_string(call.admitted.args());
     let given = call.admitted.labels().all().join(call.admitted.decision());
     let schema = plugin.manifest.input.as_ref();
@@ -80,7 +79,9 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         ended = guest.confined.call(&input, limits, desk) => ended,
     };
     printer.print(&ended.printed).await;
-    probe.leave(ended.result.as_ref().err().is_some_and(is_crash));
+    if probe.leave(ended.result.as_ref().err().is_some_and(is_crash)) {
+        guest.pause();
+    }
     if let (Some(dump), Some(folder)) = (ended.dump, &guest.dumps) {
         leave(&way, &link.full, folder.clone(), dump).await;
     }
@@ -111,41 +112,4 @@ async fn leave(way: &Way, link: &Str, folder: Arc<DumpFolder>, dump: Vec<u8>) {
 /// A guest that ended by itself, with whatever words, has not crashed.
 fn is_crash(halt: &Halt) -> bool {
     !matches!(halt, Halt::Failed(_) | Halt::Output(_) | Halt::Asks(_))
-}
-
-/// A call as the plugin's circuit sees it; one that is given up half way counts as neither good nor bad.
-struct Probe<'g> {
-    guest: &'g Guest,
-    tenant: Option<Str>,
-    ended: bool,
-}
-
-impl Probe<'_> {
-    fn enter(guest: &Guest, tenant: Option<Str>) -> Result<Probe<'_>, Failure> {
-        match guest.circuit.enter(tenant.as_ref(), Instant::now()) {
-            Ok(()) => Ok(Probe { guest, tenant, ended: false }),
-            Err(left) => {
-                let message =
-                    format!("it crashed again and again, and is left alone for {} ms", left.as_millis());
-                // Other runs brought this about, whatever they were given.
-                let told = Label { untrusted: true, ..Label::BOTTOM };
-                Err(Failure::new(FailureKind::Unavailable, message).labelled(told))
-            }
-        }
-    }
-
-    fn leave(&mut self, crashed: bool) {
-        self.ended = true;
-        if self.guest.circuit.leave(self.tenant.as_ref(), crashed, Instant::now()).is_some() {
-            self.guest.pause();
-        }
-    }
-}
-
-impl Drop for Probe<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.guest.circuit.abandon(self.tenant.as_ref());
-        }
-    }
 }

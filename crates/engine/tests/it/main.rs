@@ -27,6 +27,7 @@ mod kept;
 mod keys;
 mod large;
 mod library;
+mod mcp;
 mod middleware;
 mod passes;
 mod plugins;

@@ -114,6 +114,7 @@ async fn refused(rule: Rule) -> Report {
         Rule::NoGrant => get(&net, "\"https://b.test/\"").await,
         Rule::GrantExpired => later(&granted("expires = 2020-01-01\nlog = {}"), LOG).await,
         Rule::GrantRevoked => crate::plugins::revoked_before_its_call().await,
+        Rule::ToolChanged => crate::mcp::turned().await,
         Rule::AboveCeiling => {
             get(&format!("{net}[ceiling]\nnet = [\"https://b.test\"]\n"), "\"https://a.test/\"").await
         }

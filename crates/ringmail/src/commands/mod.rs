@@ -42,6 +42,7 @@ commands! {
     graph Graph,
     inspect Inspect,
     plugin Plugin,
+    tool Tool,
     python Python,
     selftest Selftest,
     sign Sign,

@@ -1,6 +1,6 @@
 //! Calls of chains as tools, prompts and resources: counted, given their turn and run as from any other door.
 
-use super::list::{is_prompt, is_resource, is_tool, takes_object};
+use super::list::{is_prompt, is_resource, is_tool, takes_object, tool_name};
 use super::message::{Fault, INVALID_PARAMS, Request, notification};
 use super::{Era, Guest, Talk, era, fault, finished, shape};
 use crate::calls::Ready;
@@ -26,7 +26,7 @@ struct Played {
 
 pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let name = request.params.get("name").and_then(Value::as_str);
-    let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| chain.name() == name));
+    let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| tool_name(chain) == name));
     let Some(chain) = chain else {
         let _held = guest.count(&request.method)?;
         return Err(Fault::params("there is no such tool, or none for this caller"));

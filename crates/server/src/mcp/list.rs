@@ -16,6 +16,12 @@ pub(super) fn is_tool(shown: &Shown) -> bool {
     matches!(shown, Shown::Tool)
 }
 
+/// What clients call a chain that is a tool.
+pub(super) fn tool_name(chain: &Chain) -> &str {
+    let card = chain.plan().mcp.card.as_ref();
+    card.and_then(|card| card.get("name")?.as_str()).unwrap_or(chain.name())
+}
+
 pub(super) fn is_prompt(shown: &Shown) -> bool {
     matches!(shown, Shown::Prompt)
 }
@@ -100,6 +106,9 @@ fn input_schema(chain: &Chain) -> Value {
 pub(super) fn tools(guest: &Guest, request: &Request) -> Result<Members, Fault> {
     page(guest, request, "tools", is_tool, |chain| {
         let plan = chain.plan();
+        if let Some(card) = &plan.mcp.card {
+            return card.clone();
+        }
         let mut members = named(chain);
         members.push(("inputSchema", input_schema(chain)));
         let answers = plan.returns.as_ref().filter(|schema| is_object(schema) && !plan.mcp.content);

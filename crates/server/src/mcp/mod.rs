@@ -233,7 +233,9 @@ pub(crate) fn may_stream(guest: &Guest, era: &Era, request: &Request) -> bool {
     }
     let name = request.params.get("name").and_then(Value::as_str);
     let streams = name.is_some_and(|name| {
-        guest.shown(list::is_tool).any(|chain| chain.name() == name && chain.plan().stream.is_some())
+        guest
+            .shown(list::is_tool)
+            .any(|chain| list::tool_name(chain) == name && chain.plan().stream.is_some())
     });
     streams
         && (request.meta("progressToken").is_some()

@@ -3,9 +3,9 @@
 use super::Ahead;
 use crate::address::Target;
 use crate::chain::{Detail, Link};
-use crate::gate::{Authority, COMMAND_STEERING, Sink};
+use crate::gate::{Authority, COMMAND_STEERING, Sink, tool_sink};
 use crate::grant::{
-    Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, to_add,
+    Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, to_add, tool_power,
 };
 use crate::kind::Reach;
 use crate::label::Tags;
@@ -61,6 +61,20 @@ impl Ahead<'_> {
                 match effective.command(name, 0) {
                     Ok(fit) => Ok(vec![Candidate::new(&sink, &fit.rule.flow, Some(true), COMMAND_STEERING)]),
                     Err(_) => missing(sink, command_power(name)),
+                }
+            }
+            Reach::Tool => {
+                let Detail::Tool { upstream, card } = &link.detail else { return Ok(Vec::new()) };
+                let tool = card.as_ref().map(|card| &*card.name);
+                let sink = tool_sink(&upstream.setting.name, tool);
+                match effective.tool(&upstream.setting.name, tool, 0) {
+                    Ok(fit) => {
+                        let consequential = fit.rule.consequential && tool.is_some();
+                        let mut candidate = Candidate::new(&sink, &fit.rule.flow, Some(consequential), &[]);
+                        candidate.also = upstream.bound_tags(&self.authority.secrets);
+                        Ok(vec![candidate])
+                    }
+                    Err(_) => missing(sink, tool_power(&upstream.setting.name, tool.unwrap_or("*"))),
                 }
             }
             Reach::Net { method, url } => self.net(link, effective, method, url),

@@ -10,6 +10,7 @@ mod manifest;
 mod plugins;
 mod project;
 pub mod schema;
+mod upstreams;
 
 use crate::guest::Guest;
 use crate::http::{Secure, secure};
@@ -19,7 +20,7 @@ use crate::setup::{Log, PERMIT_ALL, alice, json, shown};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::{
-    Engine, FileRecorder, KernelWalls, PLUGIN_FILE, PluginFolder, Report, Resolve, Resolving, Wall,
+    Engine, FileRecorder, KernelWalls, PLUGIN_FILE, PluginFolder, Principal, Report, Resolve, Resolving, Wall,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +39,8 @@ pub struct Case {
     policy: &'static str,
     chain: &'static str,
     inputs: &'static [&'static str],
+    /// Who runs with each input; all are alice's where nobody is named.
+    by: &'static [&'static str],
     /// What stands in what is seen of one, and not of the other.
     ends: [&'static str; 2],
 }
@@ -50,6 +53,7 @@ pub const CASE: Case = Case {
     policy: PERMIT_ALL,
     chain: CHAIN,
     inputs: &["1"],
+    by: &[],
     ends: ["", ""],
 };
 
@@ -70,9 +74,17 @@ const MORE: &[&str] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Case> {
-    [manifest::CASES, plugins::CASES, grants::CASES, project::CASES, commands::CASES, detect::CASES]
-        .into_iter()
-        .flatten()
+    [
+        manifest::CASES,
+        plugins::CASES,
+        grants::CASES,
+        project::CASES,
+        commands::CASES,
+        detect::CASES,
+        upstreams::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 impl Case {
@@ -145,8 +157,10 @@ impl Case {
             Err(problems) => return format!("not loaded: {problems}"),
         };
         let mut seen = String::new();
-        for input in self.inputs {
-            let request = chain.request(json(&stage.filled(input))).unwrap().principal(alice());
+        for (at, input) in self.inputs.iter().enumerate() {
+            let who = self.by.get(at).map_or("alice", |name| *name);
+            let who = Principal { subject: who.into(), ..alice() };
+            let request = chain.request(json(&stage.filled(input))).unwrap().principal(who);
             seen.push_str(&told(&request.run().await));
             // Longer than the shortest time that any case sets.
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -182,6 +196,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Stage {
         let server = serve(|request| match request.split(' ').nth(1) {
+            Some("/mcp" | "/auth") => crate::mcp::web::web(request),
             Some("/big") => json_answer(&format!("\"{}\"", "x".repeat(2000))),
             Some("/none") => answer(404, "", b""),
             _ => json_answer("\"there\""),
@@ -196,6 +211,7 @@ impl Stage {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
             std::fs::set_permissions(path.join(name), mode).unwrap();
         }
+        crate::mcp::peer(path);
         let ca = ("ca.pem", stage.secure.pem.as_str());
         for (name, text) in FILES.iter().copied().chain([ca]) {
             std::fs::write(path.join(name), text).unwrap();
@@ -222,6 +238,7 @@ impl Stage {
     /// A text with what is different each time filled in.
     fn filled(&self, text: &str) -> String {
         let cat = ringmail_engine::program_digest(Path::new("/bin/cat")).unwrap();
+        let script = self.folder.path().join("peer/peer.py").canonicalize().unwrap();
         let cat: String = cat.iter().map(|byte| format!("{byte:02x}")).collect();
         text.replace("@URL@", &self.server.url(""))
             .replace("@PORT@", &self.server.address.port().to_string())
@@ -229,6 +246,7 @@ impl Stage {
             .replace("@PRINT@", &self.secure.print)
             .replace("@FREE@", &self.free.to_string())
             .replace("@CAT@", &cat)
+            .replace("@SCRIPT@", &script.display().to_string())
     }
 }
 
@@ -237,9 +255,11 @@ async fn prove(cases: &[Case]) {
     for case in cases {
         let keys = case.keys();
         let seen = [case.play(0).await, case.play(1).await];
+        assert!(case.ends.iter().any(|end| !end.is_empty()), "{keys:?}: nothing is said of what is seen");
         for (at, end) in case.ends.iter().enumerate() {
             let [this, other] = [&seen[at], &seen[1 - at]];
-            if !this.contains(end) || other.contains(end) {
+            // Where one side shows nothing of its own, that it lacks what the other shows says enough.
+            if !end.is_empty() && (!this.contains(end) || other.contains(end)) {
                 faults.push_str(&format!("{keys:?}: `{end}` is not in\n{this}\nor is in\n{other}\n\n"));
             }
         }
@@ -270,6 +290,11 @@ async fn every_key_of_a_project_changes_what_happens() {
 #[tokio::test]
 async fn every_key_of_a_program_changes_what_happens() {
     prove(commands::CASES).await;
+}
+
+#[tokio::test]
+async fn every_key_of_an_upstream_changes_what_happens() {
+    prove(upstreams::CASES).await;
 }
 
 #[tokio::test]

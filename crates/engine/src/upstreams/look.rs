@@ -1,0 +1,52 @@
+//! What a server offers now, for whoever is about to pin it: an ordinary call, judged and recorded, of an engine that may
+//! ask this server for its tools and nothing else.
+
+use crate::engine::{Engine, EngineBuilder};
+use crate::run::RunError;
+use ringmail_core::doc::Source;
+use ringmail_core::grant::{Grant, ToolRule};
+use ringmail_core::json::to_string;
+use ringmail_core::value::Value;
+
+const CHAIN: &str = "look_at_tools";
+const PERMIT: &str = "permit (principal, action, resource);\n";
+
+impl EngineBuilder {
+    /// Makes the engine one that [asks a server for its tools](Engine::tools_of), whatever the project grants.
+    #[must_use]
+    pub fn looking_at(self, server: &str) -> Self {
+        let rule = ToolRule {
+            upstream: server.into(),
+            tools: Vec::new(),
+            consequential: false,
+            flow: Default::default(),
+            label: Default::default(),
+        };
+        let grant = Grant {
+            to: CHAIN.into(),
+            reason: "somebody looks at what the server offers".into(),
+            tools: vec![rule],
+            ..Grant::default()
+        };
+        self.granted(grant).policies(vec![Source::new("the policy of looking", PERMIT)])
+    }
+}
+
+impl Engine {
+    /// The definitions of the tools that a server says it has, as it says them.
+    pub async fn tools_of(&self, server: &str) -> Result<Vec<Value>, String> {
+        let named = to_string(&Value::from(server));
+        let text =
+            format!("chain: {CHAIN}\nlinks:\n  list: {{kind: tool, tool: {named}}}\noutput: ${{list}}\n");
+        let checked = self.check_with(&[Source::new("look.yaml", text)], &Default::default(), &[]);
+        checked.problems.or(()).map_err(|problems| problems.to_string())?;
+        let plan = checked.plans.into_iter().next().ok_or("there is no chain")?;
+        let request = self.bind(plan, &Default::default()).request(Value::Null);
+        let report = request.map_err(|error| error.to_string())?.run().await;
+        let answer = report.result.map_err(|error| match error {
+            RunError::Refused(refusal) => refusal.message,
+            other => other.to_string(),
+        })?;
+        Ok(answer.value().as_list().map(|list| list.iter().cloned().collect()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,301 @@
+//! Servers of MCP that links call. One session for each principal, never shared; what a server says its tools are is held
+//! against what was pinned before any of them is called. Takes permits, not names.
+
+mod look;
+mod message;
+mod open;
+mod pipe;
+mod served;
+mod web;
+
+use crate::circuit::Circuit;
+use crate::engine::Inner;
+use crate::pieces::Pieces;
+use open::Session;
+use ringmail_core::doc::{Problems, Source};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{Blocked, ToolPermit};
+use ringmail_core::json::{JsonLimits, parse};
+use ringmail_core::label::{Label, TagTable, Tags};
+use ringmail_core::upstream::{Upstream, UpstreamSetting, pins_file};
+use ringmail_core::value::{Str, Value};
+pub(crate) use served::Served;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use web::Through;
+
+/// Whose session it is.
+type Who = (Str, Option<Str>);
+
+/// The servers of a project, by name.
+#[derive(Default)]
+pub(crate) struct Upstreams {
+    known: BTreeMap<Str, Arc<Upstream>>,
+    lines: BTreeMap<Str, Line>,
+}
+
+/// What is open to one server.
+#[derive(Default)]
+struct Line {
+    seats: Arc<Mutex<BTreeMap<Who, Arc<Seat>>>>,
+    /// By tool; the list of tools has none.
+    circuits: Mutex<BTreeMap<Option<Str>, Arc<Circuit>>>,
+}
+
+/// One principal's place, and its session once there is one.
+struct Seat {
+    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    busy: AtomicUsize,
+    used: Mutex<Instant>,
+}
+
+/// A call in somebody's seat.
+struct Seated(Arc<Seat>);
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is asked of a server.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    method: &'a str,
+    tool: Option<&'a str>,
+    args: Option<&'a Value>,
+    cursor: Option<&'a Str>,
+    pieces: Option<&'a Pieces>,
+}
+
+impl<'a> Ask<'a> {
+    fn of(method: &'a str) -> Ask<'a> {
+        Ask { method, tool: None, args: None, cursor: None, pieces: None }
+    }
+
+    fn params(&self, id: i64) -> Vec<(&'static str, Value)> {
+        let mut params = if self.method == "initialize" { message::hello() } else { Vec::new() };
+        params.extend(self.cursor.map(|cursor| ("cursor", Value::Str(cursor.clone()))));
+        params.extend(self.tool.map(|tool| ("name", Value::from(tool))));
+        params.extend(self.args.map(|args| ("arguments", args.clone())));
+        if self.pieces.is_some() {
+            params.push(("_meta", Value::map([("progressToken", Value::Int(id))])));
+        }
+        params
+    }
+}
+
+/// What a server answered, or the code of its error; and tags of secrets that stand in it.
+struct Answer {
+    result: Result<Value, i64>,
+    echoed: Tags,
+}
+
+/// What a call brought.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) value: Value,
+    pub(crate) echoed: Tags,
+}
+
+fn broken(message: &str) -> Failure {
+    Failure::new(FailureKind::Unavailable, message)
+}
+
+/// What a server says of how far it is, without the name that the request has here.
+fn progress(params: &Value) -> Value {
+    let members = params.as_map().into_iter().flat_map(|map| map.iter());
+    let kept = members.filter(|(name, _)| ["progress", "total", "message"].contains(&&***name));
+    Value::map(kept.map(|(name, value)| (name.clone(), value.clone())))
+}
+
+/// Bytes of a file of pins.
+const PINS_BYTES_MAX: usize = 16 << 20;
+
+/// The servers that a project names, with what is pinned of each.
+pub(crate) fn pinned(
+    settings: Vec<UpstreamSetting>,
+    source: &Arc<Source>,
+    folder: &Path,
+    tags: &mut TagTable,
+) -> Result<Upstreams, Problems> {
+    let mut problems = Problems::default();
+    let mut all = Vec::new();
+    for setting in settings {
+        let (file, span) = (pins_file(&setting.name), setting.span);
+        let read = read_pins(&folder.join(&file)).and_then(|tools| Upstream::new(setting, &tools, tags));
+        match read {
+            Ok(upstream) => all.push(upstream),
+            Err(why) => problems.add(source, span, format!("cannot use `{file}`: {why}")),
+        }
+    }
+    problems.or(())?;
+    Ok(Upstreams::new(all))
+}
+
+/// The definitions in a file of pins; none if there is no file.
+fn read_pins(path: &Path) -> Result<Vec<Value>, String> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let limits = JsonLimits { bytes_max: PINS_BYTES_MAX, ..JsonLimits::default() };
+    let pins = parse(&bytes, &limits).map_err(|error| error.to_string())?;
+    let tools = pins.get("tools").and_then(Value::as_list).ok_or("it has no list of `tools`")?;
+    Ok(tools.iter().cloned().collect())
+}
+
+impl Upstreams {
+    fn new(all: Vec<Upstream>) -> Upstreams {
+        let known: BTreeMap<Str, Arc<Upstream>> =
+            all.into_iter().map(|upstream| (upstream.setting.name.clone(), Arc::new(upstream))).collect();
+        let lines = known.keys().map(|name| (name.clone(), Line::default())).collect();
+        Upstreams { known, lines }
+    }
+
+    pub(crate) fn known(&self) -> &BTreeMap<Str, Arc<Upstream>> {
+        &self.known
+    }
+
+    /// The tools that callers of the project see, each as a chain.
+    pub(crate) fn served(&self) -> Vec<Served> {
+        let all = self.known.values().flat_map(|upstream| {
+            upstream.served().map(|(name, card)| Served::new(upstream, &name, card)).collect::<Vec<_>>()
+        });
+        all.collect()
+    }
+
+    /// Makes the call that was permitted, or asks for the tools there are.
+    pub(crate) async fn call(
+        &self,
+        engine: &Inner,
+        permit: &ToolPermit,
+        who: Who,
+        args: &Value,
+        pieces: Option<&Pieces>,
+    ) -> Result<Brought, Blocked> {
+        let setting = &permit.upstream().setting;
+        let line = self.lines.get(&setting.name).ok_or_else(|| broken("there is no such server"))?;
+        let circuit = line.circuit(permit.tool());
+        let mut probe = circuit.probe(who.1.clone())?;
+        let seated = line.seat(who, setting)?;
+        let through = Through { engine, permit };
+        let limit = Duration::from_millis(setting.timeout_ms);
+        let work = seated.0.work(&through, args, pieces);
+        let ended = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("the server did not answer within {} ms", limit.as_millis());
+            Err(Failure::new(FailureKind::Timeout, message).into())
+        });
+        let crashed = match &ended {
+            Err(Blocked::Failed(failure)) => {
+                matches!(
+                    failure.kind,
+                    FailureKind::Unavailable | FailureKind::Timeout | FailureKind::TooLarge
+                )
+            }
+            _ => false,
+        };
+        probe.leave(crashed);
+        if crashed {
+            // Whatever is wrong with it, the next call begins anew.
+            seated.0.session.lock().await.take();
+        }
+        ended.map_err(untrusted)
+    }
+}
+
+/// What went wrong over there tells of what the server does.
+fn untrusted(blocked: Blocked) -> Blocked {
+    let told = Label { untrusted: true, ..Label::BOTTOM };
+    match blocked {
+        Blocked::Failed(failure) => Blocked::Failed(Box::new(failure.labelled(told))),
+        refused => refused,
+    }
+}
+
+impl Line {
+    fn circuit(&self, tool: Option<&Str>) -> Arc<Circuit> {
+        let mut circuits = self.circuits.lock().unwrap_or_else(PoisonError::into_inner);
+        circuits.entry(tool.cloned()).or_default().clone()
+    }
+
+    /// The principal's seat; a new one takes the place of whoever has not used theirs for longest.
+    fn seat(&self, who: Who, setting: &UpstreamSetting) -> Result<Seated, Failure> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let seat = match seats.get(&who) {
+            Some(seat) => seat.clone(),
+            None => {
+                if seats.len() >= setting.sessions_max {
+                    let free = seats.iter().filter(|(_, seat)| seat.busy.load(Ordering::Relaxed) == 0);
+                    let oldest = free.min_by_key(|(_, seat)| seat.last_used()).map(|(who, _)| who.clone());
+                    let full = || broken("as many sessions are open to the server as there may be");
+                    seats.remove(&oldest.ok_or_else(full)?);
+                }
+                let seat = Arc::new(Seat {
+                    session: tokio::sync::Mutex::new(None),
+                    busy: AtomicUsize::new(0),
+                    used: Mutex::new(Instant::now()),
+                });
+                seats.insert(who.clone(), seat.clone());
+                let idle = Duration::from_millis(setting.idle_ms);
+                tokio::spawn(leave_when_idle(Arc::downgrade(&self.seats), who, Arc::downgrade(&seat), idle));
+                seat
+            }
+        };
+        seat.busy.fetch_add(1, Ordering::Relaxed);
+        Ok(Seated(seat))
+    }
+}
+
+/// Ends a session that nobody has used for as long as it may be kept.
+async fn leave_when_idle(
+    seats: Weak<Mutex<BTreeMap<Who, Arc<Seat>>>>,
+    who: Who,
+    seat: Weak<Seat>,
+    idle: Duration,
+) {
+    loop {
+        let Some(until) = seat.upgrade().map(|seat| seat.last_used() + idle) else { return };
+        tokio::time::sleep_until(until.into()).await;
+        let (Some(seats), Some(seat)) = (seats.upgrade(), seat.upgrade()) else { return };
+        let mut seats = seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if seat.busy.load(Ordering::Relaxed) > 0 {
+            *seat.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        } else if seat.last_used().elapsed() >= idle {
+            if seats.get(&who).is_some_and(|known| Arc::ptr_eq(known, &seat)) {
+                seats.remove(&who);
+            }
+            return;
+        }
+    }
+}
+
+impl Seat {
+    fn last_used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work(
+        &self,
+        through: &Through<'_>,
+        args: &Value,
+        pieces: Option<&Pieces>,
+    ) -> Result<Brought, Blocked> {
+        let session = {
+            let mut session = self.session.lock().await;
+            match &*session {
+                Some(session) => session.clone(),
+                None => session.insert(Arc::new(Session::open(through).await?)).clone(),
+            }
+        };
+        match through.permit.tool() {
+            None => session.list(through).await,
+            Some(tool) => session.call(through, tool, args, pieces).await,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A server of MCP that is a program of the project: one process a session, behind its walls, spoken with in lines.
+
+use super::message::{Era, Heard, hear, notification, reply, request};
+use super::{Answer, Ask, broken};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::Blocked;
+use ringmail_core::value::Value;
+use ringmail_host::{ChildHalt, ChildLines, ChildSpec, KernelWalls};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Progress that waits for whoever hears it.
+const PROGRESS_MAX: usize = 64;
+
+pub(super) struct Pipe {
+    lines: Arc<ChildLines>,
+    waiting: Arc<Waiting>,
+    next: AtomicI64,
+    ear: tokio::task::JoinHandle<()>,
+}
+
+/// Those who wait for an answer; nobody can once the server is gone.
+#[derive(Default)]
+struct Waiting {
+    asked: Mutex<Option<BTreeMap<i64, Asker>>>,
+    /// Whether the server said that its tools are others now.
+    changed: AtomicBool,
+}
+
+struct Asker {
+    answer: oneshot::Sender<Result<Value, i64>>,
+    progress: Option<mpsc::Sender<Value>>,
+}
+
+impl Waiting {
+    fn take(&self, id: i64) -> Option<Asker> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.remove(&id)
+    }
+
+    fn progress(&self, params: &Value) {
+        let Some(Value::Int(token)) = params.get("progressToken") else { return };
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asker = asked.as_ref().and_then(|asked| asked.get(token));
+        if let Some(progress) = asker.and_then(|asker| asker.progress.as_ref()) {
+            // Whoever hears too slowly misses some of it.
+            let _missed = progress.try_send(params.clone());
+        }
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.ear.abort();
+    }
+}
+
+impl Pipe {
+    pub(super) async fn start(
+        spec: ChildSpec,
+        walls: Arc<KernelWalls>,
+        line_bytes_max: usize,
+    ) -> Result<Pipe, Failure> {
+        let lines = ChildLines::start(spec, walls, line_bytes_max).await.map_err(|halt| failure(&halt))?;
+        let lines = Arc::new(lines);
+        let waiting = Waiting { asked: Mutex::new(Some(BTreeMap::new())), changed: AtomicBool::new(false) };
+        let waiting = Arc::new(waiting);
+        let ear = tokio::spawn(listen(lines.clone(), waiting.clone()));
+        Ok(Pipe { lines, waiting, next: AtomicI64::new(1), ear })
+    }
+
+    /// Whether the server said that its tools are others since this was asked last.
+    pub(super) fn has_changed(&self) -> bool {
+        self.waiting.changed.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) async fn tell(&self, method: &str) -> Result<(), Failure> {
+        self.lines.send(&notification(method, Vec::new())).await.map_err(|halt| failure(&halt))
+    }
+
+    pub(super) async fn ask(&self, ask: Ask<'_>, era: Option<&Era>) -> Result<Answer, Blocked> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let (progress, mut heard) = mpsc::channel(PROGRESS_MAX);
+        let asker = Asker { answer, progress: ask.pieces.is_some().then_some(progress) };
+        let known = match self.waiting.asked.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(asked) => asked.insert(id, asker).is_none(),
+            None => false,
+        };
+        if !known {
+            return Err(broken("the server is gone").into());
+        }
+        let mut asked = Asked { id, pipe: self, over: false };
+        let message = request(id, ask.method, ask.params(id), era);
+        self.lines.send(&message).await.map_err(|halt| failure(&halt))?;
+        tokio::pin!(answered);
+        let mut hears = ask.pieces.is_some();
+        let result = loop {
+            tokio::select! {
+                biased;
+                piece = heard.recv(), if hears => match (piece, ask.pieces) {
+                    (Some(piece), Some(pieces)) => pieces.send(super::progress(&piece)).await?,
+                    _ => hears = false,
+                },
+                result = &mut answered => break result,
+            }
+        };
+        asked.over = true;
+        let result = result.map_err(|_| broken("the server ended before it answered"))?;
+        Ok(Answer { result, echoed: Default::default() })
+    }
+}
+
+/// A request that is out. Given up, the server is told so.
+struct Asked<'p> {
+    id: i64,
+    pipe: &'p Pipe,
+    over: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        drop(self.pipe.waiting.take(self.id));
+        let lines = self.pipe.lines.clone();
+        let told = notification("notifications/cancelled", vec![("requestId", Value::Int(self.id))]);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // A server that does not listen any more does not need to hear it.
+            runtime.spawn(async move { lines.send(&told).await.is_ok() });
+        }
+    }
+}
+
+/// Hears what the server says until it ends, or says what is none of the protocol's.
+async fn listen(lines: Arc<ChildLines>, waiting: Arc<Waiting>) {
+    while let Ok(Some(said)) = lines.receive().await {
+        match hear(&said) {
+            Heard::Answer { id, result } => {
+                if let Some(asker) = waiting.take(id) {
+                    // Whoever asked may have gone.
+                    let _gone = asker.answer.send(result);
+                }
+            }
+            Heard::Request { id, method } => {
+                if lines.send(&reply(id, &method)).await.is_err() {
+                    break;
+                }
+            }
+            Heard::Notification { method, params } => match &*method {
+                "notifications/progress" => waiting.progress(&params),
+                "notifications/tools/list_changed" => waiting.changed.store(true, Ordering::Relaxed),
+                _ => {}
+            },
+            Heard::Nothing => {}
+        }
+    }
+    *waiting.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+fn failure(halt: &ChildHalt) -> Failure {
+    let kind = match halt {
+        ChildHalt::Line(_) => FailureKind::TooLarge,
+        _ => FailureKind::Unavailable,
+    };
+    Failure::new(kind, halt.to_string())
+}
