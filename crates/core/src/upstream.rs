@@ -129,7 +129,8 @@ impl Upstream {
 
     /// The tools that callers of the project see, by the names they have there.
     pub fn served(&self) -> impl Iterator<Item = (String, &Arc<PinnedTool>)> {
-        let seen = |card: &&Arc<PinnedTool>| names(&self.setting.serve, &card.name) && self.allows(&card.name);
+        let seen =
+            |card: &&Arc<PinnedTool>| names(&self.setting.serve, &card.name) && self.allows(&card.name);
         self.cards.values().filter(seen).map(|card| (format!("{}{}", self.setting.prefix, card.name), card))
     }
 }

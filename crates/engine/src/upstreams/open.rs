@@ -9,7 +9,7 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
 use ringmail_core::label::Tags;
 use ringmail_core::refusal::{Refusal, Rule};
-use ringmail_core::upstream::{ToolChange, TOOLS_MAX, UpstreamAt, compare, tool_name};
+use ringmail_core::upstream::{TOOLS_MAX, ToolChange, UpstreamAt, compare, tool_name};
 use ringmail_core::value::{Str, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
+/// Bytes of the end of a server's error output that a failure tells.
+const SAID_BYTES: usize = 400;
 /// Progress that waits for whoever hears it.
 const PROGRESS_MAX: usize = 64;
 
@@ -79,6 +81,18 @@ impl Pipe {
         self.lines.send(&notification(method, Vec::new())).await.map_err(|halt| failure(&halt))
     }
 
+    /// Why nobody answers, with the last that the server said of itself.
+    fn ended(&self) -> Failure {
+        let said = self.lines.said();
+        let said =
+            String::from_utf8_lossy(said.get(said.len().saturating_sub(SAID_BYTES)..).unwrap_or_default());
+        let words: Vec<&str> = said.split_whitespace().collect();
+        match words.is_empty() {
+            true => broken("the server ended before it answered"),
+            false => broken(&format!("the server ended before it answered; it said `{}`", words.join(" "))),
+        }
+    }
+
     pub(super) async fn ask(&self, ask: Ask<'_>, era: Option<&Era>) -> Result<Answer, Blocked> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -107,7 +121,7 @@ impl Pipe {
             }
         };
         asked.over = true;
-        let result = result.map_err(|_| broken("the server ended before it answered"))?;
+        let result = result.map_err(|_| self.ended())?;
         Ok(Answer { result, echoed: Default::default() })
     }
 }

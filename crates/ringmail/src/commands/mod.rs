@@ -43,6 +43,7 @@ commands! {
     inspect Inspect,
     plugin Plugin,
     tool Tool,
+    import Import,
     python Python,
     selftest Selftest,
     sign Sign,

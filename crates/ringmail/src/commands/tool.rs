@@ -184,9 +184,7 @@ impl Args {
             .and_then(|()| write_whole(&path, ringmail_engine::core::json::to_pretty(&text).as_bytes()));
         written.with_context(|| format!("cannot write `{}`", path.display()))?;
         match self.format {
-            Format::Json => {
-                print_json(&Value::map([("pinned", Value::Int(count))]))?
-            }
+            Format::Json => print_json(&Value::map([("pinned", Value::Int(count))]))?,
             Format::Text => {
                 print(&format!("{count} tools of `{server}` are pinned in `{}`", pins_file(server)))?
             }

@@ -41,4 +41,5 @@ mod signed_index;
 mod streams;
 mod toolchains;
 mod uploads;
+mod upstreams;
 mod workers;

@@ -6,7 +6,7 @@ use ringmail_engine::core::json::{JsonLimits, parse, to_string};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-struct Client {
+pub struct Client {
     child: Child,
     say: Option<ChildStdin>,
     hear: BufReader<ChildStdout>,
@@ -22,7 +22,7 @@ impl Drop for Client {
 
 impl Client {
     /// Starts the one server that a client's configuration names, from a folder of the client's own.
-    fn start(config: &str) -> Client {
+    pub fn start(config: &str) -> Client {
         let config = json(config);
         let servers = config.get("mcpServers").and_then(Value::as_map).unwrap();
         let (_, entry) = servers.iter().next().unwrap();
@@ -40,7 +40,7 @@ impl Client {
         Client { child, say, hear }
     }
 
-    fn say(&mut self, text: &str) {
+    pub fn say(&mut self, text: &str) {
         let pipe = self.say.as_mut().unwrap();
         pipe.write_all(format!("{text}\n").as_bytes()).unwrap();
         pipe.flush().unwrap();
@@ -52,9 +52,18 @@ impl Client {
         json(&line)
     }
 
-    fn ask(&mut self, text: &str) -> Value {
+    pub fn ask(&mut self, text: &str) -> Value {
         self.say(text);
         self.hear()
+    }
+
+    /// Begins a session; gives what the server said of itself.
+    pub fn greet(&mut self) -> Value {
+        let told = self.ask(
+            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}",
+        );
+        self.say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
+        told
     }
 }
 
@@ -62,7 +71,7 @@ fn json(text: &str) -> Value {
     parse(text.as_bytes(), &JsonLimits::default()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn text_of(answer: &Value) -> String {
+pub fn text_of(answer: &Value) -> String {
     let content = answer.get("result").and_then(|result| result.get("content")?.as_list()?.get(0).cloned());
     content
         .and_then(|block| Some(block.get("text")?.as_str()?.to_string()))
@@ -83,7 +92,7 @@ fn project() -> Place {
 }
 
 /// What a command prints, paths included.
-fn printed(place: &Place, args: &[&str]) -> String {
+pub fn printed(place: &Place, args: &[&str]) -> String {
     let output = place.command(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -93,11 +102,8 @@ fn printed(place: &Place, args: &[&str]) -> String {
 fn a_client_starts_what_the_printed_configuration_says() {
     let place = project();
     let mut client = Client::start(&printed(&place, &["mcp", "--config", "--as", "helper"]));
-    let begun = client.ask(
-        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}",
-    );
+    let begun = client.greet();
     assert!(to_string(&begun).contains("\"protocolVersion\":\"2025-06-18\""), "{begun:?}");
-    client.say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     let tools = to_string(&client.ask("{\"jsonrpc\":\"2.0\",\"id\":\"l\",\"method\":\"tools/list\"}"));
     assert!(tools.contains("\"name\":\"greet\"") && tools.contains("\"id\":\"l\""), "{tools}");
     let greet = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"greet\",\"arguments\":{\"name\":\"Ada\"}}}";

@@ -1,0 +1,134 @@
+//! The official servers of MCP as upstreams, through the front door: imported from a client's configuration, looked at,
+//! pinned, called by links and by clients of the project.
+
+use crate::mcp::{Client, printed, text_of};
+use crate::setup::Place;
+use crate::toolchains::kept;
+use ringmail_engine::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+const VERSION: &str = "2026.8.31";
+
+/// Where the servers are, installed once for all tests.
+fn servers() -> PathBuf {
+    let (folder, _lock) = kept(&format!("mcp-servers-{VERSION}"));
+    let whole = folder.join("whole");
+    if !whole.is_file() {
+        let package = |name: &str| format!("@modelcontextprotocol/server-{name}@{VERSION}");
+        let ended = Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts"])
+            .args([package("filesystem"), package("everything")])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        std::fs::File::create(whole).unwrap();
+    }
+    folder.join("node_modules/@modelcontextprotocol")
+}
+
+/// A project whose servers came from a client's configuration.
+fn project() -> Place {
+    let (place, servers) = (Place::project(), servers());
+    let docs = place.path().join("docs");
+    std::fs::create_dir(&docs).unwrap();
+    for folder in [place.path(), &docs] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    place.write("docs/a.txt", "hello from a file\n");
+    let script = |name: &str| servers.join(format!("server-{name}/dist/index.js")).display().to_string();
+    place.write(
+        "client.json",
+        &format!(
+            "{{\"mcpServers\": {{\"My Files\": {{\"command\": \"node\", \"args\": [\"{}\", \"{}\"]}}, \
+             \"everything\": {{\"command\": \"node\", \"args\": [\"{}\", \"stdio\"], \"env\": {{\"KEY\": \"hush-hush\"}}}}, \
+             \"fetched\": {{\"command\": \"npx\", \"args\": [\"-y\", \"server\"]}}, \
+             \"remote\": {{\"url\": \"https://mcp.example.com/mcp\", \"headers\": {{\"Authorization\": \"Bearer hush-hush\"}}}}}}}}",
+            script("filesystem"),
+            docs.display(),
+            script("everything"),
+        ),
+    );
+    let imported = place.run(&["import", "mcp", "client.json"]);
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    assert!(!format!("{}{}", imported.out, imported.err).contains("hush-hush"), "{}", imported.err);
+    for told in ["`fetched` is left out: `npx` fetches", "variable `KEY`", "variable `REMOTE_TOKEN`"] {
+        assert!(imported.err.contains(told), "{told}: {}", imported.err);
+    }
+    // Nobody answers for the remote one here.
+    let own = imported.out.split("[upstream.remote]").next().unwrap();
+    let own = own.replace("FOLDER", &place.path().display().to_string());
+    let grants = "[[grant]]\nto = \"read\"\nreason = \"r\"\ntool = [{ upstream = \"my_files\", tools = [\"read_text_file\", \"write_file\"], trusted = [] }]\n\
+        [[grant]]\nto = \"upstream:my_files\"\nreason = \"r\"\ntool = [{ upstream = \"my_files\", tools = [\"*\"], trusted = [] }]\n\
+        [[grant]]\nto = \"upstream:everything\"\nreason = \"r\"\ntool = [{ upstream = \"everything\", tools = [\"*\"], trusted = [] }]\n";
+    let own = own.replace(
+        "command = \"my_files\"\n",
+        "command = \"my_files\"\nserve = [\"read_text_file\", \"write_file\"]\n",
+    );
+    let own = own
+        .replace("command = \"everything\"\n", "command = \"everything\"\nserve = [\"*\"]\nprefix = \"\"\n");
+    place.write("ringmail.toml", &format!("{}\n{own}\n{grants}", place.read("ringmail.toml")));
+    place.write("policies/main.cedar", "permit (principal, action, resource);\n");
+    place
+}
+
+#[test]
+fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
+    let place = project();
+    let chain = |tool: &str, more: &str| {
+        format!(
+            "chain: read\ninput: {{type: string}}\nlinks:\n  c:\n    kind: tool\n    tool: {tool}\n    with: {{path: '${{input}}'{more}}}\noutput: ${{c.text}}\n"
+        )
+    };
+    place.write("chains/read.yaml", &chain("my_files/read_text_file", ""));
+    let unpinned = place.run(&["check"]);
+    assert!(unpinned.code == 1 && unpinned.err.contains("ringmail tool pin my_files"), "{}", unpinned.err);
+    let diff = place.run(&["tool", "diff", "my_files"]);
+    assert!(diff.out.contains("read_text_file: new"), "{}{}", diff.out, diff.err);
+    for server in ["my_files", "everything"] {
+        let pinned = place.run(&["tool", "pin", server]);
+        assert_eq!(pinned.code, 0, "{}", pinned.err);
+        let same = place.run(&["tool", "diff", server]);
+        assert!(same.out.is_empty() && same.err.contains("is what is pinned"), "{}{}", same.out, same.err);
+    }
+    let listed = place.run(&["tool", "list", "my_files"]).out;
+    assert!(listed.contains("my_files/read_text_file (callers see `my_files_read_text_file`)"), "{listed}");
+    let file = place.path().join("docs/a.txt").display().to_string();
+    let ended = place.run(&["run", "read", "--input", &format!("\"{file}\"")]);
+    assert_eq!((ended.code, ended.out.trim()), (0, "hello from a file"), "{}", ended.err);
+    // The server would write; the walls around it do not let it.
+    place.write("chains/read.yaml", &chain("my_files/write_file", ", content: gone"));
+    let ended = place.run(&["run", "read", "--input", &format!("\"{file}\"")]);
+    assert!(ended.code == 1 && ended.err.contains("the tool says that it failed"), "{}", ended.err);
+    assert_eq!(place.read("docs/a.txt"), "hello from a file\n");
+
+    let mut client = Client::start(&printed(&place, &["mcp", "--config"]));
+    client.greet();
+    let call = |name: &str, args: &str| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{{\"name\":\"{name}\",\"arguments\":{args}}}}}"
+        )
+    };
+    let listed = client.ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}");
+    let tools = listed.get("result").and_then(|result| result.get("tools")?.as_list().cloned()).unwrap();
+    let names: Vec<&str> = tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    // Names that no chain could have are the tools' own.
+    for name in ["echo", "get-sum", "my_files_read_text_file"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let read = client.ask(&call("my_files_read_text_file", &format!("{{\"path\":\"{file}\"}}")));
+    assert_eq!(text_of(&read), "hello from a file\n");
+    assert_eq!(text_of(&client.ask(&call("get-sum", "{\"a\":2,\"b\":3}"))), "The sum of 2 and 3 is 5.");
+    let image = client.ask(&call("get-tiny-image", "{}"));
+    let content = image.get("result").and_then(|result| result.get("content")?.as_list().cloned()).unwrap();
+    let kinds: Vec<&str> = content.iter().filter_map(|block| block.get("type")?.as_str()).collect();
+    assert_eq!(kinds, ["text", "image", "text"]);
+    let wrong = client.ask(&call("get-sum", "{\"a\":\"x\",\"b\":3}"));
+    assert_eq!(
+        wrong.get("result").and_then(|result| result.get("isError")),
+        Some(&Value::Bool(true)),
+        "{wrong:?}"
+    );
+}
