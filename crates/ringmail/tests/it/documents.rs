@@ -39,7 +39,9 @@ fn the_project_of_the_guide_is_one() {
     let refunds = "chain: refunds\nlinks:\n  pay: {kind: http, with: {method: POST, url: 'https://bank.example.com/pay', headers: {authorization: '${secrets.bank}'}}}\n";
     place.write("chains/refunds.yaml", refunds);
     let orders = "\n[[grant]]\nto = \"report.orders\"\nreason = \"reads orders\"\nnet = [{ address = \"https://orders.example.com\", clearance = [\"pii\"] }]\n[[grant]]\nto = \"report\"\nreason = \"totals\"\nrespond = { clearance = [\"pii\"] }\n";
+    // Layers lie over a project, and are none.
     let said = blocks("docs/guide.md", "toml");
+    let said: Vec<String> = said.into_iter().filter(|text| !text.contains("[layer]")).collect();
     place.write("ringmail.toml", &format!("{}\n{}{orders}", said[0], said[1]));
     place.write("policies/main.cedar", &format!("{PERMIT}\n{}", blocks("docs/guide.md", "cedar")[0]));
     std::fs::create_dir(place.path().join("inbox")).unwrap();
