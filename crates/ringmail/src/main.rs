@@ -1,6 +1,7 @@
 //! The `ringmail` command: arguments in, one command, an exit code out. Decides nothing about chains; results go to
 //! stdout, talk goes to stderr, and every error is printed in one place.
 
+mod client;
 mod commands;
 mod demo;
 mod draw;

@@ -35,6 +35,7 @@ commands! {
     key Key,
     token Token,
     cert Cert,
+    client Client,
     check Check,
     explain Explain,
     policy Policy,

@@ -14,6 +14,7 @@ mod authoring;
 mod bench;
 mod c_header;
 mod cli;
+mod clients;
 mod commands;
 mod config;
 mod demo;
