@@ -155,6 +155,12 @@ fn without(text: &str, name: &str, value: &str) -> String {
     out + rest
 }
 
+/// What a file's content is known by.
+pub fn content_digest(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The settings that variables may be part of, and that a layer changes without saying so at its head.
 pub fn places() -> impl Iterator<Item = String> {
     PLACES.iter().map(|place| place.join(".").replace('*', "NAME"))

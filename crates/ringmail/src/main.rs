@@ -19,11 +19,13 @@ mod progress;
 mod records;
 #[cfg(test)]
 mod reference;
+mod rollback;
 mod selftest;
 mod snippet;
 mod steer;
 mod terminal;
 mod toolchain;
+mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -2,9 +2,9 @@
 //! chain file stands alone in its folder, and nothing is granted.
 
 use crate::exit::Fault;
-use crate::layers;
 use crate::snippet::Origin;
 use crate::terminal;
+use crate::{layers, rollback};
 use anyhow::Context;
 use ringmail_engine::core::config::Config;
 use ringmail_engine::core::doc::{Problem, Problems, Source, suggest};
@@ -15,6 +15,7 @@ use ringmail_engine::{
     BuildError, Checked, Engine, EngineBuilder, FileRecorder, GrantWatch, HostKey, LogLine, LogSink,
     Principal, WorkerCommand,
 };
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ impl Place {
                 chains: Vec::new(),
             });
         };
+        rollback::finish(&root)?;
         let config = layers::config(&root)?;
         let project = config.project(&mut TagTable::default())?;
         let policies = read_all(&root.join(&project.policies), &["cedar"])?;
@@ -197,6 +199,27 @@ impl Place {
         let data =
             config.node.get("project").and_then(|project| project.get("data")).and_then(|data| data.text());
         Ok((root, data.unwrap_or(DATA_FOLDER).to_string()))
+    }
+
+    /// The folder of a project, whatever its files say.
+    pub(crate) fn root_of(chosen: Option<&Path>) -> Result<PathBuf, Fault> {
+        let root = match chosen {
+            Some(folder) if folder.join(PROJECT_FILE).is_file() => Some(folder.to_path_buf()),
+            Some(_) => None,
+            None => find_root(Path::new(".")),
+        };
+        let none = || Fault::user("there is no project here").hint("make one: ringmail init my-project");
+        root.ok_or_else(none)
+    }
+
+    /// The files that were read, by their paths from the project's folder.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let file = |source: Arc<Source>| {
+            let path = Path::new(&source.name);
+            let path = path.strip_prefix(&self.root).unwrap_or(path);
+            (shown(path), source.text.clone().into_bytes())
+        };
+        self.sources().into_iter().map(file).collect()
     }
 
     /// Compiles every guest into the module cache.

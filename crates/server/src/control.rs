@@ -39,7 +39,11 @@ const BREATH: Duration = Duration::from_millis(50);
 /// What only whoever runs the server can do, and where to say how it went.
 #[derive(Debug)]
 pub enum Task {
-    Reload(oneshot::Sender<Result<(), String>>),
+    /// Who ordered it, and who waits for how it went.
+    Reload {
+        by: Str,
+        done: oneshot::Sender<Result<(), String>>,
+    },
     Drain,
 }
 
@@ -215,7 +219,7 @@ async fn answer(
         Ok(steered) => {
             let target = parts.last().copied().unwrap_or_default().to_string();
             let kind = parts.first().copied().unwrap_or_default().to_string();
-            follow(doors, control, &steered, (&kind, &target), request, &id).await
+            follow(doors, control, (&steered, who), (&kind, &target), request, &id).await
         }
     }
 }
@@ -224,7 +228,7 @@ async fn answer(
 async fn follow(
     doors: &Arc<Doors>,
     control: &Control,
-    steered: &Steered,
+    (steered, by): (&Steered, &Str),
     (kind, target): (&str, &str),
     request: Request<Incoming>,
     id: &Str,
@@ -242,7 +246,7 @@ async fn follow(
         }
         (Order::Reload, _) => {
             let (done, wait) = oneshot::channel();
-            if control.tasks.send(Task::Reload(done)).await.is_err() {
+            if control.tasks.send(Task::Reload { by: by.clone(), done }).await.is_err() {
                 return failed("the server is ending".into());
             }
             match wait.await {

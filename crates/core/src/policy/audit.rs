@@ -244,11 +244,13 @@ impl Inventory {
             "sinks" if !literal.contains("://") => (
                 "sink",
                 self.sinks.clone(),
-                "sinks are addresses, `mount:NAME`, `command:NAME`, `effect:NAME`, `kv:PLUGIN` and `log`",
+                "sinks are addresses, `mount:NAME`, `command:NAME`, `effect:NAME`, `tool:SERVER/TOOL`, `kv:PLUGIN` and `log`",
             ),
             _ => return,
         };
-        if !all.contains(literal) {
+        // Of a tool its server is known.
+        let server = literal.split_once('/').filter(|_| fact == "sinks" && literal.starts_with("tool:"));
+        if !all.contains(server.map_or(literal, |(server, _)| server)) {
             let message = format!("there is no {what} `{literal}`");
             let span = known.span_of(&quoted(literal));
             // A rule may wait for a tag that nothing gives yet.

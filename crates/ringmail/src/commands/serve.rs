@@ -1,15 +1,19 @@
 //! `ringmail serve`: the chains of a project behind its listeners, until it is told to end.
 
 use super::Common;
+use super::config::user;
 use super::run::Stopping;
 use crate::exit::{Exit, Fault};
+use crate::layers::environment;
 use crate::place::Place;
 use crate::terminal::{Format, print, print_data, say};
+use crate::versions::{Occasion, Versions};
 use anyhow::Context;
-use ringmail_engine::Engine;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
+use ringmail_engine::{Clock, Engine, SystemClock};
 use ringmail_server::{Loaded, Server, ServerError, Task};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -45,7 +49,9 @@ impl Args {
             return Err(Fault::user("the project has no listener").hint(FIRST_LISTENER));
         }
         let data = place.data();
+        let files = place.files();
         let server = Server::start(load(place, None)?, &data).await.map_err(fault)?;
+        keep(&data, &files, "start", &user());
         for bound in server.bound() {
             match self.format {
                 Format::Text => print(&format!("{} {} ({})", bound.name, bound.place, bound.accepts))?,
@@ -62,10 +68,12 @@ impl Args {
         loop {
             tokio::select! {
                 () = &mut asked => break,
-                _ = hangup.recv() => drop(reload_and_say(&server, chosen.as_deref(), &data).await),
+                _ = hangup.recv() => drop(reload_and_say(&server, chosen.as_deref(), &data, &user()).await),
                 task = server.task() => match task {
                     // Whoever asked may have gone.
-                    Task::Reload(done) => drop(done.send(reload_and_say(&server, chosen.as_deref(), &data).await)),
+                    Task::Reload { by, done } => {
+                        drop(done.send(reload_and_say(&server, chosen.as_deref(), &data, &by).await));
+                    }
                     Task::Drain => break,
                 },
             }
@@ -93,8 +101,8 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
 }
 
 /// Reads the project anew; says how it went here, and to whoever asked.
-async fn reload_and_say(server: &Server, chosen: Option<&Path>, data: &Path) -> Result<(), String> {
-    let done = reload(server, chosen, data)
+async fn reload_and_say(server: &Server, chosen: Option<&Path>, data: &Path, by: &str) -> Result<(), String> {
+    let done = reload(server, chosen, data, by)
         .await
         .map_err(|fault| anstream::adapter::strip_str(&fault.text()).to_string());
     match &done {
@@ -105,18 +113,34 @@ async fn reload_and_say(server: &Server, chosen: Option<&Path>, data: &Path) -> 
 }
 
 /// Reading a project takes its time, and others are answered meanwhile.
-async fn reload(server: &Server, chosen: Option<&Path>, data: &Path) -> Result<(), Fault> {
-    let (engine, chosen, data) = (server.engine(), chosen.map(Path::to_path_buf), data.to_path_buf());
+async fn reload(server: &Server, chosen: Option<&Path>, data: &Path, by: &str) -> Result<(), Fault> {
+    let (engine, chosen, kept_in) = (server.engine(), chosen.map(Path::to_path_buf), data.to_path_buf());
     let loading = tokio::task::spawn_blocking(move || {
         let place = Place::project_in(chosen.as_deref())?;
-        if place.data() != data {
+        if place.data() != kept_in {
             let why = "`project.data` is another folder: it takes effect when the server is started anew";
             return Err(Fault::user(why));
         }
-        load(place, Some(&engine))
+        let files = place.files();
+        Ok((load(place, Some(&engine))?, files))
     });
-    let loaded = loading.await.context("the project was not read to its end")??;
-    server.reload(loaded).await.map_err(fault)
+    let (loaded, files) = loading.await.context("the project was not read to its end")??;
+    server.reload(loaded).await.map_err(fault)?;
+    keep(data, &files, "reload", by);
+    Ok(())
+}
+
+/// Keeps what is served now as a version. That it cannot be kept stops nobody who is served.
+fn keep(data: &Path, files: &BTreeMap<String, Vec<u8>>, how: &str, by: &str) {
+    let kept = environment().and_then(|environment| {
+        let occasion = Occasion { by, how, environment: &environment, at_ms: SystemClock.now_ms() };
+        Versions::open(data)?.keep(files, &occasion)
+    });
+    match kept {
+        Ok(Some(id)) => say(&format!("configuration {id}")),
+        Ok(None) => {}
+        Err(fault) => say(&format!("{}\nthis configuration is not kept as a version", fault.text())),
+    }
 }
 
 pub(super) fn fault(error: ServerError) -> Fault {

@@ -43,4 +43,5 @@ mod streams;
 mod toolchains;
 mod uploads;
 mod upstreams;
+mod versions;
 mod workers;

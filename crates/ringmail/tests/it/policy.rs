@@ -99,6 +99,7 @@ fn names_that_stand_for_nothing_are_found_with_their_places() {
 @id("called") forbid (principal, action, resource) unless { context.called.containsAny(["pay.lok", "pay.look"]) };
 @id("counts") forbid (principal, action, resource) when { context.counts.hasTag("pay.nota") };
 @id("sink") forbid (principal, action, resource) when { context.sinks.contains("mount:outbx") };
+@id("tool") forbid (principal, action, resource) when { context.sinks.contains("tool:filez/read") };
 @id("kind") forbid (principal, action, resource) when { resource is Ringmail::Link && resource.kind == "htpp" };
 @id("proof") forbid (principal, action, resource) when { principal.authenticated == "mtl" };
 @id("signal") forbid (principal, action, resource) when { context.signals.contains("injektion") };
@@ -122,6 +123,7 @@ fn names_that_stand_for_nothing_are_found_with_their_places() {
             "there is no link `pay.lok`",
             "there is no link `pay.nota`",
             "there is no sink `mount:outbx`",
+            "there is no sink `tool:filez/read`",
             "there is no kind of links `htpp`",
             "there is no proof `mtl`",
             "there is no signal `injektion`",

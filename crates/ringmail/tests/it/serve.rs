@@ -40,13 +40,13 @@ impl Serving {
         Serving { child, urls, told }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Reads what is said until a line holds `wanted`.
-    fn says(&mut self, wanted: &str) -> String {
+    pub fn says(&mut self, wanted: &str) -> String {
         let mut all = String::new();
         loop {
             let mut line = String::new();

@@ -57,7 +57,10 @@ async fn whoever_owns_the_host_steers_it_over_its_socket() {
     }
     let following = async {
         match doors.server.task().await {
-            Task::Reload(done) => done.send(Err("line 3 is wrong".into())).unwrap(),
+            Task::Reload { by, done } => {
+                assert!(by.starts_with("unix:"), "{by}");
+                done.send(Err("line 3 is wrong".into())).unwrap();
+            }
             Task::Drain => panic!("nobody asked for it"),
         }
     };

@@ -1,10 +1,9 @@
 //! `ringmail config show`.
 
 use super::super::Common;
-use super::place;
 use crate::exit::{Exit, Fault};
 use crate::layers::{environment, layer_file};
-use crate::place::PROJECT_FILE;
+use crate::place::{PROJECT_FILE, Place};
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json, say};
 use ringmail_engine::core::config::{ConfigValue, ValueFrom};
 use ringmail_engine::core::doc::Spot;
@@ -22,7 +21,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, common: &Common) -> Result<Exit, Fault> {
-        let place = place(common)?;
+        let place = Place::project_in(common.project.as_deref())?;
         let environment = environment()?;
         let Some(config) = &place.config else { return Ok(Exit::Done) };
         let values = config.values(self.resolved);

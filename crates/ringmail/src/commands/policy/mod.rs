@@ -16,7 +16,6 @@ use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::policy::{Inventory, Policies};
 use ringmail_engine::core::value::Value;
 use ringmail_engine::{Checked, Clock, Engine, SystemClock};
-use std::path::Path;
 
 /// Check policies, test them, and ask them
 #[derive(clap::Args)]
@@ -61,10 +60,7 @@ struct Court {
 
 impl Court {
     fn open(common: &Common) -> Result<Court, Fault> {
-        let place = Place::open(common.project.as_deref(), Path::new("."))?;
-        if !place.is_project() {
-            return Err(Fault::user("there is no project here").hint("make one: ringmail init my-project"));
-        }
+        let place = Place::project_in(common.project.as_deref())?;
         let engine = place.checker()?;
         let checked = engine.check(&place.chains);
         if checked.plans.len() < place.chains.len() {
