@@ -100,7 +100,7 @@ async fn accept(doors: Arc<Doors>, control: Arc<Control>, socket: UnixListener, 
             continue;
         };
         if let Some(visitor) = visitor(&stream, &doors) {
-            tokio::spawn(speak(doors.clone(), control.clone(), stream, visitor));
+            doors.orders.spawn(speak(doors.clone(), control.clone(), stream, visitor));
         }
     }
     // Whoever removed it before us did our work.
@@ -136,7 +136,8 @@ async fn accept_port(doors: Arc<Doors>, control: Arc<Control>, socket: TcpListen
         let (Some(held), Some(config)) = (held, world.tls(CONTROL)) else { continue };
         drop(world);
         let (doors, control) = (doors.clone(), control.clone());
-        tokio::spawn(async move {
+        let orders = doors.orders.clone();
+        orders.spawn(async move {
             let _held = held;
             let stream = Watched::new(stream, Duration::from_millis(limits.stall_ms));
             let accepting = TlsAcceptor::from(config).accept(stream);
@@ -164,11 +165,16 @@ where
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(limits.idle_ms));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
     // A connection that breaks is the other side's to report.
     tokio::select! {
-        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        _ = &mut connection => return,
         () = cut.cancelled() => {}
     }
+    // What was ordered is answered, and nothing else.
+    connection.as_mut().graceful_shutdown();
+    let _broken = connection.await;
 }
 
 async fn answer(

@@ -73,6 +73,8 @@ pub(crate) struct Doors {
     /// Ends when what is still under way is cut.
     pub(crate) cut: CancellationToken,
     tasks: TaskTracker,
+    /// Connections of those who steer: whoever ordered the end hears that it is followed.
+    pub(crate) orders: TaskTracker,
 }
 
 impl Doors {
@@ -97,6 +99,7 @@ impl Doors {
             stopping: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            orders: TaskTracker::new(),
         }))
     }
 
@@ -241,14 +244,18 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(Duration::from_millis(limits.drain_ms), under_way).await.is_ok() {
-            self.doors.cut.cancel();
-            return 0;
-        }
-        self.doors.runs.cancel_all();
-        let cut = self.doors.connections.all();
+        let in_time = tokio::time::timeout(Duration::from_millis(limits.drain_ms), under_way).await;
+        let cut = match in_time {
+            Ok(()) => 0,
+            Err(_) => {
+                self.doors.runs.cancel_all();
+                self.doors.connections.all()
+            }
+        };
         self.doors.cut.cancel();
-        let _ended = tokio::time::timeout(LAST_WORDS, self.doors.tasks.wait()).await;
+        self.doors.orders.close();
+        let ended = async { tokio::join!(self.doors.tasks.wait(), self.doors.orders.wait()) };
+        let _ended = tokio::time::timeout(LAST_WORDS, ended).await;
         cut
     }
 }
