@@ -11,6 +11,7 @@
 
 mod detectors;
 mod gates;
+mod layers;
 mod lowering;
 mod policy;
 mod setup;
