@@ -9,12 +9,12 @@ use ringmail_engine::variable;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The variable that says which environment is meant, unless `--env` does.
+/// The variable that says which environment is meant, unless `--environment` does.
 pub(crate) const VARIABLE: &str = "RINGMAIL_ENV";
 
 static CHOSEN: OnceLock<String> = OnceLock::new();
 
-/// Takes what `--env` said.
+/// Takes what `--environment` said.
 pub(crate) fn choose(name: String) {
     // Said once, at the start.
     let _again = CHOSEN.set(name);

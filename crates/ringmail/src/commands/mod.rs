@@ -76,7 +76,7 @@ pub(crate) struct Common {
     pub(crate) project: Option<PathBuf>,
     /// Environment whose layer, `ringmail.NAME.toml`, is read over `ringmail.toml`; by default `RINGMAIL_ENV`, or `production`
     #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
-    env: Option<String>,
+    environment: Option<String>,
     /// When to use colour; `NO_COLOR` is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
     color: clap::ColorChoice,
@@ -111,7 +111,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> Result<Exit, Fault> 
         clap::ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto.write_global(),
     }
-    if let Some(name) = &cli.common.env {
+    if let Some(name) = &cli.common.environment {
         crate::layers::choose(name.clone());
     }
     cli.command.run(&cli.common)

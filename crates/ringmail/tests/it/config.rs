@@ -63,9 +63,9 @@ fn the_environment_chooses_a_layer_and_production_is_meant_otherwise() {
     assert!(place.path().join("outbox/note.txt").is_file());
     std::fs::remove_file(place.path().join("outbox/note.txt")).unwrap();
     for (args, variables) in [
-        (&["run", "note", "--env", "staging"][..], &[][..]),
+        (&["run", "note", "--environment", "staging"][..], &[][..]),
         (&["run", "note"], &[("RINGMAIL_ENV", "staging")]),
-        (&["run", "note", "--env", "staging"], &[("RINGMAIL_ENV", "production")]),
+        (&["run", "note", "--environment", "staging"], &[("RINGMAIL_ENV", "production")]),
     ] {
         let ended = run(&place, args, variables);
         assert_eq!(ended.code, 0, "{}", ended.shown());
@@ -83,18 +83,18 @@ fn the_environment_chooses_a_layer_and_production_is_meant_otherwise() {
 fn an_environment_without_a_layer_is_none() {
     let place = desk();
     place.write("ringmail.staging.toml", "");
-    let ended = run(&place, &["check", "--env", "stagin"], &[]);
+    let ended = run(&place, &["check", "--environment", "stagin"], &[]);
     assert_eq!(ended.code, 1);
     holds(&ended.err, &["there is no `ringmail.stagin.toml`", "did you mean the environment `staging`?"]);
     let ended = run(&place, &["check"], &[("RINGMAIL_ENV", "development")]);
     assert_eq!(ended.code, 1);
     holds(&ended.err, &["there is no `ringmail.development.toml`"]);
     for name in ["../x", "A", "a/b", ".", "a\n"] {
-        let ended = run(&place, &["check", "--env", name], &[]);
+        let ended = run(&place, &["check", "--environment", name], &[]);
         assert_eq!(ended.code, 1);
         holds(&ended.err, &["is not the name of an environment"]);
     }
-    assert_eq!(run(&place, &["check", "--env", "production"], &[]).code, 0);
+    assert_eq!(run(&place, &["check", "--environment", "production"], &[]).code, 0);
     assert_eq!(run(&place, &["check"], &[("RINGMAIL_ENV", "")]).code, 0);
 }
 
@@ -102,7 +102,7 @@ fn an_environment_without_a_layer_is_none() {
 fn a_layer_widens_nothing_in_silence() {
     let place = desk();
     place.write("ringmail.lax.toml", "\n[run]\nas = \"eve\"\n");
-    let ended = run(&place, &["run", "note", "--env", "lax"], &[]);
+    let ended = run(&place, &["run", "note", "--environment", "lax"], &[]);
     assert_eq!(ended.code, 1);
     insta::assert_snapshot!(ended.shown(), @r#"
     --- err
@@ -118,7 +118,7 @@ fn a_layer_widens_nothing_in_silence() {
     --- exit 1
     "#);
     place.write("ringmail.lax.toml", "[layer]\nauthority = [\"run\"]\n[run]\nas = \"eve\"\n");
-    let ended = run(&place, &["run", "note", "--env", "lax"], &[]);
+    let ended = run(&place, &["run", "note", "--environment", "lax"], &[]);
     assert_eq!((ended.code, ended.out.trim()), (0, "eve"), "{}", ended.shown());
     assert_eq!(run(&place, &["run", "note"], &[]).out.trim(), "bot");
 }
@@ -128,7 +128,7 @@ fn problems_stand_in_the_file_they_come_from() {
     let place = desk();
     place.write("ringmail.lax.toml", "[limits]\nsteps = 0\n[serve]\n");
     place.write("ringmail.toml", &PROJECT.replace("steps = 50", "steps = 50\ntime = \"soon\""));
-    let ended = run(&place, &["check", "--env", "lax"], &[]);
+    let ended = run(&place, &["check", "--environment", "lax"], &[]);
     assert_eq!(ended.code, 1);
     holds(
         &ended.err,
@@ -140,7 +140,7 @@ fn problems_stand_in_the_file_they_come_from() {
         "ringmail.lax.toml",
         "[layer]\nauthority = [\"grant\"]\n\n[[grant]]\nto = \"note.wrte\"\nreason = \"r\"\nlog = {}\n",
     );
-    let ended = run(&place, &["check", "--env", "lax"], &[]);
+    let ended = run(&place, &["check", "--environment", "lax"], &[]);
     holds(&ended.err, &["ringmail.lax.toml:4:1", "did you mean `note.write`?"]);
 }
 
@@ -162,7 +162,7 @@ fn a_variable_that_is_not_set_is_an_error_with_its_place() {
 fn show_says_where_every_value_came_from() {
     let place = desk();
     place.write("ringmail.staging.toml", "[limits]\nsteps = \"${STEPS}\"\n");
-    let ended = run(&place, &["config", "show", "--env", "staging"], &[("STEPS", "7")]);
+    let ended = run(&place, &["config", "show", "--environment", "staging"], &[("STEPS", "7")]);
     insta::assert_snapshot!(ended.shown(), @r#"
     --- out
     project.name = "desk-eu"  ringmail.toml:2 from REGION
@@ -230,7 +230,7 @@ fn commands_that_write_the_project_know_the_layers() {
         "ringmail.staging.toml",
         "[layer]\nauthority = [\"plugin\"]\n[plugin.mask]\ndigest = \"sha256:0\"\nreason = \"r\"\npath = \"plugins/mask\"\n",
     );
-    let args = ["plugin", "revoke", "mask", "--env", "staging"];
+    let args = ["plugin", "revoke", "mask", "--environment", "staging"];
     let ended = run(&place, &args, &[("STEPS", "7")]);
     assert_eq!(ended.code, 1, "{}", ended.shown());
     place.write(

@@ -319,8 +319,10 @@ fn a_page_lists_exactly_the_commands_that_are_run() {
         assert!(index.contains(&format!("[{name}]({name}/README.md)")), "`{name}` is not in the table");
         let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
         let commands = page.lines().filter_map(|line| line.strip_prefix("    "));
-        let run = |line: &&str| line.contains("ringmail run ") || line.contains("ringmail policy ");
-        let commands: Vec<&str> = commands.filter(run).collect();
+        let tried = |line: &&str| {
+            ["run ", "policy ", "tool "].iter().any(|what| line.contains(&format!("ringmail {what}")))
+        };
+        let commands: Vec<&str> = commands.filter(tried).collect();
         let runs = runs(&folder);
         let listed: Vec<&str> = runs.iter().map(|entry| member(entry, "command")).collect();
         assert!(!listed.is_empty(), "`{name}` lists no run");

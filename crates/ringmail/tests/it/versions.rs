@@ -187,9 +187,9 @@ fn a_version_of_another_environment_is_not_put_back_by_mistake() {
     serve(&place);
     place.write("ringmail.staging.toml", "[limits]\nsteps = 7\n");
     let id = text(&versions(&place)[0], "id");
-    let ended = place.run(&["config", "rollback", &id, "--env", "staging"]);
+    let ended = place.run(&["config", "rollback", &id, "--environment", "staging"]);
     assert_eq!(ended.code, 1);
-    holds(&ended.err, &["is of the environment `production`", "--env production"]);
+    holds(&ended.err, &["is of the environment `production`", "--environment production"]);
     let none = place.run(&["config", "rollback", "abcdef"]);
     holds(&none.err, &["there is no version `abcdef`", "ringmail config versions"]);
 }

@@ -154,7 +154,9 @@ pub(super) fn rollback(args: &Back, common: &Common) -> Result<Exit, Fault> {
     let environment = layers::environment()?;
     if version.environment != environment {
         let message = format!("{} is of the environment `{}`", version.id, version.environment);
-        return Err(Fault::user(message).hint(format!("say that it is meant: --env {}", version.environment)));
+        return Err(
+            Fault::user(message).hint(format!("say that it is meant: --environment {}", version.environment))
+        );
     }
     let target = now.versions.files(&version)?;
     let put: Files =
