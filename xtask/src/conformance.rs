@@ -16,7 +16,7 @@ const URL: &str = "http://127.0.0.1:8653/mcp";
 const EXAMPLE: &str = "examples/mcp-everything";
 
 /// A process that ends with the task.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -95,7 +95,7 @@ fn installed() -> Result<(PathBuf, PathBuf), String> {
 }
 
 /// Waits until somebody listens.
-fn until_there(address: &str) -> Outcome {
+pub(crate) fn until_there(address: &str) -> Outcome {
     for _ in 0..200 {
         if std::net::TcpStream::connect(address).is_ok() {
             return Ok(());
@@ -106,7 +106,7 @@ fn until_there(address: &str) -> Outcome {
 }
 
 /// Starts a process; one that says where it listens is waited for.
-fn start(program: &str, args: &[&str], says: bool) -> Result<Running, String> {
+pub(crate) fn start(program: &str, args: &[&str], says: bool) -> Result<Running, String> {
     let child = Command::new(program).args(args).stdout(Stdio::piped()).spawn();
     let mut running = Running(child.map_err(|error| format!("cannot run `{program}`: {error}"))?);
     let mut told = running.0.stdout.take().map(BufReader::new);

@@ -2,7 +2,9 @@
 //! git knows; nothing here is shipped.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to whoever runs it")]
 
+mod browser;
 mod conformance;
+mod judges;
 mod shell;
 mod tidy;
 mod tools;
@@ -25,6 +27,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("conformance", "the conformance suite of MCP, against `examples/mcp-everything`", |_| {
         conformance::run_all()
     }),
+    ("judges", "schemathesis on what examples serve, and a browser on who may call", judges::run_all),
     ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
     ("bench-peers", "ours beside its peers, in one run", |_| bench_peers()),
 ];

@@ -40,6 +40,7 @@ mod setup;
 mod shop;
 mod signed_index;
 mod streams;
+mod tls;
 mod toolchains;
 mod uploads;
 mod upstreams;

@@ -22,7 +22,7 @@ fn files_are_sent_as_the_page_of_the_example_says() {
     let place = Place::empty();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/receipts");
     copy(&folder, &folder, &place, "");
-    place.write("ringmail.toml", &place.read("ringmail.toml").replace("127.0.0.1:8080", "127.0.0.1:0"));
+    place.write("ringmail.toml", &place.read("ringmail.toml").replace("127.0.0.1:8654", "127.0.0.1:0"));
     let key = key_of(&place, "clerk");
     let serving = Serving::start(&place, 1);
     let (receive, count) =

@@ -66,10 +66,15 @@ fn document<'c>(asked: Asked<'_>, chains: impl Iterator<Item = &'c Chain>) -> Va
             let name = format!("{}.{part}", plan.name);
             schemas.push((name.clone(), anchored(&written(schema), &name)));
         }
-        paths.push((format!("/chains/{}", plan.name), object([("post", operation(chain))])));
+        let operations = [("get", about(chain)), ("post", operation(chain))];
+        paths.push((format!("/chains/{}", plan.name), object(operations)));
     }
     paths.push(("/runs/{run}".into(), runs()));
     let bearer = object([("type", text("http")), ("scheme", text("bearer"))]);
+    let mut security = vec![object([("bearer", Value::list([]))])];
+    if asked.listener.anonymous {
+        security.push(object([]));
+    }
     let info =
         object([("title", text(asked.world.engine.name())), ("version", text(env!("CARGO_PKG_VERSION")))]);
     object([
@@ -80,7 +85,7 @@ fn document<'c>(asked: Asked<'_>, chains: impl Iterator<Item = &'c Chain>) -> Va
             "components",
             object([("schemas", Value::map(schemas)), ("securitySchemes", object([("bearer", bearer)]))]),
         ),
-        ("security", Value::list([object([("bearer", Value::list([]))])])),
+        ("security", Value::list(security)),
     ])
 }
 
@@ -192,6 +197,18 @@ fn operation(chain: &Chain) -> Value {
     Value::map(members)
 }
 
+/// What `GET` says of a chain. No chain has a name with `-`.
+fn about(chain: &Chain) -> Value {
+    let card = object([
+        ("description", text("what the chain takes and answers")),
+        ("content", content("application/json", typed("object"))),
+    ]);
+    let mut responses = vec![("200", card)];
+    responses.extend(problems());
+    let id = format!("about-{}", chain.name());
+    object([("operationId", Value::from(id)), ("responses", Value::map(responses))])
+}
+
 /// The other forms that an input may come in: parts, and one file as it is. Files are bytes there, not base64.
 fn forms(chain: &Chain, schema: &Schema) -> Vec<(Str, Value)> {
     let Some(form) = schema.form() else { return Vec::new() };
@@ -216,12 +233,12 @@ fn forms(chain: &Chain, schema: &Schema) -> Vec<(Str, Value)> {
             (field.name.clone(), member)
         })
         .collect();
-    let mut parts = vec![
-        ("type", text("object")),
-        ("properties", Value::map(members)),
-        ("additionalProperties", Value::Bool(false)),
-    ];
-    parts.extend(whole.get("required").map(|names| ("required", names.clone())));
+    // What holds for members together holds for parts as well.
+    let mut parts: Vec<(Str, Value)> = whole.as_map().map_or_else(Vec::new, |all| {
+        let rest = all.iter().filter(|(key, _)| !matches!(&***key, "properties" | "$defs" | "$ref"));
+        rest.map(|(key, inner)| (key.clone(), anchored(inner, &base))).collect()
+    });
+    parts.push(("properties".into(), Value::map(members)));
     let mut form_members = vec![("schema", Value::map(parts))];
     if !encodings.is_empty() {
         form_members.push(("encoding", Value::map(encodings)));
@@ -253,7 +270,7 @@ fn runs() -> Value {
     };
     object([
         ("parameters", Value::list([parameter])),
-        ("get", operation("run_state", "200", "how the run stands")),
-        ("delete", operation("run_cancel", "202", "the run is told to end")),
+        ("get", operation("run-state", "200", "how the run stands")),
+        ("delete", operation("run-cancel", "202", "the run is told to end")),
     ])
 }

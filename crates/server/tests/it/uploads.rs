@@ -309,4 +309,23 @@ async fn the_document_shows_every_form_an_input_may_come_in() {
         "{\"photo\":{\"contentType\":\"image/gif\"},\"either\":{\"contentType\":\"image/png, image/gif\"}}"
     );
     assert_eq!(at(&format!("{} application/pdf", body("paper"))), "{\"schema\":{}}");
+    assert_eq!(at("security"), "[{\"bearer\":[]}]");
+    // What parts need together stands there, too; and who need not prove anything is told so.
+    let anybody = format!("{WEB}dangerous = {{ anonymous = true }}\n");
+    let open = Doors::open_with(
+        &anybody,
+        PERMIT_ALL,
+        &[
+            "chain: reach\ninput: {type: object, properties: {mail: {type: string}, phone: {type: string}}, anyOf: [{required: [mail]}, {required: [phone]}]}\noutput: 1\n",
+        ],
+        |_| (),
+    );
+    let document = open.await.unwrap().ask("GET", "/openapi.json", &[], "").await.json();
+    assert_eq!(document.get("security").map(to_string).as_deref(), Some("[{\"bearer\":[]},{}]"));
+    let form = "paths|/chains/reach|post|requestBody|content|multipart/form-data|schema|anyOf";
+    let form = form.split('|').try_fold(&document, |inner, step| inner.get(step));
+    assert_eq!(
+        form.map(to_string).as_deref(),
+        Some("[{\"required\":[\"mail\"]},{\"required\":[\"phone\"]}]")
+    );
 }
