@@ -6,6 +6,7 @@ use crate::doc::form::{Form, Key};
 use crate::doc::{Problems, Source, Span};
 use crate::grant::{NetRule, SecretRule};
 use crate::label::{TagTable, Tags};
+use crate::openapi::{Operation, Operations, operations};
 use crate::schema::Schema;
 use crate::value::{Str, Value};
 use std::collections::BTreeMap;
@@ -15,6 +16,11 @@ use std::sync::Arc;
 pub const UPSTREAM_KEYS: &[Key] = &[
     Key::new("command", Form::Name, "the program of `[command.NAME]` that is the server, over its pipes"),
     Key::new("url", Form::Text, "where the server answers over HTTP, such as `https://mcp.example.com/mcp`"),
+    Key::new(
+        "openapi",
+        Form::Text,
+        "the OpenAPI document of what answers under `url`: a file of the project, and each operation a tool",
+    ),
     Key::new("bearer", Form::Name, "the secret that an HTTP server is shown as a token"),
     Key::new(
         "resolves_to",
@@ -68,6 +74,8 @@ pub struct HttpUpstream {
     pub rule: Arc<NetRule>,
     /// The secret that is shown there.
     pub bearer: Option<Str>,
+    /// The document that says what is there, where that is no server of MCP.
+    pub openapi: Option<Str>,
 }
 
 /// A server as the project names it.
@@ -103,6 +111,8 @@ pub struct PinnedTool {
     pub said: Value,
     pub input: Schema,
     pub output: Option<Schema>,
+    /// The request it is, of a server that does not speak MCP.
+    pub operation: Option<Operation>,
 }
 
 /// A server with the tools that were pinned; what links name.
@@ -239,6 +249,27 @@ impl Upstream {
         }
         Ok(Upstream { setting, cards, unusable })
     }
+
+    /// A server that a document of the project describes, which is what it is held to.
+    pub fn described(
+        setting: UpstreamSetting,
+        document: &Value,
+        tags: &mut TagTable,
+    ) -> Result<Upstream, String> {
+        let Operations { usable, mut unusable } = operations(document)?;
+        let mut cards = BTreeMap::new();
+        for (said, operation) in usable {
+            let name = tool_name(&said)?;
+            match card(&name, &said, tags) {
+                Ok(card) => {
+                    let card = PinnedTool { operation: Some(operation), ..card };
+                    cards.insert(name, Arc::new(card));
+                }
+                Err(why) => drop(unusable.insert(name, why)),
+            }
+        }
+        Ok(Upstream { setting, cards, unusable })
+    }
 }
 
 fn card(name: &Str, said: &Value, tags: &mut TagTable) -> Result<PinnedTool, String> {
@@ -259,7 +290,7 @@ fn card(name: &Str, said: &Value, tags: &mut TagTable) -> Result<PinnedTool, Str
     };
     let input = schema("inputSchema")?.ok_or("it has no `inputSchema`")?;
     let output = schema("outputSchema")?;
-    Ok(PinnedTool { name: name.clone(), said: said.clone(), input, output })
+    Ok(PinnedTool { name: name.clone(), said: said.clone(), input, output, operation: None })
 }
 
 #[cfg(test)]

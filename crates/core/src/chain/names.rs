@@ -3,7 +3,7 @@
 use super::{Detail, Root};
 use crate::doc::{Node, Problems, Source, suggest};
 use crate::expr::{Names, Slot};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamAt};
 use crate::value::Str;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,6 +128,15 @@ pub(crate) fn tool(
         wrong(format!("there is no upstream `{}`", crate::json::shorten(server)), help);
         return Detail::Nothing;
     };
+    if let (None, UpstreamAt::Http(http)) = (tool, &upstream.setting.at)
+        && let Some(file) = &http.openapi
+    {
+        wrong(
+            format!("`{server}` has no list of tools but `{file}`"),
+            format!("what is in it: ringmail tool list {server}"),
+        );
+        return Detail::Nothing;
+    }
     let Some(tool) = tool else { return Detail::Tool { upstream: upstream.clone(), card: None } };
     let shown = crate::json::shorten(tool);
     if let Some(why) = upstream.unusable.get(tool) {

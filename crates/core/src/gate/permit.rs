@@ -6,9 +6,10 @@ use super::judge::{Sink, flow_fault};
 use crate::address::Target;
 use crate::grant::{Access, Effective, Fit, FsRule, NetRule, SecretRule};
 use crate::label::{Label, Labels, Tags, Tenant};
+use crate::openapi::{Asking, Operation};
 use crate::refusal::{Refusal, Rule};
 use crate::upstream::{Upstream, UpstreamAt};
-use crate::value::Str;
+use crate::value::{Str, Value};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -59,6 +60,15 @@ impl ToolPermit {
             rule: http.rule.clone(),
             authority: self.authority.clone(),
         })
+    }
+
+    /// Leave for the request that an operation makes of the call.
+    pub fn request(&self, operation: &Operation, args: &Value) -> Result<(NetPermit, Asking), String> {
+        let Some(permit) = self.message(operation.method) else {
+            return Err("the server has no address".into());
+        };
+        let asking = operation.request(&permit.target, args)?;
+        Ok((NetPermit { target: Box::new(asking.target.clone()), ..permit }, asking))
     }
 
     /// What stands for the server's token until it is on its way.

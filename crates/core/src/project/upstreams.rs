@@ -30,7 +30,9 @@ impl Loader<'_> {
         let answer_bytes_max = answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX);
         let at = match (node.get("command"), node.get("url")) {
             (Some(command), None) => {
-                for foreign in ["bearer", "resolves_to", "pins"].iter().filter_map(|key| node.get(key)) {
+                for foreign in
+                    ["openapi", "bearer", "resolves_to", "pins"].iter().filter_map(|key| node.get(key))
+                {
                     self.wrong(foreign.span, "this is for a server with a `url`");
                 }
                 UpstreamAt::Command(command.text().unwrap_or_default().into())
@@ -80,7 +82,8 @@ impl Loader<'_> {
             address,
         };
         let bearer = node.get("bearer").and_then(Node::text).map(Str::from);
-        Some(HttpUpstream { target, rule: Arc::new(rule), bearer })
+        let openapi = node.get("openapi").and_then(Node::text).map(Str::from);
+        Some(HttpUpstream { target, rule: Arc::new(rule), bearer, openapi })
     }
 
     pub(super) fn check_upstreams(&mut self, project: &Project, node: &Node) {

@@ -5,6 +5,7 @@ mod look;
 mod message;
 mod open;
 mod pipe;
+mod rest;
 mod served;
 mod web;
 
@@ -12,12 +13,12 @@ use crate::circuit::Circuit;
 use crate::engine::Inner;
 use crate::pieces::Pieces;
 use open::Session;
-use ringmail_core::doc::{Problems, Source};
+use ringmail_core::doc::{Problems, Source, yaml};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, ToolPermit};
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::label::{Label, TagTable, Tags};
-use ringmail_core::upstream::{Upstream, UpstreamSetting, pins_file};
+use ringmail_core::upstream::{Upstream, UpstreamAt, UpstreamSetting, pins_file};
 use ringmail_core::value::{Str, Value};
 pub(crate) use served::Served;
 use std::collections::BTreeMap;
@@ -126,8 +127,22 @@ pub(crate) fn pinned(
     let mut problems = Problems::default();
     let mut all = Vec::new();
     for setting in settings {
-        let (file, span) = (pins_file(&setting.name), setting.span);
-        let read = read_pins(&folder.join(&file)).and_then(|tools| Upstream::new(setting, &tools, tags));
+        let span = setting.span;
+        let described = match &setting.at {
+            UpstreamAt::Http(http) => http.openapi.clone(),
+            UpstreamAt::Command(_) => None,
+        };
+        let (file, read) = match described {
+            Some(file) => {
+                let read = read_document(folder, &file);
+                (file.to_string(), read.and_then(|document| Upstream::described(setting, &document, tags)))
+            }
+            None => {
+                let file = pins_file(&setting.name);
+                let read = read_pins(&folder.join(&file));
+                (file, read.and_then(|tools| Upstream::new(setting, &tools, tags)))
+            }
+        };
         match read {
             Ok(upstream) => all.push(upstream),
             Err(why) => problems.add(source, span, format!("cannot use `{file}`: {why}")),
@@ -135,6 +150,17 @@ pub(crate) fn pinned(
     }
     problems.or(())?;
     Ok(Upstreams::new(all))
+}
+
+fn read_document(folder: &Path, file: &str) -> Result<Value, String> {
+    let path = folder.join(file);
+    let length = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
+    if length > PINS_BYTES_MAX as u64 {
+        return Err(format!("it is larger than {PINS_BYTES_MAX} bytes"));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let node = yaml::parse(&Source::new(file, text)).map_err(|problems| problems.to_string())?;
+    Ok(node.to_value())
 }
 
 /// The definitions in a file of pins; none if there is no file.
@@ -183,10 +209,21 @@ impl Upstreams {
         let line = self.lines.get(&setting.name).ok_or_else(|| broken("there is no such server"))?;
         let circuit = line.circuit(permit.tool());
         let mut probe = circuit.probe(who.1.clone())?;
-        let seated = line.seat(who, setting)?;
         let through = Through { engine, permit };
         let limit = Duration::from_millis(setting.timeout_ms);
-        let work = seated.0.work(&through, args, pieces);
+        let card = permit.tool().and_then(|tool| permit.upstream().cards.get(tool));
+        let operation = card.and_then(|card| card.operation.as_ref());
+        let seated = match operation {
+            Some(_) => None,
+            None => Some(line.seat(who, setting)?),
+        };
+        let work = async {
+            match (&seated, operation) {
+                (Some(seated), _) => seated.0.work(&through, args, pieces).await,
+                (None, Some(operation)) => rest::call(&through, operation, args).await,
+                (None, None) => Err(broken("there is no such tool").into()),
+            }
+        };
         let ended = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
             let message = format!("the server did not answer within {} ms", limit.as_millis());
             Err(Failure::new(FailureKind::Timeout, message).into())
@@ -201,7 +238,7 @@ impl Upstreams {
             _ => false,
         };
         probe.leave(crashed);
-        if crashed {
+        if let Some(seated) = seated.filter(|_| crashed) {
             // Whatever is wrong with it, the next call begins anew.
             seated.0.session.lock().await.take();
         }

@@ -157,7 +157,7 @@ fn json(bytes: &[u8]) -> Result<Value, Failure> {
         .map_err(|error| Failure::new(FailureKind::Invalid, format!("the answer is no JSON: {error}")))
 }
 
-fn answered(status: u16) -> Failure {
+pub(super) fn answered(status: u16) -> Failure {
     let kind = match status {
         429 | 500.. => FailureKind::Unavailable,
         _ => FailureKind::Status,

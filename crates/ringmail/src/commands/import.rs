@@ -6,7 +6,9 @@ use crate::exit::{Exit, Fault};
 use crate::terminal::{clean, print_data, say};
 use anyhow::Context;
 use ringmail_engine::core::address::Target;
+use ringmail_engine::core::doc::{Source, yaml};
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
+use ringmail_engine::core::openapi::operations;
 use ringmail_engine::core::value::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -28,33 +30,84 @@ pub(crate) struct Args {
 enum What {
     /// The servers of MCP in a client's configuration: the `mcpServers` (or `servers`) of a JSON file
     Mcp { file: PathBuf },
+    /// What an OpenAPI document describes: each operation is a tool
+    Openapi {
+        file: PathBuf,
+        /// What the server is called here; by default as the file
+        #[arg(long)]
+        name: Option<String>,
+        /// Where the server answers; by default the first that the document names
+        #[arg(long)]
+        url: Option<String>,
+    },
 }
 
 impl Args {
     pub(crate) fn run(self, _: &Common) -> Result<Exit, Fault> {
-        let What::Mcp { file } = self.what;
-        let shown = file.display();
-        let length = std::fs::metadata(&file).with_context(|| format!("cannot read `{shown}`"))?.len();
-        if length > FILE_BYTES_MAX {
-            return Err(Fault::user(format!("`{shown}` is larger than {FILE_BYTES_MAX} bytes")));
+        match self.what {
+            What::Mcp { file } => servers(&file),
+            What::Openapi { file, name, url } => described(&file, name, url),
         }
-        let bytes = std::fs::read(&file).with_context(|| format!("cannot read `{shown}`"))?;
-        let config = parse(&bytes, &JsonLimits::default())
-            .map_err(|error| Fault::user(format!("`{shown}` is no JSON: {error}")))?;
-        let servers = ["mcpServers", "servers"].iter().find_map(|key| config.get(key)?.as_map());
-        let Some(servers) = servers else {
-            let help = "a client's configuration has `{\"mcpServers\": {NAME: {\"command\": ...}}}`";
-            return Err(Fault::user(format!("`{shown}` names no servers")).hint(help));
-        };
-        let mut taken = BTreeSet::new();
-        for (name, entry) in servers.iter() {
-            match import(&own_name(name, &mut taken), entry) {
-                Ok(text) => print_data(&text)?,
-                Err(why) => say(&format!("`{}` is left out: {why}", clean(name))),
-            }
-        }
-        Ok(Exit::Done)
     }
+}
+
+fn read(file: &Path) -> Result<String, Fault> {
+    let shown = file.display();
+    let length = std::fs::metadata(file).with_context(|| format!("cannot read `{shown}`"))?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(Fault::user(format!("`{shown}` is larger than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(std::fs::read_to_string(file).with_context(|| format!("cannot read `{shown}`"))?)
+}
+
+fn servers(file: &Path) -> Result<Exit, Fault> {
+    let shown = file.display();
+    let config = parse(read(file)?.as_bytes(), &JsonLimits::default())
+        .map_err(|error| Fault::user(format!("`{shown}` is no JSON: {error}")))?;
+    let servers = ["mcpServers", "servers"].iter().find_map(|key| config.get(key)?.as_map());
+    let Some(servers) = servers else {
+        let help = "a client's configuration has `{\"mcpServers\": {NAME: {\"command\": ...}}}`";
+        return Err(Fault::user(format!("`{shown}` names no servers")).hint(help));
+    };
+    let mut taken = BTreeSet::new();
+    for (name, entry) in servers.iter() {
+        match import(&own_name(name, &mut taken), entry) {
+            Ok(text) => print_data(&text)?,
+            Err(why) => say(&format!("`{}` is left out: {why}", clean(name))),
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn described(file: &Path, name: Option<String>, url: Option<String>) -> Result<Exit, Fault> {
+    let shown = file.display();
+    let document = yaml::parse(&Source::new(shown.to_string(), read(file)?))?.to_value();
+    let wrong = |why: String| Fault::user(format!("cannot use `{shown}`: {why}"));
+    let found = operations(&document).map_err(wrong)?;
+    let named = document.get("servers").and_then(|servers| servers.as_list()?.get(0)?.get("url")?.as_str());
+    let Some(url) = url.or_else(|| named.map(String::from)) else {
+        return Err(
+            Fault::user(format!("`{shown}` does not say where its server is")).hint("add: --url https://...")
+        );
+    };
+    let target = Target::parse(&url).map_err(|why| {
+        Fault::user(format!("`{}` is no address: {why}", clean(&url))).hint("add: --url https://...")
+    })?;
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("server");
+    let name = own_name(&name.unwrap_or_else(|| stem.to_string()), &mut BTreeSet::new());
+    for (operation, why) in &found.unusable {
+        say(&format!("`{}` is left out: {why}", clean(operation)));
+    }
+    say(&format!(
+        "{} operations of `{name}`; with these lines, `ringmail tool list {name}` shows them",
+        found.usable.len()
+    ));
+    print_data(&format!(
+        "[upstream.{name}]\nurl = {}\nopenapi = {}\n",
+        quoted(target.as_str().trim_end_matches('/')),
+        quoted(&shown.to_string())
+    ))?;
+    Ok(Exit::Done)
 }
 
 /// A name as projects have them, which no other server has.

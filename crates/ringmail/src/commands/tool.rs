@@ -7,7 +7,7 @@ use crate::terminal::{DIM, Format, clean, paint, print, print_json, say};
 use anyhow::Context;
 use ringmail_engine::Engine;
 use ringmail_engine::core::json::to_string;
-use ringmail_engine::core::upstream::{ToolChange, Upstream, compare, pins_file, tool_name};
+use ringmail_engine::core::upstream::{ToolChange, Upstream, UpstreamAt, compare, pins_file, tool_name};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::write_whole;
 use std::collections::BTreeMap;
@@ -208,6 +208,12 @@ fn ask(place: &Place, server: &str) -> Result<(Engine, BTreeMap<Str, Value>), Fa
         return Err(no_server(server));
     }
     let engine = place.engine_looking_at(server)?;
+    if let UpstreamAt::Http(http) = &known(&engine, server)?.setting.at
+        && let Some(file) = &http.openapi
+    {
+        let message = format!("the tools of `{server}` are what `{}` says", clean(file));
+        return Err(Fault::user(message).hint(format!("ringmail tool list {server}")));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
     let said = runtime.block_on(engine.tools_of(server));

@@ -78,7 +78,7 @@ pub fn call(url: &str, key: &str, body: &str, authority: Option<&str>) -> (u16, 
     (status.parse().unwrap(), body.to_string())
 }
 
-fn project() -> Place {
+pub fn project() -> Place {
     let place = Place::project();
     let text = place.read("ringmail.toml").replace("127.0.0.1:8080", "127.0.0.1:0");
     let plain = text.lines().filter(|line| !line.starts_with("tls = ")).map(|line| format!("{line}\n"));
@@ -86,7 +86,7 @@ fn project() -> Place {
     place
 }
 
-fn key(place: &Place) -> String {
+pub fn key(place: &Place) -> String {
     key_of(place, "me")
 }
 

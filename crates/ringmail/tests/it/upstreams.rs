@@ -2,6 +2,7 @@
 //! pinned, called by links and by clients of the project.
 
 use crate::mcp::{Client, printed, text_of};
+use crate::serve::{Serving, call};
 use crate::setup::Place;
 use crate::toolchains::kept;
 use ringmail_engine::Value;
@@ -131,4 +132,42 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
         Some(&Value::Bool(true)),
         "{wrong:?}"
     );
+}
+
+/// Another project's chains, by the OpenAPI document that it hands out.
+#[test]
+fn operations_of_a_document_are_tools() {
+    let shop = crate::serve::project();
+    let key = crate::serve::key(&shop);
+    let serving = Serving::start(&shop, 1);
+    let (status, document) = call(&format!("{}/openapi.json", serving.urls[0]), &key, "", None);
+    assert_eq!(status, 200, "{document}");
+
+    let place = Place::project();
+    place.write("shop.json", &document);
+    let imported = place.run(&["import", "openapi", "shop.json", "--url", &serving.urls[0]]);
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    let told = imported.out.lines().find(|line| line.starts_with("url = ")).unwrap();
+    let table = imported.out.replace(told, &format!("url = \"{}\"", serving.urls[0]));
+    let secret = place.write("shop.key", &key);
+    std::fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let more = format!(
+        "bearer = \"shop_key\"\n[secret.shop_key]\nfrom = \"file:shop.key\"\nbound_to = [\"{}\"]\n\
+         [[grant]]\nto = \"ask\"\nreason = \"r\"\ntool = [{{ upstream = \"shop\", tools = [\"greet\"], trusted = [] }}]\n",
+        serving.urls[0]
+    );
+    place.write("ringmail.toml", &format!("{}\n{}{more}", place.read("ringmail.toml"), table));
+    place.write("policies/main.cedar", "permit (principal, action, resource);\n");
+    let chain = "chain: ask\ninput: {type: string}\nlinks:\n  g:\n    kind: tool\n    tool: shop/greet\n    with: {body: {name: '${input}'}}\noutput: ${g.structuredContent.result}\n";
+    place.write("chains/ask.yaml", chain);
+    let listed = place.run(&["tool", "list", "shop"]);
+    assert!(listed.out.contains("shop/greet"), "{}{}", listed.out, listed.err);
+    let ended = place.run(&["run", "ask", "--input", "\"Ada\""]);
+    assert_eq!((ended.code, ended.out.trim()), (0, "Hello, Ada!"), "{}", ended.err);
+    // What does not fit the document does not go out.
+    place.write("chains/ask.yaml", &chain.replace("name: '${input}'", "nome: '${input}'"));
+    let ended = place.run(&["run", "ask", "--input", "\"Ada\""]);
+    assert!(ended.code == 1 && ended.err.contains("the arguments"), "{}", ended.err);
+    let asked = place.run(&["tool", "pin", "shop"]);
+    assert!(asked.code == 1 && asked.err.contains("are what `shop.json` says"), "{}", asked.err);
 }

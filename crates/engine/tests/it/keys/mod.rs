@@ -65,6 +65,10 @@ const PINNED: &str = "path = \"p\"\ndigest = \"@DIGEST@\"\nreason = \"test\"\n";
 const FILES: &[(&str, &str)] = &[
     ("in/a.txt", "\"a text of some length\""),
     ("out/a.txt", "\"out\""),
+    (
+        "api.json",
+        "{\"openapi\": \"3.1.0\", \"paths\": {\"/again\": {\"get\": {\"operationId\": \"echo\", \"parameters\": [{\"name\": \"v\", \"in\": \"query\", \"schema\": {\"type\": \"integer\"}}], \"responses\": {}}}}}",
+    ),
     ("one.secret", "first-secret-value"),
     ("two.secret", "second-secret-value"),
 ];

@@ -68,6 +68,11 @@ pub(super) const CASES: &[Case] = &[
         ..WEB
     },
     Case {
+        project: keyed!("[upstream.peer]\nurl = \"@URL@/mcp\"\n<<openapi = \"api.json\"||>>"),
+        ends: ["= \"\\\"there\\\"\"", "= \"echo"],
+        ..WEB
+    },
+    Case {
         project: keyed!("[upstream.peer]\nurl = \"@URL@/auth\"\n<<bearer = \"one\"||>>"),
         ends: ["= \"echo", "the server answered 401"],
         ..WEB
