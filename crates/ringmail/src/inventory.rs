@@ -26,7 +26,10 @@ pub(crate) fn inventory(place: &Place, engine: &Engine, checked: &Checked) -> Re
     all.sinks.extend(project.mounts.iter().map(|(name, _)| Str::from(format!("mount:{name}"))));
     all.sinks.extend(project.commands.iter().map(|command| Str::from(format!("command:{}", command.name))));
     all.sinks.extend(project.plugins.iter().map(|plugin| Str::from(format!("{KV}:{}", plugin.name))));
-    all.sinks.extend(project.upstreams.iter().map(|upstream| Str::from(format!("tool:{}", upstream.name))));
+    for (server, upstream) in engine.upstreams() {
+        let tools = upstream.cards.keys().map(|tool| Str::from(format!("tool:{server}/{tool}")));
+        all.sinks.extend(tools.chain([format!("tool:{server}").into()]));
+    }
     for principal in &project.principals {
         all.subjects.insert(principal.subject.clone());
         all.roles.extend(principal.roles.iter().cloned());

@@ -146,6 +146,9 @@ pub(super) fn powers(grant: &Grant) -> Vec<String> {
         grant.net.iter().map(|rule| format!("net {} {}", rule.methods.join("/"), rule.address.as_str()));
     let fs = grant.fs.iter().map(|rule| format!("fs {} {}", rule.access.name(), rule.mount));
     let effects = grant.effects.iter().map(|rule| format!("effect {}", rule.name));
+    let commands = grant.commands.iter().map(|rule| format!("command {}", rule.name));
+    let tools = grant.tools.iter().map(|rule| format!("tool {}/{}", rule.upstream, rule.tools.join(",")));
+    let effects = effects.chain(commands).chain(tools);
     let log = grant.log.iter().map(|_| "log".to_string());
     let respond = grant.respond.iter().map(|_| "respond".to_string());
     net.chain(fs).chain(effects).chain(log).chain(respond).collect()
