@@ -1,4 +1,4 @@
-//! The conformance suite of MCP from npm, both of its lines, against `examples/mcp-everything`.
+//! The conformance suite of MCP from npm, both of its lines, against `examples/mcp-everything`, and against a gateway before it.
 
 use crate::Outcome;
 use crate::shell::{cargo, output, root, run, say};
@@ -13,6 +13,9 @@ const NEXT: &str = "0.2.0-alpha.12";
 const NODE_MIN: u32 = 22;
 const NODE: &str = "22.23.3";
 const URL: &str = "http://127.0.0.1:8653/mcp";
+const GATEWAY_URL: &str = "http://127.0.0.1:8655/mcp";
+const GATEWAY: &str = "xtask/conformance/gateway";
+const BINARY: &str = "target/debug/ringmail";
 const EXAMPLE: &str = "examples/mcp-everything";
 
 /// A process that ends with the task.
@@ -31,11 +34,35 @@ pub(crate) fn run_all() -> Outcome {
     cargo(&["build", "--workspace", "--locked"])?;
     let _steps = start("python3", &["examples/serve.py", "mcp-everything"], false)?;
     until_there("127.0.0.1:8600")?;
-    let _server = start("target/debug/ringmail", &["serve", "-C", EXAMPLE, "--format", "json"], true)?;
+    let _server = start(BINARY, &["serve", "-C", EXAMPLE, "--format", "json"], true)?;
+    let mut failed = judged(&node, &packages, URL, "")?;
+    let gateway = gateway(&packages)?;
+    let _gateway = start(BINARY, &["serve", "-C", &gateway, "--format", "json"], true)?;
+    failed.extend(judged(&node, &packages, GATEWAY_URL, "gateway-")?);
+    if failed.is_empty() { Ok(()) } else { Err(format!("not as expected: {}", failed.join(", "))) }
+}
+
+/// A copy of the gateway's project, with what the server behind it offers now pinned.
+fn gateway(packages: &Path) -> Result<String, String> {
+    let folder = packages.join("gateway");
+    // What an earlier run left is in nobody's way.
+    let _none = std::fs::remove_dir_all(&folder);
+    let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(folder.join("policies")).map_err(wrong)?;
+    for file in ["ringmail.toml", "policies/main.cedar"] {
+        std::fs::copy(Path::new(GATEWAY).join(file), folder.join(file)).map_err(wrong)?;
+    }
+    let shown = folder.display().to_string();
+    run(BINARY, &["tool", "pin", "everything", "-C", &shown])?;
+    Ok(shown)
+}
+
+/// What both lines of the suite say of a server; gives those that are not as expected.
+fn judged(node: &Path, packages: &Path, url: &str, which: &str) -> Result<Vec<String>, String> {
     let lines = [
-        (format!("stable line {STABLE}"), "stable", "stable", &[][..]),
+        (format!("{which}stable line {STABLE}"), "stable", "stable", &[][..]),
         (
-            format!("requirements of 2026-07-28, suite {NEXT}"),
+            format!("{which}requirements of 2026-07-28, suite {NEXT}"),
             "next",
             "2026-07-28",
             &["--requirements", "2026-07-28"][..],
@@ -44,13 +71,13 @@ pub(crate) fn run_all() -> Outcome {
     let mut failed = Vec::new();
     for (name, package, baseline, more) in lines {
         let script = packages.join(format!("node_modules/{package}/dist/index.js"));
-        let baseline = format!("xtask/conformance/{baseline}.yml");
-        let mut args = vec![script.as_os_str(), "server".as_ref(), "--url".as_ref(), URL.as_ref()];
+        let baseline = format!("xtask/conformance/{which}{baseline}.yml");
+        let mut args = vec![script.as_os_str(), "server".as_ref(), "--url".as_ref(), url.as_ref()];
         if Path::new(&baseline).is_file() {
             args.extend([std::ffi::OsStr::new("--expected-failures"), baseline.as_ref()]);
         }
         args.extend(more.iter().map(std::ffi::OsStr::new));
-        let told = Command::new(&node).args(&args).output();
+        let told = Command::new(node).args(&args).output();
         let told = told.map_err(|error| format!("cannot run `{}`: {error}", node.display()))?;
         let text = String::from_utf8_lossy(&told.stdout);
         say(&name);
@@ -59,7 +86,7 @@ pub(crate) fn run_all() -> Outcome {
             failed.push(name);
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(format!("not as expected: {}", failed.join(", "))) }
+    Ok(failed)
 }
 
 /// A Node that is new enough, and the folder with both lines of the suite.

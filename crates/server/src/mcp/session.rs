@@ -141,3 +141,56 @@ impl Sessions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(who: &str) -> Session {
+        let owner = Principal { subject: who.into(), ..Principal::host() };
+        Session::new(owner, "web".into())
+    }
+
+    fn left_alone(session: &Session, how_long: Duration) {
+        session.now().used = Instant::now().checked_sub(how_long).unwrap();
+    }
+
+    #[test]
+    fn one_more_of_a_principal_ends_the_one_it_left_alone_longest() {
+        let sessions = Sessions::default();
+        let ids: Vec<Str> = (0..SESSIONS_OF_ONE_MAX).map(|_| sessions.begin(of("a")).unwrap()).collect();
+        let owner = of("a").owner;
+        left_alone(&sessions.find(&ids[7], &owner, "web").unwrap(), Duration::from_secs(60));
+        let other = sessions.begin(of("b")).unwrap();
+        let cancel = CancellationToken::new();
+        let oldest = sessions.all().get(&ids[7]).unwrap().clone();
+        let _begun = oldest.under_way.begin(&Id::Int(1), cancel.clone()).unwrap();
+        sessions.begin(of("a")).unwrap();
+        assert!(sessions.find(&ids[7], &owner, "web").is_none() && cancel.is_cancelled());
+        assert!(ids.iter().enumerate().all(|(at, id)| at == 7 || sessions.find(id, &owner, "web").is_some()));
+        assert!(sessions.find(&other, &of("b").owner, "web").is_some());
+    }
+
+    #[test]
+    fn there_are_so_many_and_those_left_alone_make_room() {
+        let sessions = Sessions::default();
+        for at in 0..SESSIONS_MAX {
+            sessions.all().insert(format!("{at}").into(), Arc::new(of(&format!("{at}"))));
+        }
+        assert!(sessions.begin(of("new")).is_none());
+        left_alone(sessions.all().get("42").unwrap(), IDLE);
+        assert!(sessions.begin(of("new")).is_some());
+        assert!(sessions.begin(of("newer")).is_none());
+    }
+
+    #[test]
+    fn a_session_that_was_left_alone_is_forgotten() {
+        let sessions = Sessions::default();
+        let owner = of("a").owner;
+        let id = sessions.begin(of("a")).unwrap();
+        assert!(sessions.find(&id, &owner, "other").is_none(), "of another listener");
+        left_alone(&sessions.find(&id, &owner, "web").unwrap(), IDLE);
+        assert!(sessions.find(&id, &owner, "web").is_none());
+        assert!(sessions.all().is_empty());
+    }
+}
