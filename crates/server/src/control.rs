@@ -2,6 +2,7 @@
 //! project asks for it a port where certificates alone count. No listener leads here, and nothing here leads to a chain.
 
 use crate::http::answer::{Answer, empty, json};
+use crate::http::given::Given;
 use crate::identity::kept::KeptError;
 use crate::identity::keys::{ApiKeyError, NewKey};
 use crate::identity::tokens::TokenError;
@@ -13,7 +14,6 @@ use crate::stream::Watched;
 use crate::world::CONTROL;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -161,7 +161,9 @@ where
     let cut = doors.cut.clone();
     let service = service_fn(move |request| {
         let (doors, control, visitor) = (doors.clone(), control.clone(), visitor.clone());
-        async move { Ok::<_, std::convert::Infallible>(answer(&doors, &control, &visitor, request).await) }
+        async move {
+            Ok::<_, std::convert::Infallible>(answer(&doors, &control, &visitor, Given::of(request)).await)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(limits.idle_ms));
@@ -177,12 +179,7 @@ where
     let _broken = connection.await;
 }
 
-async fn answer(
-    doors: &Arc<Doors>,
-    control: &Control,
-    visitor: &Visitor,
-    request: Request<Incoming>,
-) -> Answer {
+async fn answer(doors: &Arc<Doors>, control: &Control, visitor: &Visitor, request: Request<Given>) -> Answer {
     let path = request.uri().path().to_string();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let order = match (request.method(), parts.as_slice()) {
@@ -236,7 +233,7 @@ async fn follow(
     control: &Control,
     (steered, by): (&Steered, &Str),
     (kind, target): (&str, &str),
-    request: Request<Incoming>,
+    request: Request<Given>,
     id: &Str,
 ) -> Answer {
     let failed = |detail: String| {
@@ -316,7 +313,7 @@ where
 }
 
 /// A key as somebody asks for it.
-async fn new_key(request: Request<Incoming>) -> Result<NewKey, String> {
+async fn new_key(request: Request<Given>) -> Result<NewKey, String> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
     let body = body.map_err(|_| "the body is larger than 64 KiB, or broke off".to_string())?.to_bytes();
     let value = parse(&body, &JsonLimits::default()).map_err(|error| error.to_string())?;

@@ -104,6 +104,9 @@ fn curl_calls_with_each_version_of_both_and_with_a_certificate() {
     assert_eq!(with(&own(&place)), (true, "\"spiffe://example.com/bot\" 200 2".into()));
     // A certificate of the same name from another authority is none; without one, somebody else has to prove the caller.
     assert!(!with(&own(&other)).0);
-    let (went, told) = curl(&[]);
-    assert!(went && told.ends_with("401 2"), "{told}");
+    // Story: a stream whose body was not all here yet was taken back with its answer, and one in three calls heard nothing.
+    for _ in 0..20 {
+        let (went, told) = curl(&[]);
+        assert!(went && told.ends_with("401 2"), "{told}");
+    }
 }

@@ -1,6 +1,7 @@
 //! A chain, called over HTTP. Answered whole, in pieces as they come, or later.
 
 use super::answer::{Answer, Pieces, RUN_HEADER, json};
+use super::given::Given;
 use super::input;
 use crate::calls::{Asked, Ready, Turned};
 use crate::problem::Problem;
@@ -10,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Limited};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use ringmail_core::json::to_string;
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::value::{Str, Value};
@@ -23,11 +24,7 @@ const PIECES_MAX: usize = 64;
 /// How often a stream says that it is still there.
 const STILL_HERE: Duration = Duration::from_secs(15);
 
-pub(super) async fn chain(
-    asked: Asked<'_>,
-    name: &str,
-    request: Request<Incoming>,
-) -> Result<Answer, Turned> {
+pub(super) async fn chain(asked: Asked<'_>, name: &str, request: Request<Given>) -> Result<Answer, Turned> {
     let counted = asked.count(name)?;
     let way = way(request.headers());
     let plan = counted.chain.plan();
@@ -83,7 +80,7 @@ pub(super) fn too_large(detail: String) -> Problem {
 /// that still sends would not hear why.
 pub(super) async fn pieces_of(
     limits: &ServerLimits,
-    body: Incoming,
+    body: Given,
     mut take: impl FnMut(Bytes) -> Result<(), Turned>,
 ) -> Result<(), Turned> {
     let mut body = Limited::new(body, limits.body_bytes_max);
@@ -115,7 +112,7 @@ pub(super) async fn pieces_of(
 }
 
 /// A body, whole and within its limits.
-pub(super) async fn body(world: &World, body: Incoming) -> Result<Bytes, Turned> {
+pub(super) async fn body(world: &World, body: Given) -> Result<Bytes, Turned> {
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     pieces_of(&world.setting.limits, body, |piece| {
         if first.is_empty() && whole.is_empty() {

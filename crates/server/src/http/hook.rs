@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::call;
+use super::given::Given;
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned};
 use crate::identity::kept::from_hex;
@@ -14,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
-use hyper::body::Incoming;
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::listener::ListenerSetting;
 use ringmail_core::value::Value;
@@ -80,7 +80,7 @@ pub(super) async fn deliver(
     world: &Arc<World>,
     listener: &ListenerSetting,
     name: &str,
-    request: Request<Incoming>,
+    request: Request<Given>,
 ) -> Result<Answer, Turned> {
     let hook = world.setting.webhooks.iter().find(|hook| &*hook.name == name);
     let hook = hook.ok_or_else(|| (Problem::not_found(), format!("there is no webhook `{name}`")))?;

@@ -2,11 +2,11 @@
 //! Files become base64 while they arrive; whether one is what the schema says, the gate asks of its content.
 
 use super::call::{bad, body, pieces_of, too_large};
+use super::given::Given;
 use crate::calls::{Asked, Turned};
 use crate::problem::Problem;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
-use hyper::body::Incoming;
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::multipart::{FileText, FormError, FormLimits, Multipart};
@@ -21,7 +21,7 @@ pub(super) const ANY_FILE: &str = "application/octet-stream";
 pub(super) async fn read(
     asked: Asked<'_>,
     schema: Option<&Schema>,
-    request: Request<Incoming>,
+    request: Request<Given>,
 ) -> Result<Value, Turned> {
     let limits = &asked.world.setting.limits;
     let said = said(request.headers()).to_string();
@@ -61,7 +61,7 @@ async fn read_form(
     form: &InputForm,
     limits: &ServerLimits,
     said: &str,
-    body: Incoming,
+    body: Given,
 ) -> Result<Value, Turned> {
     let most = FormLimits { parts_max: limits.parts_max, part_bytes_max: limits.part_bytes_max };
     let mut parts = Multipart::new(said, form, most).map_err(misfit)?;
@@ -85,7 +85,7 @@ fn lone_member(form: &InputForm, kind: &str) -> Option<Str> {
     (kind == ANY_FILE || types.contains(&kind)).then(|| file.name.clone())
 }
 
-async fn read_file(member: Str, limits: &ServerLimits, body: Incoming) -> Result<Value, Turned> {
+async fn read_file(member: Str, limits: &ServerLimits, body: Given) -> Result<Value, Turned> {
     let mut text = FileText::default();
     let mut bytes = 0;
     pieces_of(limits, body, |piece| {

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Pieces, empty, json};
 use super::call::body;
+use super::given::Given;
 use crate::calls::{Asked, Turned};
 use crate::mcp::era::{Said, alone, is_stateless};
 use crate::mcp::message::{Fault, Id, Message, Request, answer};
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use ringmail_core::json::to_string;
 use ringmail_core::value::Value;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn told(id: Option<&Id>, fault: &Fault) -> Answer {
 pub(super) async fn post(
     asked: Asked<'_>,
     from: String,
-    request: http::Request<Incoming>,
+    request: http::Request<Given>,
 ) -> Result<Answer, Turned> {
     let headers = request.headers().clone();
     let body = body(asked.world, request.into_body()).await?;

@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod call;
 mod from;
+pub(crate) mod given;
 pub(crate) mod hook;
 mod input;
 mod mcp;
@@ -16,6 +17,7 @@ use crate::identity::{Subjected, certificate};
 use crate::limits::Counted;
 use crate::server::Doors;
 use crate::stream::Watched;
+use given::Given;
 use http_body_util::Either;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -115,7 +117,7 @@ where
         let (doors, peer) = (serving.clone(), peer.clone());
         let one = counted.begin();
         async move {
-            let mut answer = route::answer(&doors, &peer, request).await;
+            let mut answer = route::answer(&doors, &peer, Given::of(request)).await;
             if let Either::Right(pieces) = answer.body_mut() {
                 pieces.held = Some(one);
             }

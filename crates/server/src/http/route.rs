@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, empty, json};
 use super::from::{Page, address, host, host_fits, page};
+use super::given::Given;
 use super::{Peer, call, hook, mcp, openapi, resource, token};
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned, turn_away};
@@ -16,13 +17,12 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
 use ringmail_core::listener::{ListenerSetting, Proof};
 use ringmail_core::value::Value;
 use std::sync::Arc;
 
 /// A request and its answer.
-pub(super) async fn answer(doors: &Arc<Doors>, peer: &Peer, request: Request<Incoming>) -> Answer {
+pub(super) async fn answer(doors: &Arc<Doors>, peer: &Peer, request: Request<Given>) -> Answer {
     let world = doors.world();
     let Some(listener) = world.listener(&peer.listener) else {
         return Problem::not_found().answer(&doors.next_id());
@@ -50,7 +50,7 @@ async fn admit(
     world: &Arc<World>,
     listener: &ListenerSetting,
     peer: &Peer,
-    request: Request<Incoming>,
+    request: Request<Given>,
 ) -> Answer {
     let from = address(peer, listener, request.headers());
     let path = request.uri().path().to_string();
@@ -105,7 +105,7 @@ async fn admit(
     route(asked, from.to_string(), request).await.unwrap_or_else(|why| turned(Some(&caller), why))
 }
 
-async fn route(asked: Asked<'_>, from: String, request: Request<Incoming>) -> Result<Answer, Turned> {
+async fn route(asked: Asked<'_>, from: String, request: Request<Given>) -> Result<Answer, Turned> {
     let path = request.uri().path().to_string();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let nothing = || (Problem::not_found(), "there is nothing at this path".to_string());
@@ -158,7 +158,7 @@ fn bearer<B>(request: &Request<B>) -> Option<&str> {
 }
 
 /// For whoever looks after this server; tells nothing but that it is there.
-fn health(doors: &Doors, request: &Request<Incoming>) -> Option<Answer> {
+fn health(doors: &Doors, request: &Request<Given>) -> Option<Answer> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/health/live") => Some(empty(StatusCode::NO_CONTENT)),
         (&Method::GET, "/health/ready") => Some(empty(match doors.stopping.is_cancelled() {

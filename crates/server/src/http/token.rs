@@ -2,6 +2,7 @@
 //! is read is small and what is told is one word.
 
 use super::answer::{Answer, json};
+use super::given::Given;
 use crate::calls::Turned;
 use crate::identity::tokens::IssuedToken;
 use crate::problem::Problem;
@@ -9,7 +10,6 @@ use crate::server::Doors;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use ringmail_core::value::{Str, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const FORM_BYTES_MAX: usize = 4 << 10;
 pub(super) async fn answer(
     doors: &Arc<Doors>,
     body_ms: u64,
-    request: Request<Incoming>,
+    request: Request<Given>,
 ) -> Result<Answer, (&'static str, String)> {
     let invalid = |why: &str| ("invalid_request", why.to_string());
     let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

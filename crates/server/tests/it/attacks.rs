@@ -271,6 +271,48 @@ async fn attack_36_a_revoked_key_ends_what_is_under_way() {
     assert_eq!(doors.get(&key, "/chains").await.status, 401);
 }
 
+/// Story: a connection was closed while the rest of a refused body was still on its way, and the reset it was closed with
+/// overtook the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_before_all_is_sent_still_hears_why() {
+    let doors = Doors::open(WEB).await;
+    let head = format!("POST /chains/echo HTTP/1.1\r\nhost: {}\r\n", doors.address());
+    let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+    for _ in 0..3 {
+        stream.write_all(format!("{head}content-length: 200000\r\n\r\n").as_bytes()).await.unwrap();
+        // The answer is there before the body.
+        let mut answer = vec![0; 4_096];
+        let read = within(stream.read(&mut answer)).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer[..read]));
+        stream.write_all(&vec![b'x'; 200_000]).await.unwrap();
+    }
+    // Who waits to be asked for the body is not asked for what nobody wants.
+    let asks = format!("{head}expect: 100-continue\r\ncontent-length: 5\r\n\r\n");
+    let reply = doors.raw(asks.as_bytes()).await;
+    assert_eq!(reply.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_35_a_refused_body_without_end_is_cut() {
+    let doors = Doors::open(WEB).await;
+    let head = format!("POST /chains/echo HTTP/1.1\r\nhost: {}\r\n", doors.address());
+    let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+    stream.write_all(format!("{head}content-length: 1000000000\r\n\r\n").as_bytes()).await.unwrap();
+    let mut sent = 0_usize;
+    let cut = within(async {
+        while sent < 500_000_000 && stream.write_all(&[b'x'; 65_536]).await.is_ok() {
+            sent += 65_536;
+        }
+    });
+    cut.await;
+    // What the kernel holds on both sides counts, too.
+    assert!(sent < 50_000_000, "{sent}");
+    // One that sends no more, and does not end, is let go as well.
+    let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+    stream.write_all(format!("{head}content-length: 1000\r\n\r\n").as_bytes()).await.unwrap();
+    let _cut = within(stream.read_to_end(&mut Vec::new())).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_37_the_cause_is_on_record_and_not_in_the_answer() {
     let policy = format!(
