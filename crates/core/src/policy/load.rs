@@ -1,8 +1,10 @@
 //! Policy files: read, refused where Cedar could not bear them, validated against the published schema.
 
 use super::{Known, Reads, SCHEMA};
-use crate::doc::{Problems, Source, Span, Spot};
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use crate::doc::{Problems, Source, Span, Spot, suggest};
+use cedar_policy::{
+    EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator,
+};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -101,9 +103,18 @@ pub(super) fn validate(policies: &[Known], problems: &mut Problems) {
         Err(error) => return problems.add_bare(format!("the built-in policy schema does not load: {error}")),
     };
     let Ok(set) = PolicySet::from_policies(policies.iter().map(|known| known.policy.clone())) else { return };
+    let mut actions: Vec<EntityUid> = schema.actions().cloned().collect();
+    actions.sort();
     for error in Validator::new(schema).validate(&set, ValidationMode::Strict).validation_errors() {
         let known = policies.iter().find(|known| known.policy.id() == error.policy_id());
-        let (message, help) = words(error);
+        let (message, help) = match (words(error), error) {
+            // Cedar's own guess depends on chance.
+            ((message, _), ValidationError::UnrecognizedActionId(_)) => {
+                let help = action_like(&message, &actions);
+                (message, Some(help))
+            }
+            (words, _) => words,
+        };
         let Some(Spot { source, span }) = known.map(|known| &known.spot) else {
             problems.add_bare(message);
             continue;
@@ -115,6 +126,17 @@ pub(super) fn validate(policies: &[Known], problems: &mut Problems) {
             Some(help) => problems.add_help(source, span, message, help),
             None => problems.add(source, span, message),
         }
+    }
+}
+
+/// The action that was meant by the one in `message`, or those that there are.
+fn action_like(message: &str, actions: &[EntityUid]) -> String {
+    let written = message.split('`').nth(1).and_then(|uid| uid.parse::<EntityUid>().ok());
+    let names = || actions.iter().map(|action| action.id().unescaped());
+    let near = written.and_then(|uid| suggest(uid.id().unescaped(), names()).map(String::from));
+    match near.and_then(|near| actions.iter().find(|action| action.id().unescaped() == near)) {
+        Some(action) => format!("did you mean `{action}`?"),
+        None => format!("there are `{}`", names().collect::<Vec<_>>().join("`, `")),
     }
 }
 
