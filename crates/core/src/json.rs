@@ -324,6 +324,12 @@ impl Parser<'_> {
     }
 }
 
+/// Whether a media type is one of JSON, whatever its parameters.
+pub fn is_json(media: &str) -> bool {
+    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || media.ends_with("+json")
+}
+
 /// Keeps hostile input from filling a message.
 pub fn shorten(text: &str) -> String {
     const CHARS_MAX: usize = 60;

@@ -4,6 +4,7 @@
 use crate::address::Target;
 use crate::expr::text_of;
 use crate::grant::METHODS;
+use crate::json::is_json;
 use crate::value::{Str, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -138,11 +139,6 @@ fn resolved<'d>(document: &'d Value, value: &'d Value) -> Option<&'d Value> {
     None
 }
 
-fn is_json(media: &str) -> bool {
-    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media == "application/json" || media.ends_with("+json")
-}
-
 struct Reader<'d> {
     document: &'d Value,
     /// Schemas of the document that the ones so far lead to.
@@ -250,10 +246,16 @@ impl Reader<'_> {
         let response = responses.and_then(|all| all.iter().find(good)).map(|(_, response)| response);
         let Some(response) = response else { return Ok((None, true)) };
         let response = resolved(self.document, response).ok_or("a reference leads nowhere")?;
-        let Some(schema) = self.content(response, true)? else { return Ok((None, true)) };
+        let Some(mut schema) = self.content(response, true)? else { return Ok((None, true)) };
         let definitions = self.definitions(true)?;
-        let is_object = schema.get("type").and_then(Value::as_str) == Some("object");
-        if is_object {
+        let is_object = |schema: &Value| schema.get("type").and_then(Value::as_str) == Some("object");
+        if let Some(name) = schema.get("$ref").and_then(|to| to.as_str()?.strip_prefix("#/$defs/"))
+            && let Some(named) = definitions.as_ref().and_then(|(_, all)| all.get(name))
+            && is_object(named)
+        {
+            schema = named.clone();
+        }
+        if is_object(&schema) {
             let members = schema.as_map().into_iter().flat_map(|map| map.iter());
             let all = members.map(|(name, value)| (name.clone(), value.clone())).chain(definitions);
             return Ok((Some(Value::map(all.collect::<Members>())), false));
@@ -444,11 +446,10 @@ mod tests {
         let input = to_string(get.get("inputSchema").unwrap());
         assert!(input.contains("\"required\":[\"id\"]") && !input.contains("Authorization"), "{input}");
         let output = to_string(get.get("outputSchema").unwrap());
-        for part in
-            ["[\"string\",\"null\"]", "\"exclusiveMinimum\":0", "\"$ref\":\"#/$defs/Pet\"", "\"result\""]
-        {
+        for part in ["[\"string\",\"null\"]", "\"exclusiveMinimum\":0", "\"$ref\":\"#/$defs/Pet\""] {
             assert!(output.contains(part), "{part}: {output}");
         }
+        assert!(!found.usable[0].1.wraps && output.contains("\"type\":\"object\""), "{output}");
         let added = to_string(found.usable[2].0.get("outputSchema").unwrap());
         assert!(!added.contains("format") && !added.contains("example"), "{added}");
         assert!(operations(&value("{\"swagger\": \"2.0\"}")).is_err());

@@ -3,7 +3,7 @@
 
 use crate::address::Target;
 use crate::doc::form::{Form, Key};
-use crate::doc::{Problems, Source, Span};
+use crate::doc::{Node, Problems, Source, Span};
 use crate::grant::{NetRule, SecretRule};
 use crate::label::{TagTable, Tags};
 use crate::openapi::{Operation, Operations, operations};
@@ -237,17 +237,10 @@ pub fn pins_file(upstream: &str) -> String {
 }
 
 impl Upstream {
-    /// A server with what was pinned of it. A definition that cannot be held to is not used, and nobody else suffers.
+    /// A server with what was pinned of it.
     pub fn new(setting: UpstreamSetting, pinned: &[Value], tags: &mut TagTable) -> Result<Upstream, String> {
-        let (mut cards, mut unusable) = (BTreeMap::new(), BTreeMap::new());
-        for said in pinned {
-            let name = tool_name(said)?;
-            match card(&name, said, tags) {
-                Ok(card) => drop(cards.insert(name, Arc::new(card))),
-                Err(why) => drop(unusable.insert(name, why)),
-            }
-        }
-        Ok(Upstream { setting, cards, unusable })
+        let pinned = pinned.iter().map(|said| (said.clone(), None));
+        Upstream::with(setting, pinned, BTreeMap::new(), tags)
     }
 
     /// A server that a document of the project describes, which is what it is held to.
@@ -256,41 +249,40 @@ impl Upstream {
         document: &Value,
         tags: &mut TagTable,
     ) -> Result<Upstream, String> {
-        let Operations { usable, mut unusable } = operations(document)?;
+        let Operations { usable, unusable } = operations(document)?;
+        let usable = usable.into_iter().map(|(said, operation)| (said, Some(operation)));
+        Upstream::with(setting, usable, unusable, tags)
+    }
+
+    /// A definition that cannot be held to is not used, and no other suffers.
+    fn with(
+        setting: UpstreamSetting,
+        all: impl Iterator<Item = (Value, Option<Operation>)>,
+        mut unusable: BTreeMap<Str, String>,
+        tags: &mut TagTable,
+    ) -> Result<Upstream, String> {
         let mut cards = BTreeMap::new();
-        for (said, operation) in usable {
+        for (said, operation) in all {
             let name = tool_name(&said)?;
-            match card(&name, &said, tags) {
-                Ok(card) => {
-                    let card = PinnedTool { operation: Some(operation), ..card };
+            match (schema_of(&said, "inputSchema", tags), schema_of(&said, "outputSchema", tags)) {
+                (Ok(Some(input)), Ok(output)) => {
+                    let card = PinnedTool { name: name.clone(), said, input, output, operation };
                     cards.insert(name, Arc::new(card));
                 }
-                Err(why) => drop(unusable.insert(name, why)),
+                (Ok(None), _) => drop(unusable.insert(name, "it has no `inputSchema`".into())),
+                (Err(why), _) | (_, Err(why)) => drop(unusable.insert(name, why)),
             }
         }
         Ok(Upstream { setting, cards, unusable })
     }
 }
 
-fn card(name: &Str, said: &Value, tags: &mut TagTable) -> Result<PinnedTool, String> {
-    let mut schema = |key: &str| match said.get(key) {
-        None => Ok(None),
-        Some(written) => {
-            let source = Source::new(format!("{name}.{key}"), crate::json::to_string(written));
-            let mut problems = Problems::default();
-            let node = crate::doc::yaml::parse(&source).map_err(|problems| problems.to_string())?;
-            let schema = Schema::load(&node, &source, tags, &mut problems);
-            match schema {
-                Some(schema) => Ok(Some(schema)),
-                None => Err(problems.0.first().map_or_else(String::new, |problem| {
-                    format!("its `{key}` cannot be held to: {}", problem.message)
-                })),
-            }
-        }
-    };
-    let input = schema("inputSchema")?.ok_or("it has no `inputSchema`")?;
-    let output = schema("outputSchema")?;
-    Ok(PinnedTool { name: name.clone(), said: said.clone(), input, output, operation: None })
+fn schema_of(said: &Value, key: &str, tags: &mut TagTable) -> Result<Option<Schema>, String> {
+    let Some(written) = said.get(key) else { return Ok(None) };
+    let (source, mut problems) = (Source::new(key, ""), Problems::default());
+    let schema = Schema::load(&Node::of(written), &source, tags, &mut problems);
+    let why = || problems.0.first().map_or_else(String::new, |problem| problem.message.clone());
+    schema.map(Some).ok_or_else(|| format!("its `{key}` cannot be held to: {}", why()))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::variables::variable;
 use ringmail_core::chain::flow::Verdict;
 use ringmail_core::chain::{Plan, Surroundings, load};
 use ringmail_core::config::Config;
-use ringmail_core::doc::{Problems, Source, Span, yaml};
+use ringmail_core::doc::{Node, Problems, Source, Span, yaml};
 use ringmail_core::gate::Authority;
 use ringmail_core::grant::{Grant, Grants, SecretRule};
 use ringmail_core::label::{Labeled, TagTable};
@@ -187,7 +187,7 @@ impl Engine {
         let middleware = self.middleware_names(extras);
         let secrets: Vec<Str> = self.0.authority.secrets.iter().map(|secret| secret.name.clone()).collect();
         let commands = self.0.commands.names();
-        let read = |source: &Arc<Source>| {
+        let read = |node: &Node, source: &Arc<Source>| {
             let tags = &mut *self.0.authority.tags.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut around = Surroundings {
                 kinds: KINDS,
@@ -202,16 +202,16 @@ impl Engine {
                 tags,
                 limits: self.0.limits,
             };
-            yaml::parse(source).and_then(|node| load(&node, source, &mut around))
+            load(node, source, &mut around)
         };
         for source in sources {
-            match read(source) {
+            match yaml::parse(source).and_then(|node| read(&node, source)) {
                 Ok(plan) => out.plans.push(Arc::new(plan)),
                 Err(problems) => out.problems.0.extend(problems.0),
             }
         }
         for served in served {
-            match read(&served.source) {
+            match read(&served.node, &served.source) {
                 Ok(plan) => out.plans.push(Arc::new(served.seal(plan))),
                 Err(problems) => out.problems.0.extend(problems.0),
             }
@@ -374,8 +374,7 @@ impl EngineBuilder {
     }
 
     /// A grant besides those of the project, under the same ceiling.
-    #[must_use]
-    pub fn granted(mut self, grant: Grant) -> Self {
+    pub(crate) fn granted(mut self, grant: Grant) -> Self {
         self.granted.push(grant);
         self
     }

@@ -153,6 +153,26 @@ impl Node {
         }
     }
 
+    /// A value as a document that stands nowhere.
+    pub fn of(value: &crate::value::Value) -> Node {
+        use crate::value::Value;
+        let span = Span::default();
+        let data = match value {
+            Value::Null => Data::Null,
+            Value::Bool(truth) => Data::Bool(*truth),
+            Value::Int(int) => Data::Int(*int),
+            Value::Float(float) => Data::Float(*float),
+            Value::Str(text) => Data::Text(text.to_string()),
+            Value::List(items) => Data::List(items.iter().map(Node::of).collect()),
+            Value::Map(map) => Data::Map(
+                map.iter()
+                    .map(|(name, value)| (NodeKey { name: name.to_string(), span }, Node::of(value)))
+                    .collect(),
+            ),
+        };
+        Node { span, data }
+    }
+
     /// The word used for this node's type in messages.
     pub fn type_name(&self) -> &'static str {
         match &self.data {

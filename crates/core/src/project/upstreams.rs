@@ -72,7 +72,8 @@ impl Loader<'_> {
         };
         let address = self.pattern(&target.origin(), url.span)?;
         let rule = NetRule {
-            methods: ["POST", "DELETE"].map(Str::from).into(),
+            // What a call asks of its server is no choice of the call.
+            methods: Vec::new(),
             flow: Default::default(),
             consequential: None,
             label: Default::default(),
@@ -108,6 +109,15 @@ impl Loader<'_> {
                         let help = format!("add:\n[command.{command}]\nprogram = \"...\"");
                         let message = format!("there is no command `{command}`");
                         self.problems.add_help(self.source, span("command"), message, help);
+                    }
+                    let limits = node.get("command").and_then(|all| all.get(command)?.get("limits"));
+                    for (key, own) in [("time", "timeout"), ("output", "answer")] {
+                        if let Some(written) = limits.and_then(|limits| limits.get(key)) {
+                            let help = format!("say it in `[upstream.{}]`: {own}", setting.name);
+                            let message =
+                                "this bounds a program that ends with its call, and a server does not";
+                            self.problems.add_help(self.source, written.span, message, help);
+                        }
                     }
                     if project.ceiling.commands.as_ref().is_some_and(|most| !most.contains(command)) {
                         self.wrong(

@@ -13,7 +13,7 @@ use ringmail_core::expr::text_of;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, Permit, Redirect, Unchecked};
 use ringmail_core::grant::METHODS;
-use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::json::{JsonLimits, is_json, parse, to_string};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::label::Tags;
 use ringmail_core::refusal::{Refusal, Rule};
@@ -192,10 +192,7 @@ fn packed(args: &Value) -> Result<bool, Failure> {
 }
 
 fn answer(received: Received, form: &str) -> Result<Value, Failure> {
-    let json = received.header("content-type").is_some_and(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        kind == "application/json" || kind.ends_with("+json")
-    });
+    let json = received.header("content-type").is_some_and(is_json);
     let headers =
         Value::map(received.headers.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))));
     let body = match (form, received.lines) {

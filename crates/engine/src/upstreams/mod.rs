@@ -114,8 +114,8 @@ fn progress(params: &Value) -> Value {
     Value::map(kept.map(|(name, value)| (name.clone(), value.clone())))
 }
 
-/// Bytes of a file of pins.
-const PINS_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a file of pins, or of a document.
+const PINS_BYTES_MAX: u64 = 16 << 20;
 
 /// The servers that a project names, with what is pinned of each.
 pub(crate) fn pinned(
@@ -152,26 +152,30 @@ pub(crate) fn pinned(
     Ok(Upstreams::new(all))
 }
 
-fn read_document(folder: &Path, file: &str) -> Result<Value, String> {
-    let path = folder.join(file);
-    let length = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
-    if length > PINS_BYTES_MAX as u64 {
+/// A file of the project; nothing if there is none.
+fn read(path: &Path) -> Result<Option<String>, String> {
+    let length = match std::fs::metadata(path) {
+        Ok(known) => known.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if length > PINS_BYTES_MAX {
         return Err(format!("it is larger than {PINS_BYTES_MAX} bytes"));
     }
-    let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    std::fs::read_to_string(path).map(Some).map_err(|error| error.to_string())
+}
+
+fn read_document(folder: &Path, file: &str) -> Result<Value, String> {
+    let text = read(&folder.join(file))?.ok_or("there is no such file")?;
     let node = yaml::parse(&Source::new(file, text)).map_err(|problems| problems.to_string())?;
     Ok(node.to_value())
 }
 
 /// The definitions in a file of pins; none if there is no file.
 fn read_pins(path: &Path) -> Result<Vec<Value>, String> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
-    };
-    let limits = JsonLimits { bytes_max: PINS_BYTES_MAX, ..JsonLimits::default() };
-    let pins = parse(&bytes, &limits).map_err(|error| error.to_string())?;
+    let Some(text) = read(path)? else { return Ok(Vec::new()) };
+    let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
+    let pins = parse(text.as_bytes(), &limits).map_err(|error| error.to_string())?;
     let tools = pins.get("tools").and_then(Value::as_list).ok_or("it has no list of `tools`")?;
     Ok(tools.iter().cloned().collect())
 }
@@ -229,11 +233,9 @@ impl Upstreams {
             Err(Failure::new(FailureKind::Timeout, message).into())
         });
         let crashed = match &ended {
+            // What is too large was asked for, or is somebody's own.
             Err(Blocked::Failed(failure)) => {
-                matches!(
-                    failure.kind,
-                    FailureKind::Unavailable | FailureKind::Timeout | FailureKind::TooLarge
-                )
+                matches!(failure.kind, FailureKind::Unavailable | FailureKind::Timeout)
             }
             _ => false,
         };
@@ -289,6 +291,9 @@ impl Line {
     }
 }
 
+/// The shortest time between two looks at whether a session is still used.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// Ends a session that nobody has used for as long as it may be kept.
 async fn leave_when_idle(
     seats: Weak<Mutex<BTreeMap<Who, Arc<Seat>>>>,
@@ -296,6 +301,7 @@ async fn leave_when_idle(
     seat: Weak<Seat>,
     idle: Duration,
 ) {
+    let idle = idle.max(LOOK_AGAIN);
     loop {
         let Some(until) = seat.upgrade().map(|seat| seat.last_used() + idle) else { return };
         tokio::time::sleep_until(until.into()).await;

@@ -15,8 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Pages of one list.
+/// Pages of one list, and bytes of all of them.
 const PAGES_MAX: usize = 1_000;
+const LIST_BYTES_MAX: usize = 16 << 20;
+/// How long a server may think about a question that only newer ones know.
+const DISCOVER_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Session {
     wire: Wire,
@@ -76,7 +79,7 @@ impl Session {
     }
 
     async fn ask_for_tools(&self, through: &Through<'_>) -> Result<Arc<Live>, Blocked> {
-        let (mut live, mut cursor) = (Live::default(), None);
+        let (mut live, mut cursor, mut bytes) = (Live::default(), None, 0);
         for _ in 0..PAGES_MAX {
             let ask = Ask { cursor: cursor.as_ref(), ..Ask::of("tools/list") };
             let answer = self.wire.ask(through, ask, Some(&self.era)).await?;
@@ -88,9 +91,9 @@ impl Session {
                 let Ok(name) = tool_name(tool) else { continue };
                 live.tools.insert(name, tool.clone());
             }
-            if live.tools.len() > TOOLS_MAX {
-                let message = format!("the server has more than {TOOLS_MAX} tools");
-                return Err(Failure::new(FailureKind::TooLarge, message).into());
+            bytes += page.bytes();
+            if live.tools.len() > TOOLS_MAX || bytes > LIST_BYTES_MAX {
+                return Err(Failure::new(FailureKind::TooLarge, "the list of tools is too long").into());
             }
             match page.get("nextCursor") {
                 Some(Value::Str(next)) if Some(next) != cursor.as_ref() => cursor = Some(next.clone()),
@@ -104,9 +107,12 @@ impl Session {
     async fn live(&self, through: &Through<'_>) -> Result<Arc<Live>, Blocked> {
         let fresh = Duration::from_millis(through.permit.upstream().setting.check_ms);
         let mut live = self.live.lock().await;
-        let changed = matches!(&self.wire, Wire::Pipe(pipe) if pipe.has_changed());
+        if matches!(&self.wire, Wire::Pipe(pipe) if pipe.has_changed()) {
+            // What was said before counts no more, whether or not it can be asked for anew.
+            *live = None;
+        }
         match &*live {
-            Some((at, known)) if at.elapsed() < fresh && !changed => Ok(known.clone()),
+            Some((at, known)) if at.elapsed() < fresh => Ok(known.clone()),
             _ => {
                 let known = self.ask_for_tools(through).await?;
                 *live = Some((Instant::now(), known.clone()));
@@ -151,12 +157,13 @@ impl Session {
 
 /// Finds out which era the server speaks, and opens a session if it is the one that has them.
 async fn greet(wire: &Wire, through: &Through<'_>) -> Result<Era, Blocked> {
-    match wire.ask(through, Ask::of("server/discover"), Some(&Era::Stateless)).await {
-        Ok(Answer { result: Ok(result), .. }) if is_stateless(&result) => return Ok(Era::Stateless),
-        // Older servers do not know the question.
-        Ok(_) => {}
-        Err(Blocked::Failed(failure)) if failure.kind == FailureKind::Status => {}
-        Err(other) => return Err(other),
+    let asking = wire.ask(through, Ask::of("server/discover"), Some(&Era::Stateless));
+    match tokio::time::timeout(DISCOVER_MAX, asking).await {
+        Ok(Ok(Answer { result: Ok(result), .. })) if is_stateless(&result) => return Ok(Era::Stateless),
+        // Older servers do not know the question, and some say nothing to what they do not know.
+        Ok(Ok(_)) | Err(_) => {}
+        Ok(Err(Blocked::Failed(failure))) if failure.kind == FailureKind::Status => {}
+        Ok(Err(other)) => return Err(other),
     }
     let answer = wire.ask(through, Ask::of("initialize"), None).await?;
     let era = chosen(&answer.result.map_err(said)?)?;

@@ -20,6 +20,8 @@ pub(super) struct Pipe {
     lines: Arc<ChildLines>,
     waiting: Arc<Waiting>,
     next: AtomicI64,
+    /// Whether it was given any arguments.
+    given: AtomicBool,
     ear: tokio::task::JoinHandle<()>,
 }
 
@@ -69,7 +71,7 @@ impl Pipe {
         let waiting = Waiting { asked: Mutex::new(Some(BTreeMap::new())), changed: AtomicBool::new(false) };
         let waiting = Arc::new(waiting);
         let ear = tokio::spawn(listen(lines.clone(), waiting.clone()));
-        Ok(Pipe { lines, waiting, next: AtomicI64::new(1), ear })
+        Ok(Pipe { lines, waiting, next: AtomicI64::new(1), given: AtomicBool::new(false), ear })
     }
 
     /// Whether the server said that its tools are others since this was asked last.
@@ -81,16 +83,16 @@ impl Pipe {
         self.lines.send(&notification(method, Vec::new())).await.map_err(|halt| failure(&halt))
     }
 
-    /// Why nobody answers, with the last that the server said of itself.
+    /// Why nobody answers. What the server said last is told only while it can be of nobody's data.
     fn ended(&self) -> Failure {
         let said = self.lines.said();
         let said =
             String::from_utf8_lossy(said.get(said.len().saturating_sub(SAID_BYTES)..).unwrap_or_default());
-        let words: Vec<&str> = said.split_whitespace().collect();
-        match words.is_empty() {
-            true => broken("the server ended before it answered"),
-            false => broken(&format!("the server ended before it answered; it said `{}`", words.join(" "))),
+        let said = said.replace(|c: char| c.is_control(), " ");
+        if self.given.load(Ordering::Relaxed) || said.trim().is_empty() {
+            return broken("the server ended before it answered");
         }
+        broken(&format!("the server ended before it answered; it said `{}`", said.trim()))
     }
 
     pub(super) async fn ask(&self, ask: Ask<'_>, era: Option<&Era>) -> Result<Answer, Blocked> {
@@ -105,6 +107,7 @@ impl Pipe {
         if !known {
             return Err(broken("the server is gone").into());
         }
+        self.given.fetch_or(ask.tool.is_some(), Ordering::Relaxed);
         let mut asked = Asked { id, pipe: self, over: false };
         let message = request(id, ask.method, ask.params(id), era);
         self.lines.send(&message).await.map_err(|halt| failure(&halt))?;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
-use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::json::{JsonLimits, is_json, parse, to_string};
 use ringmail_core::openapi::Operation;
 use ringmail_core::value::Value;
 
@@ -44,14 +44,13 @@ pub(super) async fn call(
 /// An answer as tools give theirs.
 fn result(operation: &Operation, received: &Received) -> Result<Value, Failure> {
     let good = (200..300).contains(&received.status);
-    let kind = received.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_string();
+    let json = received.header("content-type").is_some_and(is_json);
     let mut members = Vec::new();
     let text = match std::str::from_utf8(&received.body) {
         Ok(text) => text.to_string(),
         Err(_) => STANDARD.encode(&received.body),
     };
-    if good && (kind == "application/json" || kind.ends_with("+json")) && !received.body.is_empty() {
+    if good && json && !received.body.is_empty() {
         let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
         let data = parse(&received.body, &limits)
             .map_err(|error| Failure::new(FailureKind::Invalid, format!("the answer is no JSON: {error}")))?;

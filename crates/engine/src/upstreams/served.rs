@@ -2,14 +2,15 @@
 //! grants for `upstream:SERVER`.
 
 use ringmail_core::chain::Plan;
-use ringmail_core::doc::Source;
-use ringmail_core::json::to_string;
+use ringmail_core::doc::{Node, Source};
+use ringmail_core::json::to_pretty;
 use ringmail_core::upstream::{POWER_OF_SERVER, PinnedTool, Upstream};
 use ringmail_core::value::{Str, Value};
 use std::sync::Arc;
 
 /// A chain that stands for a tool.
 pub(crate) struct Served {
+    pub(crate) node: Node,
     pub(crate) source: Arc<Source>,
     power: Str,
     card: Value,
@@ -18,23 +19,30 @@ pub(crate) struct Served {
 impl Served {
     pub(super) fn new(upstream: &Upstream, name: &str, card: &PinnedTool) -> Served {
         let server = &upstream.setting.name;
-        let quoted = |text: &str| to_string(&Value::from(text));
-        let described = card.said.get("description").and_then(Value::as_str).unwrap_or_default();
-        let input = card.said.get("inputSchema").map_or_else(|| "{}".into(), to_string);
-        let text = format!(
-            "chain: {}\ndescription: {}\nmcp: {{content: true}}\ninput: {input}\nstream: call\nlinks:\n  \
-             call: {{kind: tool, tool: {}, expect: any, with: '${{input}}'}}\noutput: ${{call}}\n",
-            chain_name(name),
-            quoted(described),
-            quoted(&format!("{server}/{}", card.name)),
-        );
+        let said = |key: &'static str| Some((Str::from(key), card.said.get(key)?.clone()));
+        let call = [
+            ("kind", Value::from("tool")),
+            ("tool", Value::from(format!("{server}/{}", card.name))),
+            ("expect", Value::from("any")),
+            ("with", Value::from("${input}")),
+        ];
+        let chain = [
+            (Str::from("chain"), Value::from(chain_name(name))),
+            ("mcp".into(), Value::map([("content", Value::Bool(true))])),
+            ("input".into(), card.said.get("inputSchema").cloned().unwrap_or_default()),
+            ("stream".into(), Value::from("call")),
+            ("links".into(), Value::map([("call", Value::map(call))])),
+            ("output".into(), Value::from("${call}")),
+        ];
+        let chain = Value::map(chain.into_iter().chain(said("description")).collect::<Vec<_>>());
         let shown = ["title", "description", "inputSchema", "outputSchema", "annotations"];
-        let members = shown.iter().filter_map(|key| Some((Str::from(*key), card.said.get(key)?.clone())));
-        let members = [(Str::from("name"), Value::from(name))].into_iter().chain(members);
+        let card =
+            [(Str::from("name"), Value::from(name))].into_iter().chain(shown.into_iter().filter_map(said));
         Served {
-            source: Source::new(format!("{name} of {server}"), text),
+            node: Node::of(&chain),
+            source: Source::new(format!("{name} of {server}"), to_pretty(&chain)),
             power: format!("{POWER_OF_SERVER}{server}").into(),
-            card: Value::map(members.collect::<Vec<_>>()),
+            card: Value::map(card.collect::<Vec<_>>()),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::engine::Inner;
 use crate::pieces::Pieces;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, ToolPermit};
-use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::json::{JsonLimits, is_json, parse, to_string};
 use ringmail_core::value::Value;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -118,6 +118,10 @@ fn heard(id: i64, found: Arc<Mutex<Option<Result<Value, i64>>>>, pieces: Option<
     Box::new(move |data| {
         let (found, pieces) = (found.clone(), pieces.clone());
         Box::pin(async move {
+            if data.is_empty() {
+                // Some servers begin a stream with an event that says nothing.
+                return Ok(false);
+            }
             match hear(&json(data.as_bytes())?) {
                 Heard::Answer { id: of, result } if of == id => {
                     *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
@@ -138,8 +142,7 @@ fn heard(id: i64, found: Arc<Mutex<Option<Result<Value, i64>>>>, pieces: Option<
 
 /// An answer that came whole.
 fn whole(id: i64, received: &Received) -> Result<Result<Value, i64>, Failure> {
-    let kind = received.header("content-type").unwrap_or_default();
-    if kind.starts_with("application/json")
+    if received.header("content-type").is_some_and(is_json)
         && let Heard::Answer { id: of, result } = hear(&json(&received.body)?)
         && (of == id || result.is_err())
     {

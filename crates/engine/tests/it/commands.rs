@@ -204,6 +204,16 @@ fn names_of_commands_that_lead_nowhere_are_problems() {
         ("[command.tool]\nprogram = \"/bin/cat\"\nfolder = \"inbox\"", "", "not among its `mounts`"),
         ("[command.tool]\nprogram = \"/bin/cat\"\ndigest = \"abc\"", "", "64 hexadecimal digits"),
         ("[command.tool]\nprogram = \"/bin/cat\"\nlimits = { tme = \"1s\" }", "", "did you mean `time`?"),
+        (
+            "[command.tool]\nprogram = \"/bin/cat\"\nlimits = { time = \"1s\" }\n[upstream.u]\ncommand = \"tool\"",
+            "",
+            "say it in `[upstream.u]`: timeout",
+        ),
+        (
+            "[command.tool]\nprogram = \"/bin/cat\"\nlimits = { output = \"1KiB\" }\n[upstream.u]\ncommand = \"tool\"",
+            "",
+            "say it in `[upstream.u]`: answer",
+        ),
         ("[ceiling]\ncommands = []\n[command.tool]\nprogram = \"/bin/cat\"", MAY, "built"),
         (
             "[ceiling]\nmounts = []\n[command.tool]\nprogram = \"/bin/cat\"\nmounts = [{ mount = \"inbox\", access = \"read\" }]",

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
-use ringmail_core::json::{JsonLimits, parse};
+use ringmail_core::json::{JsonLimits, is_json, parse};
 use ringmail_core::listener::ListenerSetting;
 use ringmail_core::value::Value;
 use ringmail_core::webhook::{HookScheme, WebhookSetting};
@@ -204,12 +204,11 @@ fn input(
     body: &Bytes,
 ) -> Result<Value, Turned> {
     let said = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    let kind = said.split(';').next().unwrap_or_default().trim();
     let bad = |detail: String| {
         let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-json", "the body is not valid JSON");
         (problem.detail(detail.clone()), detail)
     };
-    let body = if kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json") {
+    let body = if is_json(said) {
         let limits = JsonLimits { bytes_max: world.setting.limits.body_bytes_max, ..JsonLimits::default() };
         parse(body, &limits).map_err(|error| bad(error.to_string()))?
     } else {

@@ -7,7 +7,7 @@ use crate::calls::{Asked, Turned};
 use crate::problem::Problem;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
-use ringmail_core::json::{JsonLimits, parse};
+use ringmail_core::json::{JsonLimits, is_json, parse};
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::multipart::{FileText, FormError, FormLimits, Multipart};
 use ringmail_core::schema::Schema;
@@ -40,7 +40,7 @@ pub(super) async fn read(
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    if encoded || !(kind == "application/json" || kind.ends_with("+json")) {
+    if encoded || !is_json(&said) {
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the input is not JSON");
         return Err(bad(problem.detail(
             "send `content-type: application/json`, or a form if the input has members, without `content-encoding`",

@@ -20,7 +20,7 @@ pub fn peer(folder: &Path) {
     std::fs::write(own.join("peer.py"), include_str!("peer.py")).unwrap();
     std::fs::write(own.join("tools.json"), TOOLS).unwrap();
     std::fs::create_dir_all(folder.join("tools")).unwrap();
-    for name in ["peer", "web", "old"] {
+    for name in ["peer", "web", "old", "lost", "mute"] {
         std::fs::write(folder.join(format!("tools/{name}.json")), format!("{{\"tools\": {TOOLS}}}")).unwrap();
     }
 }
@@ -33,6 +33,15 @@ struct Bench {
 
 const GRANT: &str = "[[grant]]\nto = \"t\"\nreason = \"r\"\ntool = [{ upstream = \"peer\", tools = [\"*\"], trusted = [] }, { upstream = \"web\", tools = [\"*\"], trusted = [] }, { upstream = \"old\", tools = [\"*\"], trusted = [] }]\n";
 
+/// One more server, which is started with these arguments.
+fn also(name: &str, args: &str) -> String {
+    format!(
+        "[command.{name}]\nprogram = \"/usr/bin/python3\"\nargs = [\"{args}\"]\nmounts = [{{ mount = \"peer\", access = \"read\" }}]\n\
+         [upstream.{name}]\ncommand = \"{name}\"\n\
+         [[grant]]\nto = \"t\"\nreason = \"r\"\ntool = [{{ upstream = \"{name}\", tools = [\"*\"], trusted = [] }}]\n"
+    )
+}
+
 async fn bench(peer_keys: &str, more: &str) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -40,11 +49,12 @@ async fn bench(peer_keys: &str, more: &str) -> Bench {
     peer(path);
     let server = serve(web::web).await;
     let project = format!(
-        "[mount.peer]\npath = \"peer\"\n[command.peer]\nprogram = \"/usr/bin/python3\"\nargs = [\"{}\"]\nmounts = [{{ mount = \"peer\", access = \"read\" }}]\n[upstream.peer]\ncommand = \"peer\"\n{peer_keys}\n[upstream.web]\nurl = \"{}\"\n[upstream.old]\nurl = \"{}\"\n{GRANT}{more}",
-        path.join("peer/peer.py").canonicalize().unwrap().display(),
+        "[mount.peer]\npath = \"peer\"\n[command.peer]\nprogram = \"/usr/bin/python3\"\nargs = [\"PEER\"]\nmounts = [{{ mount = \"peer\", access = \"read\" }}]\n[upstream.peer]\ncommand = \"peer\"\n{peer_keys}\n[upstream.web]\nurl = \"{}\"\n{peer_keys}\n[upstream.old]\nurl = \"{}\"\n{GRANT}{more}",
         server.url("/mcp"),
         server.url("/old"),
     );
+    let program = path.join("peer/peer.py").canonicalize().unwrap().display().to_string();
+    let project = project.replace("PEER", &program);
     let engine = Engine::builder()
         .project(Source::new("ringmail.toml", project), path)
         .policies(vec![Source::new("p.cedar", PERMIT_ALL)])
@@ -119,6 +129,11 @@ async fn a_server_that_breaks_is_left_and_begun_anew() {
         let next = bench.call("peer/who", "{}").await;
         assert!(next != first && next.parse::<i64>().is_err(), "{tool}: {next}");
     }
+    // Who answers too much works.
+    for _ in 0..6 {
+        bench.check("web/big", "{\"bytes\": 20000}", "too-large: ").await;
+    }
+    bench.check("web/big", "{\"bytes\": 2}", "xx").await;
     // What fails again and again is left alone, and nothing else of the server is.
     for _ in 0..4 {
         bench.check("peer/die", "{}", "unavailable: the server ended").await;
@@ -140,6 +155,37 @@ async fn a_tool_that_turned_into_another_is_not_called() {
         bench.check("peer/turn", &format!("{{\"what\": \"{what}\", \"say\": {say}}}"), "turned").await;
         bench.check("peer/echo", "{\"v\": 1}", expected).await;
     }
+}
+
+/// Story: that the list had changed was forgotten when asking for it failed, and the tool was called as it had been.
+#[tokio::test]
+async fn a_change_is_not_forgotten_when_it_cannot_be_looked_at() {
+    let bench = bench("", "").await;
+    bench.check("peer/turn", "{\"what\": \"input\", \"say\": true, \"fail\": true}", "turned").await;
+    bench.check("peer/echo", "{\"v\": 1}", "status: ").await;
+    bench.check("peer/echo", "{\"v\": 1}", "refused tool-changed").await;
+}
+
+#[tokio::test]
+async fn attack_22_a_list_of_tools_without_end_is_cut() {
+    let bench = bench("", "").await;
+    bench.check("peer/turn", "{\"what\": \"long\", \"say\": true}", "turned").await;
+    bench.check("peer/echo", "{\"v\": 1}", "too-large: the list of tools is too long").await;
+}
+
+/// What a server says of its end may be of somebody's data once it has any, and a failure shows it to whoever reads logs.
+#[tokio::test]
+async fn last_words_are_told_of_a_server_that_knows_nothing_yet() {
+    let bench = bench("", &also("lost", "nowhere.py")).await;
+    bench.check("lost/who", "{}", "nowhere.py").await;
+    let told = bench.call("peer/die", "{}").await;
+    assert!(told.contains("the server ended") && !told.contains("last words"), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_to_what_it_does_not_know_is_greeted_the_older_way() {
+    let bench = bench("", &also("mute", "PEER\", \"mute")).await;
+    bench.check("mute/echo", "{\"v\": 1}", "1").await;
 }
 
 /// A call of a tool that says of itself, after it was pinned, that it takes something else.

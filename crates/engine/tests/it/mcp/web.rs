@@ -35,6 +35,12 @@ pub fn web(request: &str) -> Vec<u8> {
             format!("\"result\":{{\"tools\":{tools}}}")
         }
         "tools/call" if tool == "asks" => "\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{}}".into(),
+        "tools/call" if tool == "big" => {
+            let bytes = params.get("arguments").and_then(|args| args.get("bytes")).unwrap();
+            let Value::Int(bytes) = bytes else { panic!("{bytes:?}") };
+            let text = "x".repeat(usize::try_from(*bytes).unwrap());
+            format!("\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}")
+        }
         "tools/call" => {
             let text = to_string(&Value::from(format!("{tool} {args}")));
             format!("\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}]}}")
@@ -69,7 +75,10 @@ pub fn web(request: &str) -> Vec<u8> {
             let progress = token.map_or_else(String::new, |token| {
                 format!("data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":1}}}}\n\n")
             });
-            let events = format!(": hello\n\n{progress}event: message\ndata: {}\n\n", said(&result));
+            let events = format!(
+                ": hello\n\nid: 0\nretry: 9\ndata:\n\n{progress}event: message\ndata: {}\n\n",
+                said(&result)
+            );
             let head = "content-type: text/event-stream\r\ncontent-length: 9999\r\n";
             format!("HTTP/1.1 200 X\r\n{head}\r\n{events}").into_bytes()
         }
