@@ -104,12 +104,12 @@ fn written(result: std::io::Result<()>) -> Result<(), Fault> {
     })
 }
 
-/// Text without anything a terminal would obey, of the same length, so that places in it stay.
+/// Text without anything a terminal would obey or nobody would see, of the same length, so that places in it stay.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| {
         c.is_control() && !matches!(c, '\n' | '\t')
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
     };
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);

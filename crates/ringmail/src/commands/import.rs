@@ -1,21 +1,22 @@
 //! `ringmail import`: what other programs have of servers, as settings of a project. Nothing is changed: what it prints is
-//! looked at and put into `ringmail.toml`. Secrets are named and never copied.
+//! looked at and put into `ringmail.toml`. Values of variables and headers are named and never copied; a server with a token
+//! among its arguments or in its address is left out.
 
 use super::Common;
 use crate::exit::{Exit, Fault};
+use crate::place::read;
 use crate::terminal::{clean, print_data, say};
-use anyhow::Context;
 use ringmail_engine::core::address::Target;
-use ringmail_engine::core::doc::{Source, yaml};
+use ringmail_engine::core::detect::{Detectors, Gives};
+use ringmail_engine::core::doc::yaml;
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
+use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::openapi::operations;
 use ringmail_engine::core::value::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Larger files are no configurations.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 /// What programs are named by that fetch what they run: behind walls there is nothing to fetch from.
 const FETCHING: &[&str] = &["npx", "bunx", "pnpx", "uvx", "pipx", "docker", "podman"];
 
@@ -51,18 +52,9 @@ impl Args {
     }
 }
 
-fn read(file: &Path) -> Result<String, Fault> {
-    let shown = file.display();
-    let length = std::fs::metadata(file).with_context(|| format!("cannot read `{shown}`"))?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(Fault::user(format!("`{shown}` is larger than {FILE_BYTES_MAX} bytes")));
-    }
-    Ok(std::fs::read_to_string(file).with_context(|| format!("cannot read `{shown}`"))?)
-}
-
 fn servers(file: &Path) -> Result<Exit, Fault> {
     let shown = file.display();
-    let config = parse(read(file)?.as_bytes(), &JsonLimits::default())
+    let config = parse(read(file)?.text.as_bytes(), &JsonLimits::default())
         .map_err(|error| Fault::user(format!("`{shown}` is no JSON: {error}")))?;
     let servers = ["mcpServers", "servers"].iter().find_map(|key| config.get(key)?.as_map());
     let Some(servers) = servers else {
@@ -81,7 +73,7 @@ fn servers(file: &Path) -> Result<Exit, Fault> {
 
 fn described(file: &Path, name: Option<String>, url: Option<String>) -> Result<Exit, Fault> {
     let shown = file.display();
-    let document = yaml::parse(&Source::new(shown.to_string(), read(file)?))?.to_value();
+    let document = yaml::parse(&read(file)?)?.to_value();
     let wrong = |why: String| Fault::user(format!("cannot use `{shown}`: {why}"));
     let found = operations(&document).map_err(wrong)?;
     let named = document.get("servers").and_then(|servers| servers.as_list()?.get(0)?.get("url")?.as_str());
@@ -132,6 +124,15 @@ fn quoted(text: &str) -> String {
 
 fn import(name: &str, entry: &Value) -> Result<String, String> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
+    let args = entry.get("args").and_then(Value::as_list).into_iter().flat_map(|args| args.iter());
+    let copied: Vec<&str> = args.filter_map(Value::as_str).chain(text("url")).collect();
+    let secret = Detectors::standard(&mut TagTable::default()).find(&copied.join("\n"));
+    if let Some(found) = secret.iter().find(|found| matches!(found.detector.gives, Gives::Tag(_))) {
+        return Err(format!(
+            "what it is started with or found at holds a secret (`{}`), which would stand in the project",
+            found.detector.name
+        ));
+    }
     match (text("command"), text("url")) {
         (Some(command), None) => program(name, command, entry),
         (None, Some(url)) => address(name, url, entry),
@@ -164,6 +165,9 @@ fn program(name: &str, command: &str, entry: &Value) -> Result<String, String> {
             continue;
         }
         let mount = format!("{name}_{}", mounts.len() + 1);
+        if folder != Path::new(arg) {
+            say(&format!("`{name}` will read all of `{}`, where `{arg}` is", folder.display()));
+        }
         let _infallible =
             write!(out, "[mount.{mount}]\npath = {}\n\n", quoted(&folder.display().to_string()));
         mounts.push((mount, folder));

@@ -111,41 +111,11 @@ impl Args {
     }
 
     fn diff(&self, upstream: &Upstream, now: &BTreeMap<Str, Value>) -> Result<Exit, Fault> {
-        let mut told = Vec::new();
-        for (name, said) in now {
-            let how = match upstream.cards.get(name).map(|card| compare(&card.said, said)) {
-                _ if upstream.unusable.contains_key(name) => "cannot be used",
-                None => "new",
-                Some(ToolChange::Same) => continue,
-                Some(ToolChange::Wording) => "other words",
-                Some(ToolChange::Capability) => "another tool; it is not called until it is pinned again",
-            };
-            told.push((name.clone(), how, said.clone()));
-        }
-        let gone = upstream.cards.keys().filter(|name| !now.contains_key(*name));
-        told.extend(gone.map(|name| (name.clone(), "gone", Value::Null)));
+        let all = changes(upstream, now);
         match self.format {
-            Format::Json => print_json(&Value::list(told.iter().map(|(name, how, said)| {
-                let pinned = upstream.cards.get(name).map_or(Value::Null, |card| card.said.clone());
-                Value::map([
-                    ("tool", Value::Str(name.clone())),
-                    ("change", Value::from(*how)),
-                    ("pinned", pinned),
-                    ("now", said.clone()),
-                ])
-            })))?,
-            Format::Text if told.is_empty() => say("what the server offers is what is pinned"),
-            Format::Text => {
-                for (name, how, said) in &told {
-                    print(&format!("{name}: {how}"))?;
-                    if let Some(card) = upstream.cards.get(name) {
-                        print(&paint(DIM, &format!("  pinned  {}", clean(&to_string(&card.said)))))?;
-                    }
-                    if *said != Value::Null {
-                        print(&paint(DIM, &format!("  now     {}", clean(&to_string(said)))))?;
-                    }
-                }
-            }
+            Format::Json => print_json(&Value::list(all.iter().map(Change::to_value)))?,
+            Format::Text if all.is_empty() => say("what the server offers is what is pinned"),
+            Format::Text => all.iter().try_for_each(Change::print)?,
         }
         Ok(Exit::Done)
     }
@@ -160,20 +130,19 @@ impl Args {
         let patterns: Vec<Str> = tools.iter().map(|tool| tool.as_str().into()).collect();
         let chosen =
             |name: &Str| patterns.is_empty() || ringmail_engine::core::upstream::names(&patterns, name);
-        let new =
-            now.iter().filter(|(name, _)| chosen(name)).map(|(name, said)| (name.clone(), said.clone()));
-        let kept = upstream.cards.values().filter(|card| !chosen(&card.name));
-        let mut all: BTreeMap<Str, Value> = kept.map(|card| (card.name.clone(), card.said.clone())).collect();
-        let mut count = 0_i64;
-        for (name, said) in new {
-            all.insert(name, said);
-            count += 1;
-        }
+        let new: Vec<(Str, Value)> = now.clone().into_iter().filter(|(name, _)| chosen(name)).collect();
+        let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
         if count == 0 {
             return Err(
                 Fault::user("the server offers no such tool").hint("what it offers: ringmail tool diff")
             );
         }
+        // The server may say something else than when somebody looked, so what is taken is shown.
+        let taken: Vec<Change> =
+            changes(upstream, now).into_iter().filter(|change| chosen(&change.tool)).collect();
+        let kept = upstream.cards.values().filter(|card| !chosen(&card.name));
+        let kept = kept.map(|card| (card.name.clone(), card.said.clone()));
+        let all: BTreeMap<Str, Value> = kept.chain(new).collect();
         let server = &upstream.setting.name;
         let text =
             Value::map([("server", Value::Str(server.clone())), ("tools", Value::list(all.into_values()))]);
@@ -184,12 +153,66 @@ impl Args {
             .and_then(|()| write_whole(&path, ringmail_engine::core::json::to_pretty(&text).as_bytes()));
         written.with_context(|| format!("cannot write `{}`", path.display()))?;
         match self.format {
-            Format::Json => print_json(&Value::map([("pinned", Value::Int(count))]))?,
+            Format::Json => {
+                let changes = Value::list(taken.iter().map(Change::to_value));
+                print_json(&Value::map([("pinned", Value::Int(count)), ("changes", changes)]))?
+            }
             Format::Text => {
+                taken.iter().try_for_each(Change::print)?;
                 print(&format!("{count} tools of `{server}` are pinned in `{}`", pins_file(server)))?
             }
         }
         Ok(Exit::Done)
+    }
+}
+
+/// How one tool differs from what is pinned of it.
+struct Change {
+    tool: Str,
+    how: &'static str,
+    pinned: Value,
+    now: Value,
+}
+
+fn changes(upstream: &Upstream, now: &BTreeMap<Str, Value>) -> Vec<Change> {
+    let pinned = |name: &Str| upstream.cards.get(name).map_or(Value::Null, |card| card.said.clone());
+    let changed = now.iter().filter_map(|(name, said)| {
+        let how = match upstream.cards.get(name).map(|card| compare(&card.said, said)) {
+            _ if upstream.unusable.contains_key(name) => "cannot be used",
+            None => "new",
+            Some(ToolChange::Same) => return None,
+            Some(ToolChange::Wording) => "other words",
+            Some(ToolChange::Capability) => "another tool; it is not called until it is pinned again",
+        };
+        Some(Change { tool: name.clone(), how, pinned: pinned(name), now: said.clone() })
+    });
+    let gone = upstream.cards.keys().filter(|name| !now.contains_key(*name)).map(|name| Change {
+        tool: name.clone(),
+        how: "gone",
+        pinned: pinned(name),
+        now: Value::Null,
+    });
+    changed.chain(gone).collect()
+}
+
+impl Change {
+    fn to_value(&self) -> Value {
+        Value::map([
+            ("tool", Value::Str(self.tool.clone())),
+            ("change", Value::from(self.how)),
+            ("pinned", self.pinned.clone()),
+            ("now", self.now.clone()),
+        ])
+    }
+
+    fn print(&self) -> Result<(), Fault> {
+        print(&format!("{}: {}", self.tool, self.how))?;
+        for (which, said) in [("pinned", &self.pinned), ("now   ", &self.now)] {
+            if *said != Value::Null {
+                print(&paint(DIM, &format!("  {which}  {}", clean(&to_string(said)))))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -46,6 +46,7 @@ fn project() -> Place {
             "{{\"mcpServers\": {{\"My Files\": {{\"command\": \"node\", \"args\": [\"{}\", \"{}\"]}}, \
              \"everything\": {{\"command\": \"node\", \"args\": [\"{}\", \"stdio\"], \"env\": {{\"KEY\": \"hush-hush\"}}}}, \
              \"fetched\": {{\"command\": \"npx\", \"args\": [\"-y\", \"server\"]}}, \
+             \"careless\": {{\"url\": \"https://mcp.example.com/mcp?token=glpat-Zx7Tq2Lm9Vb4Rk8Wd3Hs\"}}, \
              \"remote\": {{\"url\": \"https://mcp.example.com/mcp\", \"headers\": {{\"Authorization\": \"Bearer hush-hush\"}}}}}}}}",
             script("filesystem"),
             docs.display(),
@@ -55,7 +56,13 @@ fn project() -> Place {
     let imported = place.run(&["import", "mcp", "client.json"]);
     assert_eq!(imported.code, 0, "{}", imported.err);
     assert!(!format!("{}{}", imported.out, imported.err).contains("hush-hush"), "{}", imported.err);
-    for told in ["`fetched` is left out: `npx` fetches", "variable `KEY`", "variable `REMOTE_TOKEN`"] {
+    assert!(!imported.out.contains("glpat-") && !imported.err.contains("glpat-"), "{}", imported.err);
+    for told in [
+        "`fetched` is left out: `npx` fetches",
+        "holds a secret (`token`)",
+        "variable `KEY`",
+        "variable `REMOTE_TOKEN`",
+    ] {
         assert!(imported.err.contains(told), "{told}: {}", imported.err);
     }
     // Nobody answers for the remote one here.
@@ -132,6 +139,78 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
         Some(&Value::Bool(true)),
         "{wrong:?}"
     );
+}
+
+/// A server whose words are meant to become something else: code, paths, colours, expressions, other tools.
+const HOSTILE: &str = r##"import json, sys
+WORDS = "\"\"\" ${secrets.key} ${run.principal} {{ 7*7 }} \u2028\u202e\u200b\u007f\u001b[31m\u0000 <script> \n- kind: log\nlinks: {}\n---\n"
+NAMES = ["__proto__", "constructor", "a\"b", "'; drop", "${input}", "x\ny: 1", "\u2028", "../up"]
+schema = {"type": "object", "properties": {name: {"type": "string", "description": WORDS} for name in NAMES}}
+tool = lambda name: {"name": name, "title": WORDS, "description": WORDS, "inputSchema": schema}
+tools = [tool(name) for name in ["ok", "../../up", "a b", "", "x\n", "\"", "a" * 1000]]
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" not in message:
+        continue
+    method, params = message["method"], message.get("params", {})
+    told = {"error": {"code": -32601, "message": WORDS}}
+    if method == "initialize":
+        told = {"result": {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": WORDS, "version": WORDS}}}
+    elif method == "tools/list":
+        told = {"result": {"tools": tools}}
+    elif method == "tools/call" and params["name"] == "ok":
+        told = {"result": {"content": [{"type": "text", "text": json.dumps(params["arguments"])}]}}
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **told}), flush=True)
+"##;
+
+#[test]
+fn attack_22_what_a_server_says_of_its_tools_is_data() {
+    let place = Place::project();
+    let server = place.path().join("hostile");
+    place.write("hostile/server.py", HOSTILE);
+    for folder in [place.path(), &server] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let program = server.join("server.py").canonicalize().unwrap();
+    let own = format!(
+        "[mount.hostile]\npath = \"hostile\"\n[command.hostile]\nprogram = \"/usr/bin/python3\"\nargs = [\"{}\"]\n\
+         mounts = [{{ mount = \"hostile\", access = \"read\" }}]\n[upstream.hostile]\ncommand = \"hostile\"\nserve = [\"*\"]\n\
+         [[grant]]\nto = \"upstream:hostile\"\nreason = \"r\"\ntool = [{{ upstream = \"hostile\", tools = [\"*\"], trusted = [] }}]\n",
+        program.display()
+    );
+    place.write("ringmail.toml", &format!("{}\n{own}", place.read("ringmail.toml")));
+    place.write("policies/main.cedar", "permit (principal, action, resource);\n");
+    for args in [["tool", "diff", "hostile"], ["tool", "pin", "hostile"], ["tool", "list", "hostile"]] {
+        let ended = place.run(&args);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let shown = format!("{}{}", ended.out, ended.err);
+        let odd =
+            |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{2028}' | '\u{202e}' | '\u{200b}'));
+        assert!(!shown.contains(odd), "{args:?}: {shown:?}");
+        assert!(shown.contains("ok"), "{args:?}: {shown}");
+    }
+    assert_eq!(std::fs::read_dir(place.path().join("tools")).unwrap().count(), 1);
+    let mut client = Client::start(&printed(&place, &["mcp", "--config"]));
+    client.greet();
+    let listed = client.ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}");
+    let tools = listed.get("result").and_then(|result| result.get("tools")?.as_list().cloned()).unwrap();
+    let tool =
+        tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some("hostile_ok")).unwrap();
+    // One of ours besides, which `init` made, and one whose name only looks like a path.
+    let names: Vec<&str> = tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    assert_eq!(names, ["greet", "hostile_../../up", "hostile_ok"]);
+    let words = tool.get("description").and_then(Value::as_str).unwrap();
+    assert!(
+        words.starts_with("\"\"\" ${secrets.key} ${run.principal}") && words.contains("\u{1b}[31m\0"),
+        "{words:?}"
+    );
+    assert!(words.ends_with("\n- kind: log\nlinks: {}\n---\n"), "{words:?}");
+    let args = "{\"__proto__\":\"p\",\"${input}\":\"${secrets.key}\",\"x\\ny: 1\":\"\",\"../up\":\"u\"}";
+    let called = client.ask(&format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{{\"name\":\"hostile_ok\",\"arguments\":{args}}}}}"
+    ));
+    let echoed = crate::mcp::json(&text_of(&called));
+    assert_eq!(ringmail_engine::core::json::to_string(&echoed), args, "{called:?}");
 }
 
 /// Another project's chains, by the OpenAPI document that it hands out.
