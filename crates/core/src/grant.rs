@@ -106,7 +106,7 @@ pub const TOOL_RULE_KEYS: &[Key] = &[
     Key::required(
         "tools",
         Form::List(&Form::Text),
-        "its tools, such as `read_*`; `*` for all that are pinned",
+        "its tools, such as `read_*`; `*` for all that are pinned, `prompt:*` and `resource:*` for its prompts and resources",
     ),
     CLEARANCE,
     TRUSTED,
@@ -551,7 +551,7 @@ impl Effective {
     ) -> Result<Fit<'_, ToolRule>, Lacking> {
         let rules = self.grants.iter().flat_map(|grant| grant.tools.iter().map(move |rule| (grant, rule)));
         let named = rules.filter(|(_, rule)| {
-            &*rule.upstream == upstream && tool.is_none_or(|tool| crate::upstream::names(&rule.tools, tool))
+            &*rule.upstream == upstream && tool.is_none_or(|tool| crate::offer::names(&rule.tools, tool))
         });
         let fit = first(now_ms, named.map(|(grant, rule)| (grant, Some(rule))))?;
         match &self.ceiling.upstreams {

@@ -21,6 +21,7 @@ pub mod label;
 pub mod listener;
 pub mod media;
 pub mod multipart;
+pub mod offer;
 pub mod openapi;
 pub mod package;
 pub mod plugin;

@@ -8,8 +8,8 @@ use crate::value::{Str, Value};
 pub const MCP_KEYS: &[Key] = &[
     Key::new(
         "as",
-        Form::OneOf(&["tool", "prompt", "resource"]),
-        "what clients of MCP see the chain as; default `tool`",
+        Form::OneOf(&["tool", "prompt", "resource", "nothing"]),
+        "what clients of MCP see the chain as; `nothing` is not seen by them; default `tool`",
     ),
     Key::new("uri", Form::Text, "where a `resource` is; `{name}` stands for that member of the input"),
     Key::new("type", Form::Text, "the media type of a `resource`; default `text/plain`"),
@@ -17,7 +17,7 @@ pub const MCP_KEYS: &[Key] = &[
         "content",
         Form::Bool,
         "whether the output is content as MCP has it: `{content: [...]}` of a tool, `{messages: [...]}` of a prompt, \
-         `{text: ...}` or `{blob: ...}` of a resource; default no",
+         `{text: ...}`, `{blob: ...}` or `{contents: [...]}` of a resource; default no",
     ),
 ];
 
@@ -31,6 +31,7 @@ pub enum Shown {
         uri: UriPattern,
         media: Str,
     },
+    Nothing,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,8 +39,10 @@ pub struct McpSetting {
     pub shown: Shown,
     /// The output is content of MCP already.
     pub content: bool,
-    /// How the tool of a server is shown that the chain stands for.
+    /// How that of a server is shown which the chain stands for.
     pub card: Option<Value>,
+    /// The chain that says what arguments of this one may be.
+    pub completes: Option<Str>,
 }
 
 /// A URI in which `{name}` stands for a part without a slash.
@@ -97,6 +100,24 @@ impl UriPattern {
         }
         (left == self.rest).then_some(found)
     }
+
+    /// The URI in which the names stand for these texts.
+    pub fn fill(&self, texts: &Value) -> Option<String> {
+        let mut uri = String::new();
+        for (before, name) in &self.parts {
+            uri.push_str(before);
+            for byte in texts.get(name)?.as_str()?.bytes() {
+                match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                        uri.push(byte.into())
+                    }
+                    other => uri.push_str(&format!("%{other:02X}")),
+                }
+            }
+        }
+        uri.push_str(&self.rest);
+        Some(uri)
+    }
 }
 
 /// Percent signs resolved; nothing if that is no text.
@@ -144,6 +165,7 @@ pub(super) fn load(
             }
             Shown::Resource { uri: pattern, media: text("type").unwrap_or("text/plain").into() }
         }
+        "nothing" => Shown::Nothing,
         _ => Shown::Tool,
     };
     if !matches!(shown, Shown::Resource { .. }) {
@@ -154,7 +176,7 @@ pub(super) fn load(
         }
     }
     let content = node.get("content").is_some_and(|node| node.data == Data::Bool(true));
-    Some(McpSetting { shown, content, card: None })
+    Some(McpSetting { shown, content, ..McpSetting::default() })
 }
 
 #[cfg(test)]
@@ -180,6 +202,22 @@ mod tests {
         check("docs://{page}", "docs://%ff", None);
         check("t://{a}/x/{b}.md", "t://1/x/2.md", Some(&[("a", "1"), ("b", "2")]));
         check("t://{a}/x/{b}.md", "t://1/y/2.md", None);
+    }
+
+    #[test]
+    fn what_fits_a_pattern_fills_it_again() {
+        for (pattern, uri) in [
+            ("docs://readme", "docs://readme"),
+            ("docs://{page}", "docs://a%2Fb%20c%C3%A9"),
+            ("t://{a}/x/{b}.md", "t://1/x/2~.md"),
+        ] {
+            let pattern = UriPattern::parse(pattern).unwrap();
+            let named = pattern.fit(uri).unwrap();
+            let texts = Value::map(named.into_iter().map(|(name, text)| (name, Value::from(text))));
+            assert_eq!(pattern.fill(&texts).as_deref(), Some(uri));
+        }
+        let pattern = UriPattern::parse("t://{a}").unwrap();
+        assert_eq!(pattern.fill(&Value::map([("a", Value::Int(1))])), None);
     }
 
     #[test]

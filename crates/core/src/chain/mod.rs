@@ -21,12 +21,13 @@ use crate::expr::{Expr, Slot};
 use crate::failure::FailureKind;
 use crate::kind::{Kind, Role};
 use crate::label::Tags;
+use crate::offer::Card;
 use crate::plugin::{Plugin, Use};
 use crate::program::Program;
 use crate::run::Limits;
 use crate::schema::Schema;
 use crate::template::Template;
-use crate::upstream::{PinnedTool, Upstream};
+use crate::upstream::Upstream;
 use crate::value::{Str, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -134,7 +135,7 @@ pub enum Detail {
     /// A tool of a server; without one, the list of its tools.
     Tool {
         upstream: Arc<Upstream>,
-        card: Option<Arc<PinnedTool>>,
+        card: Option<Arc<Card>>,
     },
     /// A guest, and all its ways out.
     Plugin {

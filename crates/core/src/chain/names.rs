@@ -1,7 +1,7 @@
 //! Names inside a chain: links, what is always there, variables of a body, and what surrounds the body.
 
 use super::{Detail, Root};
-use crate::doc::{Node, Problems, Source, suggest};
+use crate::doc::{Data, Node, Problems, Source, suggest};
 use crate::expr::{Names, Slot};
 use crate::upstream::{Upstream, UpstreamAt};
 use crate::value::Str;
@@ -108,7 +108,7 @@ pub(crate) fn command(known: &[Str], node: &Node, source: &Arc<Source>, problems
     Detail::Command(name.into())
 }
 
-/// The tool that a link names, as `SERVER/TOOL`, or a server, to be asked for its tools.
+/// What of a server a link names, as `SERVER/NAME`, or a server, to be asked what it offers.
 pub(crate) fn tool(
     known: &BTreeMap<Str, Arc<Upstream>>,
     node: &Node,
@@ -152,7 +152,7 @@ pub(crate) fn tool(
             true => format!("look at what it offers, and pin it: ringmail tool pin {server}"),
             false => meant(tool, &names, &format!("what is there now shows: ringmail tool diff {server}")),
         };
-        wrong(format!("no tool `{shown}` of `{server}` is pinned"), help);
+        wrong(format!("no `{shown}` of `{server}` is pinned"), help);
         return Detail::Nothing;
     };
     if !upstream.allows(tool) {
@@ -161,6 +161,12 @@ pub(crate) fn tool(
             format!("add it to `[upstream.{server}]`"),
         );
         return Detail::Nothing;
+    }
+    if let Some(completes) = node.get("complete").filter(|node| node.data == Data::Bool(true))
+        && !card.can_complete()
+    {
+        let message = format!("`{shown}` has no arguments that could be completed");
+        problems.add(source, completes.span, message);
     }
     Detail::Tool { upstream: upstream.clone(), card: Some(card.clone()) }
 }

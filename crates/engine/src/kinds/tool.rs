@@ -4,24 +4,39 @@
 use super::{Call, Runs, fail, invalid};
 use crate::bound::Called;
 use crate::run::Way;
+use crate::upstreams::Wanted;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked, Permit, Unchecked};
+use ringmail_core::json::shorten;
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::label::Tags;
-use ringmail_core::upstream::PinnedTool;
+use ringmail_core::offer::{Card, Offered};
 use ringmail_core::value::{Str, Value};
+
+/// Values of one completion, as the protocol has it.
+const VALUES_MAX: usize = 100;
 
 pub(super) static KIND: Kind = Kind {
     name: "tool",
-    doc: "a tool of a server of MCP; answers with `content`, `text` and `structuredContent`",
+    doc: "a tool, a prompt or a resource of a server of MCP; answers with what it said, and `text`",
     settings: &[
-        Key::required("tool", Form::Text, "which one, as `SERVER/TOOL`; `SERVER` lists its tools"),
+        Key::required(
+            "tool",
+            Form::Text,
+            "which one, as `SERVER/TOOL`, `SERVER/prompt:NAME` or `SERVER/resource:URI`; `SERVER` lists what there is",
+        ),
         Key::new(
             "expect",
             Form::OneOf(&["success", "any"]),
             "whether a tool that says it failed is a failure; `any` gives its answer as it came; default success",
+        ),
+        Key::new(
+            "complete",
+            Form::Bool,
+            "asks what an argument of a prompt or a template may be instead: `with` is `{argument: {name, value}}`, the \
+             answer has `values`; default no",
         ),
     ],
     with: With::Anything,
@@ -58,29 +73,89 @@ async fn ask(way: Way, mut call: Call) -> Result<Unchecked, Blocked> {
     let Some(Permit::Tool(permit)) = call.admitted.take_permit() else {
         return fail(Failure::new(FailureKind::NotFound, "the call has no permit")).await;
     };
+    let completes = link.settings.get("complete") == Some(&Value::Bool(true));
     let pieces = way.pieces(&call.admitted, Tags::NONE);
     let args = match call.admitted.into_args() {
         Value::Null => Value::map::<Str>([]),
         args => args,
     };
-    if let Some(card) = card {
+    if let Some(card) = card.as_ref().filter(|_| completes) {
+        check_asked(&args, card)?;
+    } else if let Some(card) = card {
         card.input.check(&args).map_err(|found| gate::invalid("the arguments", &found))?;
     }
+    let any = link.settings.get("expect").and_then(Value::as_str) == Some("any");
     let principal = way.shared.facts().principal.clone();
     let who = (principal.subject, principal.tenant);
     let engine = &way.shared.engine;
-    let heard = pieces.are_heard().then_some(&pieces);
-    let brought = engine.upstreams.call(engine, &permit, who, &args, heard).await?;
-    let value = match card {
+    let pieces = pieces.are_heard().then_some(&pieces);
+    let wanted = Wanted { args: &args, completes, pieces };
+    let brought = engine.upstreams.call(engine, &permit, who, wanted).await?;
+    let value = match card.as_ref().map(|card| (card, card.offer)) {
         None => brought.value,
-        Some(card) => {
-            answer(card, brought.value, link.settings.get("expect").and_then(Value::as_str) == Some("any"))?
-        }
+        Some(_) if completes => completion(&brought.value)?,
+        Some((card, Offered::Tool)) => answer(card, brought.value, any)?,
+        Some((_, Offered::Prompt)) => prompt(&brought.value, any)?,
+        Some((_, Offered::Resource | Offered::Template)) => resource(&brought.value, any)?,
     };
     Ok(Unchecked::tagged(value, brought.echoed))
 }
 
-fn answer(card: &PinnedTool, result: Value, any: bool) -> Result<Value, Failure> {
+/// What an argument is asked about: its name and what is written of it so far.
+fn check_asked(args: &Value, card: &Card) -> Result<(), Failure> {
+    let text = |key: &str| args.get("argument").and_then(|argument| argument.get(key)?.as_str());
+    let (Some(name), Some(_)) = (text("name"), text("value")) else {
+        return Err(invalid("the arguments are `{argument: {name, value}}`, with texts"));
+    };
+    let known = card.input.json().get("properties").is_some_and(|known| known.get(name).is_some());
+    if known { Ok(()) } else { Err(invalid(format!("there is no argument `{}`", shorten(name)))) }
+}
+
+fn completion(result: &Value) -> Result<Value, Failure> {
+    let said = result.get("completion").ok_or_else(|| invalid("the answer has no `completion`"))?;
+    let values = said.get("values").and_then(Value::as_list);
+    let values = values.ok_or_else(|| invalid("the answer has no list of `values`"))?;
+    if values.len() > VALUES_MAX || !values.iter().all(|value| value.as_str().is_some()) {
+        return Err(invalid(format!("`values` are at most {VALUES_MAX} texts")));
+    }
+    let mut members = vec![("values", Value::List(values.clone()))];
+    members.extend(
+        said.get("total").filter(|total| matches!(total, Value::Int(_))).map(|of| ("total", of.clone())),
+    );
+    let more = said.get("hasMore").filter(|more| matches!(more, Value::Bool(_)));
+    members.extend(more.map(|more| ("hasMore", more.clone())));
+    Ok(Value::map(members))
+}
+
+/// All texts of some blocks, one below the other.
+fn texts<'v>(blocks: impl Iterator<Item = &'v Value>) -> Value {
+    let texts: Vec<&str> = blocks.filter_map(|block| block.get("text")?.as_str()).collect();
+    Value::from(texts.join("\n"))
+}
+
+fn prompt(result: &Value, any: bool) -> Result<Value, Failure> {
+    let messages = result.get("messages").and_then(Value::as_list);
+    let messages = messages.ok_or_else(|| invalid("the answer has no `messages`"))?;
+    let mut members = vec![("messages", Value::List(messages.clone()))];
+    let words = result.get("description").filter(|words| words.as_str().is_some());
+    members.extend(words.map(|words| ("description", words.clone())));
+    if !any {
+        members.push(("text", texts(messages.iter().filter_map(|message| message.get("content")))));
+    }
+    Ok(Value::map(members))
+}
+
+fn resource(result: &Value, any: bool) -> Result<Value, Failure> {
+    let contents = result.get("contents").and_then(Value::as_list);
+    let contents = contents.ok_or_else(|| invalid("the answer has no `contents`"))?;
+    let mut members = vec![("contents", Value::List(contents.clone()))];
+    if !any {
+        members.push(("text", texts(contents.iter())));
+    }
+    Ok(Value::map(members))
+}
+
+fn answer(card: &Card, result: Value, any: bool) -> Result<Value, Failure> {
     let Some(content) = result.get("content").and_then(Value::as_list) else {
         return Err(invalid("the answer has no `content`"));
     };
@@ -102,9 +177,7 @@ fn answer(card: &PinnedTool, result: Value, any: bool) -> Result<Value, Failure>
         let help = "`expect: any` shows what it said";
         return Err(Failure::new(FailureKind::Status, format!("the tool says that it failed; {help}")));
     }
-    let texts: Vec<&str> =
-        content.iter().filter_map(|block| block.get("text").and_then(Value::as_str)).collect();
     let mut members = kept(&["content", "structuredContent"]);
-    members.push(("text".into(), Value::from(texts.join("\n"))));
+    members.push(("text".into(), texts(content.iter())));
     Ok(Value::map(members))
 }

@@ -12,7 +12,7 @@ const CHAIN: &str = "look_at_tools";
 const PERMIT: &str = "permit (principal, action, resource);\n";
 
 impl EngineBuilder {
-    /// Makes the engine one that [asks a server for its tools](Engine::tools_of), whatever the project grants.
+    /// Makes the engine one that [asks a server what it offers](Engine::offers_of), whatever the project grants.
     #[must_use]
     pub fn looking_at(self, server: &str) -> Self {
         let rule = ToolRule {
@@ -33,8 +33,8 @@ impl EngineBuilder {
 }
 
 impl Engine {
-    /// The definitions of the tools that a server says it has, as it says them.
-    pub async fn tools_of(&self, server: &str) -> Result<Vec<Value>, String> {
+    /// What a server says it offers, as files of pins have it.
+    pub async fn offers_of(&self, server: &str) -> Result<Value, String> {
         let named = to_string(&Value::from(server));
         let text =
             format!("chain: {CHAIN}\nlinks:\n  list: {{kind: tool, tool: {named}}}\noutput: ${{list}}\n");
@@ -47,6 +47,6 @@ impl Engine {
             RunError::Refused(refusal) => refusal.message,
             other => other.to_string(),
         })?;
-        Ok(answer.value().as_list().map(|list| list.iter().cloned().collect()).unwrap_or_default())
+        Ok(answer.value().clone())
     }
 }

@@ -11,7 +11,7 @@ pub(super) const WITH_SESSIONS: &[&str] = &["2025-11-25", "2025-06-18", "2025-03
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_ABLE: &str = "io.modelcontextprotocol/clientCapabilities";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const UNKNOWN_METHOD: i64 = -32601;
+pub(super) const UNKNOWN_METHOD: i64 = -32601;
 
 /// How a server wants to be spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Servers of MCP that links call. One session for each principal, never shared; what a server says its tools are is held
-//! against what was pinned before any of them is called. Takes permits, not names.
+//! Servers of MCP that links call. One session for each principal, never shared; what a server says it offers is held
+//! against what was pinned before any of it is called. Takes permits, not names.
 
 mod look;
 mod message;
@@ -18,6 +18,7 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Blocked, ToolPermit};
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::label::{Label, TagTable, Tags};
+use ringmail_core::offer::Offered;
 use ringmail_core::upstream::{Upstream, UpstreamAt, UpstreamSetting, pins_file};
 use ringmail_core::value::{Str, Value};
 pub(crate) use served::Served;
@@ -42,7 +43,7 @@ pub(crate) struct Upstreams {
 #[derive(Default)]
 struct Line {
     seats: Arc<Mutex<BTreeMap<Who, Arc<Seat>>>>,
-    /// By tool; the list of tools has none.
+    /// By what is called; lists have no name.
     circuits: Mutex<BTreeMap<Option<Str>, Arc<Circuit>>>,
 }
 
@@ -63,26 +64,31 @@ impl Drop for Seated {
     }
 }
 
-/// What is asked of a server.
+/// A call of something that a server offers.
 #[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) args: &'a Value,
+    /// Not the call, but what its arguments may be.
+    pub(crate) completes: bool,
+    pub(crate) pieces: Option<&'a Pieces>,
+}
+
+/// What is asked of a server.
 struct Ask<'a> {
-    method: &'a str,
-    tool: Option<&'a str>,
-    args: Option<&'a Value>,
-    cursor: Option<&'a Str>,
+    method: &'static str,
+    /// What it is about, as heads of requests say it, too.
+    name: Option<String>,
+    params: Vec<(&'static str, Value)>,
     pieces: Option<&'a Pieces>,
 }
 
-impl<'a> Ask<'a> {
-    fn of(method: &'a str) -> Ask<'a> {
-        Ask { method, tool: None, args: None, cursor: None, pieces: None }
+impl Ask<'_> {
+    fn of(method: &'static str, params: Vec<(&'static str, Value)>) -> Self {
+        Ask { method, name: None, params, pieces: None }
     }
 
     fn params(&self, id: i64) -> Vec<(&'static str, Value)> {
-        let mut params = if self.method == "initialize" { message::hello() } else { Vec::new() };
-        params.extend(self.cursor.map(|cursor| ("cursor", Value::Str(cursor.clone()))));
-        params.extend(self.tool.map(|tool| ("name", Value::from(tool))));
-        params.extend(self.args.map(|args| ("arguments", args.clone())));
+        let mut params = self.params.clone();
         if self.pieces.is_some() {
             params.push(("_meta", Value::map([("progressToken", Value::Int(id))])));
         }
@@ -140,7 +146,7 @@ pub(crate) fn pinned(
             None => {
                 let file = pins_file(&setting.name);
                 let read = read_pins(&folder.join(&file));
-                (file, read.and_then(|tools| Upstream::new(setting, &tools, tags)))
+                (file, read.and_then(|pinned| Upstream::new(setting, &pinned, tags)))
             }
         };
         match read {
@@ -172,12 +178,18 @@ fn read_document(folder: &Path, file: &str) -> Result<Value, String> {
 }
 
 /// The definitions in a file of pins; none if there is no file.
-fn read_pins(path: &Path) -> Result<Vec<Value>, String> {
+fn read_pins(path: &Path) -> Result<Vec<(Offered, Value)>, String> {
     let Some(text) = read(path)? else { return Ok(Vec::new()) };
     let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
     let pins = parse(text.as_bytes(), &limits).map_err(|error| error.to_string())?;
-    let tools = pins.get("tools").and_then(Value::as_list).ok_or("it has no list of `tools`")?;
-    Ok(tools.iter().cloned().collect())
+    if pins.get(Offered::Tool.member()).is_none() {
+        return Err("it has no list of `tools`".into());
+    }
+    let listed = |offer: Offered| {
+        let list = pins.get(offer.member()).and_then(Value::as_list).into_iter();
+        list.flat_map(|list| list.iter()).map(move |said| (offer, said.clone()))
+    };
+    Ok(Offered::ALL.into_iter().flat_map(listed).collect())
 }
 
 impl Upstreams {
@@ -192,22 +204,21 @@ impl Upstreams {
         &self.known
     }
 
-    /// The tools that callers of the project see, each as a chain.
+    /// What callers of the project see of servers, each as a chain.
     pub(crate) fn served(&self) -> Vec<Served> {
         let all = self.known.values().flat_map(|upstream| {
-            upstream.served().map(|(name, card)| Served::new(upstream, &name, card)).collect::<Vec<_>>()
+            upstream.served().flat_map(|(name, card)| served::chains(upstream, &name, card))
         });
         all.collect()
     }
 
-    /// Makes the call that was permitted, or asks for the tools there are.
+    /// Makes the call that was permitted, or asks what there is.
     pub(crate) async fn call(
         &self,
         engine: &Inner,
         permit: &ToolPermit,
         who: Who,
-        args: &Value,
-        pieces: Option<&Pieces>,
+        wanted: Wanted<'_>,
     ) -> Result<Brought, Blocked> {
         let setting = &permit.upstream().setting;
         let line = self.lines.get(&setting.name).ok_or_else(|| broken("there is no such server"))?;
@@ -223,8 +234,8 @@ impl Upstreams {
         };
         let work = async {
             match (&seated, operation) {
-                (Some(seated), _) => seated.0.work(&through, args, pieces).await,
-                (None, Some(operation)) => rest::call(&through, operation, args).await,
+                (Some(seated), _) => seated.0.work(&through, wanted).await,
+                (None, Some(operation)) => rest::call(&through, operation, wanted.args).await,
                 (None, None) => Err(broken("there is no such tool").into()),
             }
         };
@@ -323,12 +334,7 @@ impl Seat {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn work(
-        &self,
-        through: &Through<'_>,
-        args: &Value,
-        pieces: Option<&Pieces>,
-    ) -> Result<Brought, Blocked> {
+    async fn work(&self, through: &Through<'_>, wanted: Wanted<'_>) -> Result<Brought, Blocked> {
         let session = {
             let mut session = self.session.lock().await;
             match &*session {
@@ -338,7 +344,7 @@ impl Seat {
         };
         match through.permit.tool() {
             None => session.list(through).await,
-            Some(tool) => session.call(through, tool, args, pieces).await,
+            Some(name) => session.call(through, name, wanted).await,
         }
     }
 }

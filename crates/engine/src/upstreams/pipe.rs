@@ -29,7 +29,7 @@ pub(super) struct Pipe {
 #[derive(Default)]
 struct Waiting {
     asked: Mutex<Option<BTreeMap<i64, Asker>>>,
-    /// Whether the server said that its tools are others now.
+    /// Whether the server said that what it offers is something else now.
     changed: AtomicBool,
 }
 
@@ -74,7 +74,7 @@ impl Pipe {
         Ok(Pipe { lines, waiting, next: AtomicI64::new(1), given: AtomicBool::new(false), ear })
     }
 
-    /// Whether the server said that its tools are others since this was asked last.
+    /// Whether the server said that it offers something else since this was asked last.
     pub(super) fn has_changed(&self) -> bool {
         self.waiting.changed.swap(false, Ordering::Relaxed)
     }
@@ -107,7 +107,7 @@ impl Pipe {
         if !known {
             return Err(broken("the server is gone").into());
         }
-        self.given.fetch_or(ask.tool.is_some(), Ordering::Relaxed);
+        self.given.fetch_or(ask.name.is_some(), Ordering::Relaxed);
         let mut asked = Asked { id, pipe: self, over: false };
         let message = request(id, ask.method, ask.params(id), era);
         self.lines.send(&message).await.map_err(|halt| failure(&halt))?;
@@ -168,7 +168,9 @@ async fn listen(lines: Arc<ChildLines>, waiting: Arc<Waiting>) {
             }
             Heard::Notification { method, params } => match &*method {
                 "notifications/progress" => waiting.progress(&params),
-                "notifications/tools/list_changed" => waiting.changed.store(true, Ordering::Relaxed),
+                "notifications/tools/list_changed"
+                | "notifications/prompts/list_changed"
+                | "notifications/resources/list_changed" => waiting.changed.store(true, Ordering::Relaxed),
                 _ => {}
             },
             Heard::Nothing => {}

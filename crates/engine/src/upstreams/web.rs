@@ -49,7 +49,8 @@ impl Web {
         let message = request(id, ask.method, ask.params(id), era);
         let found = Arc::new(Mutex::new(None));
         let hear = heard(id, found.clone(), ask.pieces.cloned());
-        let received = self.send(through, &message, (ask.method, ask.tool), era, Some(hear)).await?;
+        let name = ask.name.as_deref();
+        let received = self.send(through, &message, (ask.method, name), era, Some(hear)).await?;
         let echoed = received.echoed;
         let from_events = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let result = match from_events {
@@ -78,7 +79,7 @@ impl Web {
         &self,
         through: &Through<'_>,
         message: &Value,
-        (method, tool): (&str, Option<&str>),
+        (method, name): (&str, Option<&str>),
         era: Option<&Era>,
         hear: Option<Hear>,
     ) -> Result<Received, Blocked> {
@@ -94,7 +95,7 @@ impl Web {
         headers.extend(era.map(|era| ("mcp-protocol-version".into(), era.version().into())));
         if era == Some(&Era::Stateless) {
             headers.push(("mcp-method".into(), method.into()));
-            headers.extend(tool.map(|tool| ("mcp-name".into(), tool.into())));
+            headers.extend(name.map(|name| ("mcp-name".into(), name.into())));
         }
         let bearer = through.permit.bearer();
         headers.extend(bearer.map(|secret| ("authorization".into(), format!("Bearer {secret}"))));

@@ -7,7 +7,8 @@ use crate::terminal::{DIM, Format, clean, paint, print, print_json, say};
 use anyhow::Context;
 use ringmail_engine::Engine;
 use ringmail_engine::core::json::to_string;
-use ringmail_engine::core::upstream::{ToolChange, Upstream, UpstreamAt, compare, pins_file, tool_name};
+use ringmail_engine::core::offer::{self, Offered};
+use ringmail_engine::core::upstream::{Upstream, UpstreamAt, pins_file};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::write_whole;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// Columns of a description in a list.
 const WORDS_MAX: usize = 80;
 
-/// Look at the tools of servers of MCP, and pin what links and callers may use
+/// Look at tools, prompts and resources of servers of MCP, and pin what links and callers may use
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -27,17 +28,17 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// The tools that are pinned
+    /// What is pinned
     List {
         /// Of this server alone, as `[upstream.NAME]` calls it
         server: Option<String>,
     },
     /// How what a server offers now differs from what is pinned
     Diff { server: String },
-    /// Pin the tools as the server defines them now: look at them first
+    /// Pin what the server offers as it defines it now: look at it first
     Pin {
         server: String,
-        /// Only this one, such as `read_*`; others stay as they are pinned
+        /// Only this one, such as `read_*` or `prompt:*`; others stay as they are pinned
         #[arg(long, value_name = "TOOL")]
         tool: Vec<String>,
     },
@@ -110,7 +111,7 @@ impl Args {
         Ok(Exit::Done)
     }
 
-    fn diff(&self, upstream: &Upstream, now: &BTreeMap<Str, Value>) -> Result<Exit, Fault> {
+    fn diff(&self, upstream: &Upstream, now: &Offers) -> Result<Exit, Fault> {
         let all = changes(upstream, now);
         match self.format {
             Format::Json => print_json(&Value::list(all.iter().map(Change::to_value)))?,
@@ -120,17 +121,11 @@ impl Args {
         Ok(Exit::Done)
     }
 
-    fn pin(
-        &self,
-        place: &Place,
-        upstream: &Upstream,
-        now: &BTreeMap<Str, Value>,
-        tools: &[String],
-    ) -> Result<Exit, Fault> {
+    fn pin(&self, place: &Place, upstream: &Upstream, now: &Offers, tools: &[String]) -> Result<Exit, Fault> {
         let patterns: Vec<Str> = tools.iter().map(|tool| tool.as_str().into()).collect();
-        let chosen =
-            |name: &Str| patterns.is_empty() || ringmail_engine::core::upstream::names(&patterns, name);
-        let new: Vec<(Str, Value)> = now.clone().into_iter().filter(|(name, _)| chosen(name)).collect();
+        let chosen = |name: &Str| patterns.is_empty() || offer::names(&patterns, name);
+        let new: Vec<(Str, (Offered, Value))> =
+            now.clone().into_iter().filter(|(name, _)| chosen(name)).collect();
         let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
         if count == 0 {
             return Err(
@@ -141,11 +136,15 @@ impl Args {
         let taken: Vec<Change> =
             changes(upstream, now).into_iter().filter(|change| chosen(&change.tool)).collect();
         let kept = upstream.cards.values().filter(|card| !chosen(&card.name));
-        let kept = kept.map(|card| (card.name.clone(), card.said.clone()));
-        let all: BTreeMap<Str, Value> = kept.chain(new).collect();
+        let kept = kept.map(|card| (card.name.clone(), (card.offer, card.said.clone())));
+        let all: Offers = kept.chain(new).collect();
         let server = &upstream.setting.name;
-        let text =
-            Value::map([("server", Value::Str(server.clone())), ("tools", Value::list(all.into_values()))]);
+        let listed = |offer: Offered| {
+            let of = all.values().filter(|(known, _)| *known == offer).map(|(_, said)| said.clone());
+            (offer.member(), Value::list(of))
+        };
+        let named = [("server", Value::Str(server.clone()))];
+        let text = Value::map(named.into_iter().chain(Offered::ALL.map(listed)));
         let path = place.root.join(pins_file(server));
         let written = path
             .parent()
@@ -159,12 +158,15 @@ impl Args {
             }
             Format::Text => {
                 taken.iter().try_for_each(Change::print)?;
-                print(&format!("{count} tools of `{server}` are pinned in `{}`", pins_file(server)))?
+                print(&format!("{count} definitions of `{server}` are pinned in `{}`", pins_file(server)))?
             }
         }
         Ok(Exit::Done)
     }
 }
+
+/// What a server offers, by the names that pins have it by.
+type Offers = BTreeMap<Str, (Offered, Value)>;
 
 /// How one tool differs from what is pinned of it.
 struct Change {
@@ -174,15 +176,15 @@ struct Change {
     now: Value,
 }
 
-fn changes(upstream: &Upstream, now: &BTreeMap<Str, Value>) -> Vec<Change> {
+fn changes(upstream: &Upstream, now: &Offers) -> Vec<Change> {
     let pinned = |name: &Str| upstream.cards.get(name).map_or(Value::Null, |card| card.said.clone());
-    let changed = now.iter().filter_map(|(name, said)| {
-        let how = match upstream.cards.get(name).map(|card| compare(&card.said, said)) {
+    let changed = now.iter().filter_map(|(name, (_, said))| {
+        let how = match upstream.cards.get(name).map(|card| card.change(said)) {
             _ if upstream.unusable.contains_key(name) => "cannot be used",
             None => "new",
-            Some(ToolChange::Same) => return None,
-            Some(ToolChange::Wording) => "other words",
-            Some(ToolChange::Capability) => "another tool; it is not called until it is pinned again",
+            Some(offer::ToolChange::Same) => return None,
+            Some(offer::ToolChange::Wording) => "other words",
+            Some(offer::ToolChange::Capability) => "another tool; it is not called until it is pinned again",
         };
         Some(Change { tool: name.clone(), how, pinned: pinned(name), now: said.clone() })
     });
@@ -225,8 +227,8 @@ fn no_server(server: &str) -> Fault {
     Fault::user(format!("there is no upstream `{}`", clean(server))).hint(help)
 }
 
-/// What the server says its tools are now, by name.
-fn ask(place: &Place, server: &str) -> Result<(Engine, BTreeMap<Str, Value>), Fault> {
+/// What the server says it offers now.
+fn ask(place: &Place, server: &str) -> Result<(Engine, Offers), Fault> {
     if !place.project.upstreams.iter().any(|known| &*known.name == server) {
         return Err(no_server(server));
     }
@@ -239,11 +241,15 @@ fn ask(place: &Place, server: &str) -> Result<(Engine, BTreeMap<Str, Value>), Fa
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
-    let said = runtime.block_on(engine.tools_of(server));
+    let said = runtime.block_on(engine.offers_of(server));
     let said =
-        said.map_err(|why| Fault::user(format!("cannot ask `{server}` for its tools: {}", clean(&why))))?;
-    let named = said.into_iter().filter_map(|said| Some((tool_name(&said).ok()?, said)));
-    let named = named.collect();
+        said.map_err(|why| Fault::user(format!("cannot ask `{server}` what it offers: {}", clean(&why))))?;
+    let listed = |offer: Offered| {
+        let list = said.get(offer.member()).and_then(Value::as_list).into_iter();
+        let all = list.flat_map(|list| list.iter());
+        all.filter_map(move |said| Some((offer.name(said).ok()?, (offer, said.clone()))))
+    };
+    let named = Offered::ALL.into_iter().flat_map(listed).collect();
     runtime.shutdown_background();
     Ok((engine, named))
 }

@@ -6,6 +6,7 @@ use crate::serve::{Serving, call};
 use crate::setup::Place;
 use crate::toolchains::kept;
 use ringmail_engine::Value;
+use ringmail_engine::core::json::to_string;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -70,13 +71,13 @@ fn project() -> Place {
     let own = own.replace("FOLDER", &place.path().display().to_string());
     let grants = "[[grant]]\nto = \"read\"\nreason = \"r\"\ntool = [{ upstream = \"my_files\", tools = [\"read_text_file\", \"write_file\"], trusted = [] }]\n\
         [[grant]]\nto = \"upstream:my_files\"\nreason = \"r\"\ntool = [{ upstream = \"my_files\", tools = [\"*\"], trusted = [] }]\n\
-        [[grant]]\nto = \"upstream:everything\"\nreason = \"r\"\ntool = [{ upstream = \"everything\", tools = [\"*\"], trusted = [] }]\n";
+        [[grant]]\nto = \"upstream:everything\"\nreason = \"r\"\ntool = [{ upstream = \"everything\", tools = [\"*\", \"prompt:*\", \"resource:*\"], trusted = [] }]\n";
     let own = own.replace(
         "command = \"my_files\"\n",
         "command = \"my_files\"\nserve = [\"read_text_file\", \"write_file\"]\n",
     );
     let own = own
-        .replace("command = \"everything\"\n", "command = \"everything\"\nserve = [\"*\"]\nprefix = \"\"\n");
+        .replace("command = \"everything\"\n", "command = \"everything\"\nserve = [\"*\", \"prompt:*\", \"resource:demo://resource/dynamic/*\"]\nprefix = \"\"\n");
     place.write("ringmail.toml", &format!("{}\n{own}\n{grants}", place.read("ringmail.toml")));
     place.write("policies/main.cedar", "permit (principal, action, resource);\n");
     place
@@ -133,6 +134,31 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
     let content = image.get("result").and_then(|result| result.get("content")?.as_list().cloned()).unwrap();
     let kinds: Vec<&str> = content.iter().filter_map(|block| block.get("type")?.as_str()).collect();
     assert_eq!(kinds, ["text", "image", "text"]);
+    let mut ask = |method: &str, params: &str| {
+        let told = client
+            .ask(&format!("{{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"{method}\",\"params\":{params}}}"));
+        to_string(told.get("result").unwrap_or(&told))
+    };
+    for (method, params, expected) in [
+        ("prompts/list", "{}", "\"name\":\"args-prompt\",\"title\":"),
+        (
+            "prompts/get",
+            "{\"name\":\"args-prompt\",\"arguments\":{\"city\":\"Ulm\"}}",
+            "What's weather in Ulm?",
+        ),
+        ("prompts/get", "{\"name\":\"args-prompt\",\"arguments\":{\"town\":\"Ulm\"}}", "-32602"),
+        (
+            "completion/complete",
+            "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"completable-prompt\"},\"argument\":{\"name\":\"department\",\"value\":\"Eng\"}}",
+            "\"values\":[\"Engineering\"]",
+        ),
+        ("resources/templates/list", "{}", "\"uriTemplate\":\"demo://resource/dynamic/text/{resourceId}\""),
+        ("resources/read", "{\"uri\":\"demo://resource/dynamic/text/3\"}", "Resource 3: This is a plaintext"),
+        ("resources/list", "{}", "{\"resources\":[]}"),
+    ] {
+        let told = ask(method, params);
+        assert!(told.contains(expected), "{method} {params}: {told}");
+    }
     let wrong = client.ask(&call("get-sum", "{\"a\":\"x\",\"b\":3}"));
     assert_eq!(
         wrong.get("result").and_then(|result| result.get("isError")),

@@ -1,6 +1,6 @@
 //! Calls of chains as tools, prompts and resources: counted, given their turn and run as from any other door.
 
-use super::list::{is_prompt, is_resource, is_tool, takes_object, tool_name};
+use super::list::{is_plain, is_prompt, is_template, is_tool, shown_name, takes_object};
 use super::message::{Fault, INVALID_PARAMS, Request, notification};
 use super::{Era, Guest, Talk, era, fault, finished, shape};
 use crate::calls::Ready;
@@ -26,7 +26,7 @@ struct Played {
 
 pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let name = request.params.get("name").and_then(Value::as_str);
-    let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| tool_name(chain) == name));
+    let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| shown_name(chain) == name));
     let Some(chain) = chain else {
         let _held = guest.count(&request.method)?;
         return Err(Fault::params("there is no such tool, or none for this caller"));
@@ -76,7 +76,7 @@ fn arguments(chain: &Chain, params: &Value) -> Result<Value, Fault> {
 
 pub(super) async fn prompt(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let name = request.params.get("name").and_then(Value::as_str);
-    let chain = name.and_then(|name| guest.shown(is_prompt).find(|chain| chain.name() == name));
+    let chain = name.and_then(|name| guest.shown(is_prompt).find(|chain| shown_name(chain) == name));
     let Some(chain) = chain else {
         let _held = guest.count(&request.method)?;
         return Err(Fault::params("there is no such prompt, or none for this caller"));
@@ -99,10 +99,14 @@ pub(super) async fn prompt(guest: &Guest, talk: &Talk, request: &Request) -> Res
 pub(super) async fn resource(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let uri = request.params.get("uri").and_then(Value::as_str);
     let found = uri.and_then(|uri| {
-        guest.shown(is_resource).find_map(|chain| match &chain.plan().mcp.shown {
-            Shown::Resource { uri: pattern, media } => Some((chain, media, uri, pattern.fit(uri)?)),
-            _ => None,
-        })
+        let fitting = |kind| {
+            guest.shown(kind).find_map(|chain| match &chain.plan().mcp.shown {
+                Shown::Resource { uri: pattern, media } => Some((chain, media, uri, pattern.fit(uri)?)),
+                _ => None,
+            })
+        };
+        // What is there by this very name is meant, whatever templates would fit as well.
+        fitting(is_plain).or_else(|| fitting(is_template))
     });
     let Some((chain, media, uri, named)) = found else {
         let _held = guest.count(&request.method)?;
@@ -128,6 +132,20 @@ pub(super) async fn resource(guest: &Guest, talk: &Talk, request: &Request) -> R
 fn failed(problem: &Problem, id: &Str) -> Fault {
     let code = if problem.code == "invalid-input" { INVALID_PARAMS } else { INTERNAL };
     Fault { code, status: http::StatusCode::OK, ..fault(problem, id) }
+}
+
+/// Asks the chain what arguments may be that is there for that.
+pub(super) async fn completion(
+    guest: &Guest,
+    talk: &Talk,
+    request: &Request,
+    chain: &Chain,
+) -> Result<Value, Fault> {
+    let given = ["argument", "context"].into_iter();
+    let given = given.filter_map(|key| Some((key, request.params.get(key)?.clone())));
+    let played = play(guest, talk, request, chain, Value::map(given)).await?;
+    let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
+    Ok(finished(guest, &talk.era, vec![("completion", output)], None))
 }
 
 async fn play(

@@ -16,8 +16,8 @@ pub(super) fn is_tool(shown: &Shown) -> bool {
     matches!(shown, Shown::Tool)
 }
 
-/// What clients call a chain that is a tool.
-pub(super) fn tool_name(chain: &Chain) -> &str {
+/// What clients call a chain that is a tool or a prompt.
+pub(super) fn shown_name(chain: &Chain) -> &str {
     let card = chain.plan().mcp.card.as_ref();
     card.and_then(|card| card.get("name")?.as_str()).unwrap_or(chain.name())
 }
@@ -30,11 +30,11 @@ pub(super) fn is_resource(shown: &Shown) -> bool {
     matches!(shown, Shown::Resource { .. })
 }
 
-fn is_plain(shown: &Shown) -> bool {
+pub(super) fn is_plain(shown: &Shown) -> bool {
     matches!(shown, Shown::Resource { uri, .. } if uri.names().next().is_none())
 }
 
-fn is_template(shown: &Shown) -> bool {
+pub(super) fn is_template(shown: &Shown) -> bool {
     is_resource(shown) && !is_plain(shown)
 }
 
@@ -119,6 +119,9 @@ pub(super) fn tools(guest: &Guest, request: &Request) -> Result<Members, Fault> 
 
 pub(super) fn prompts(guest: &Guest, request: &Request) -> Result<Members, Fault> {
     page(guest, request, "prompts", is_prompt, |chain| {
+        if let Some(card) = &chain.plan().mcp.card {
+            return card.clone();
+        }
         let mut members = named(chain);
         members.push(("arguments", Value::list(arguments(chain))));
         Value::map(members)
@@ -150,6 +153,9 @@ pub(super) fn templates(guest: &Guest, request: &Request) -> Result<Members, Fau
 }
 
 fn resource(chain: &Chain, place: &'static str) -> Value {
+    if let Some(card) = &chain.plan().mcp.card {
+        return card.clone();
+    }
     let mut members = named(chain);
     if let Shown::Resource { uri, media } = &chain.plan().mcp.shown {
         members.push((place, Value::Str(uri.text().clone())));

@@ -119,6 +119,7 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("tools/call", _) => return call::tool(guest, talk, request).await,
         ("prompts/get", _) => return call::prompt(guest, talk, request).await,
         ("resources/read", _) => return call::resource(guest, talk, request).await,
+        ("completion/complete", _) => return complete::complete(guest, talk, request).await,
         _ => {}
     }
     let _held = guest.count(method)?;
@@ -127,7 +128,6 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("prompts/list", _) => list::prompts(guest, request)?,
         ("resources/list", _) => list::resources(guest, request)?,
         ("resources/templates/list", _) => list::templates(guest, request)?,
-        ("completion/complete", _) => complete::complete(guest, request)?,
         ("server/discover", Era::Stateless { .. }) => discover(),
         ("ping", Era::Session(_)) => Vec::new(),
         ("logging/setLevel", Era::Session(session)) => {
@@ -142,7 +142,6 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         }
     };
     let kept = match method {
-        "completion/complete" => None,
         "server/discover" | "tools/list" | "prompts/list" => Some(LIST_TTL_MS),
         "resources/list" | "resources/templates/list" => Some(LIST_TTL_MS),
         _ => None,
@@ -235,7 +234,7 @@ pub(crate) fn may_stream(guest: &Guest, era: &Era, request: &Request) -> bool {
     let streams = name.is_some_and(|name| {
         guest
             .shown(list::is_tool)
-            .any(|chain| list::tool_name(chain) == name && chain.plan().stream.is_some())
+            .any(|chain| list::shown_name(chain) == name && chain.plan().stream.is_some())
     });
     streams
         && (request.meta("progressToken").is_some()

@@ -90,6 +90,14 @@ pub(super) fn prompt(setting: &McpSetting, output: &Value) -> Option<Members> {
 }
 
 pub(super) fn resource(setting: &McpSetting, uri: &str, media: &Str, output: &Value) -> Option<Members> {
+    if setting.content && output.get("contents").is_some() {
+        let known = ["uri", "mimeType", "text", "blob", "_meta"];
+        let fits = |of: &Value| {
+            only(of, &known) && has_text(of, "uri") && has_text(of, "text") != has_text(of, "blob")
+        };
+        let fits = only(output, &["contents"]) && all(output.get("contents"), fits);
+        return fits.then(|| take(output, &["contents"]));
+    }
     let mut contents = vec![("uri", Value::from(uri)), ("mimeType", Value::Str(media.clone()))];
     if setting.content {
         if !only(output, &["text", "blob"]) || has_text(output, "text") == has_text(output, "blob") {

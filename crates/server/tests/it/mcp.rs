@@ -17,6 +17,9 @@ const MORE: &[&str] = &[
     "chain: notes\nmcp: {as: resource, uri: 'notes://all'}\noutput: all notes\n",
     "chain: note\nmcp: {as: resource, uri: 'notes://{id}', type: text/markdown}\ninput: {type: object, properties: {id: {type: string, maxLength: 9}}, required: [id]}\noutput: 'note ${input.id}'\n",
     "chain: dot\nmcp: {as: resource, uri: 'dot://png', type: image/png, content: true}\noutput: {blob: aGk=}\n",
+    "chain: dots\nmcp: {as: resource, uri: 'dots://{n}', content: true}\ninput: {type: object, properties: {n: {type: string}}, required: [n]}\noutput: {contents: [{uri: 'dots://1', text: one}, {uri: 'dots://2', blob: aGk=}]}\n",
+    "chain: exactly\nmcp: {as: resource, uri: 'dots://all'}\noutput: by its name\n",
+    "chain: unseen\nmcp: {as: nothing}\noutput: unseen\n",
 ];
 const META: &str = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}}";
 
@@ -89,7 +92,10 @@ async fn chains_are_tools_prompts_and_resources_in_both_eras() {
         let mut sorted = names.clone();
         sorted.sort_unstable();
         assert_eq!(names, sorted);
-        assert!(!names.iter().any(|name| ["ask_nicely", "dot", "note", "notes"].contains(name)), "{names:?}");
+        assert!(
+            !names.iter().any(|name| ["ask_nicely", "dot", "note", "notes", "unseen"].contains(name)),
+            "{names:?}"
+        );
         let tool = |wanted: &str| list.get(names.iter().position(|name| *name == wanted).unwrap()).unwrap();
         assert_eq!(kept(&tools), stateless);
         let greet = tool("greet");
@@ -139,14 +145,20 @@ async fn chains_are_tools_prompts_and_resources_in_both_eras() {
         assert_eq!(at(&words, "result.completion.values"), "[\"warm\",\"wry\"]");
 
         let plain = ask("resources/list", None, "").await;
-        assert_eq!(at(&plain, "result.resources.1.uri"), "\"notes://all\"", "{plain:?}");
+        assert_eq!(at(&plain, "result.resources.2.uri"), "\"notes://all\"", "{plain:?}");
         let templates = ask("resources/templates/list", None, "").await;
-        assert_eq!(at(&templates, "result.resourceTemplates.0.uriTemplate"), "\"notes://{id}\"");
+        assert_eq!(at(&templates, "result.resourceTemplates.1.uriTemplate"), "\"notes://{id}\"");
         let note = ask("resources/read", Some("notes://7"), "\"uri\":\"notes://7\"").await;
         assert_eq!(
             at(&note, "result.contents.0"),
             "{\"uri\":\"notes://7\",\"mimeType\":\"text/markdown\",\"text\":\"note 7\"}"
         );
+        let unseen = ask("tools/call", Some("unseen"), "\"name\":\"unseen\"").await;
+        assert_eq!(at(&unseen, "error.code"), "-32602", "{unseen:?}");
+        let dots = ask("resources/read", Some("dots://2"), "\"uri\":\"dots://2\"").await;
+        assert_eq!(at(&dots, "result.contents.1"), "{\"uri\":\"dots://2\",\"blob\":\"aGk=\"}", "{dots:?}");
+        let exactly = ask("resources/read", Some("dots://all"), "\"uri\":\"dots://all\"").await;
+        assert_eq!(at(&exactly, "result.contents.0.text"), "\"by its name\"", "{exactly:?}");
         let dot = ask("resources/read", Some("dot://png"), "\"uri\":\"dot://png\"").await;
         assert_eq!(at(&dot, "result.contents.0.blob"), "\"aGk=\"");
         let none = ask("resources/read", Some("no://where"), "\"uri\":\"no://where\"").await;

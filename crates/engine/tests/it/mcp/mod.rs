@@ -1,5 +1,6 @@
 //! Links that call tools of servers of MCP: what passes, what is held back, and what becomes of servers that misbehave.
 
+mod offers;
 pub mod web;
 
 use crate::server::{Server, serve};
@@ -10,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub const TOOLS: &str = include_str!("tools.json");
+pub const MORE: &str = include_str!("more.json");
 
 /// Puts the peer's program below `folder/peer`, and pins its tools.
 pub fn peer(folder: &Path) {
@@ -19,9 +21,11 @@ pub fn peer(folder: &Path) {
     std::fs::set_permissions(&own, PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(own.join("peer.py"), include_str!("peer.py")).unwrap();
     std::fs::write(own.join("tools.json"), TOOLS).unwrap();
+    std::fs::write(own.join("more.json"), MORE).unwrap();
+    let pins = MORE.replacen('{', &format!("{{\"tools\": {TOOLS},"), 1);
     std::fs::create_dir_all(folder.join("tools")).unwrap();
-    for name in ["peer", "web", "old", "lost", "mute"] {
-        std::fs::write(folder.join(format!("tools/{name}.json")), format!("{{\"tools\": {TOOLS}}}")).unwrap();
+    for name in ["peer", "web", "old", "lost", "mute", "bare"] {
+        std::fs::write(folder.join(format!("tools/{name}.json")), &pins).unwrap();
     }
 }
 

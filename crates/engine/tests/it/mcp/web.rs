@@ -1,6 +1,6 @@
 //! A server of MCP behind HTTP, as tests want it: without sessions under `/mcp`, with them under `/old`.
 
-use super::TOOLS;
+use super::{MORE, TOOLS};
 use crate::server::answer;
 use ringmail_engine::Value;
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
@@ -23,17 +23,25 @@ pub fn web(request: &str) -> Vec<u8> {
     let Some(id) = message.get("id") else { return answer(202, "", b"") };
     let said = |result: &str| format!("{{\"jsonrpc\":\"2.0\",\"id\":{},{result}}}", to_string(id));
     let params = message.get("params").unwrap();
-    let tool = params.get("name").and_then(Value::as_str).unwrap_or_default();
+    let named = |key: &str| params.get(key).and_then(Value::as_str);
+    let tool = named("name").or(named("uri")).unwrap_or_default();
     let args = params.get("arguments").map_or_else(String::new, to_string);
     let result = match method {
         "server/discover" => {
-            "\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{},\"resultType\":\"complete\"}".into()
+            "\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"prompts\":{},\"resources\":{}},\"resultType\":\"complete\"}".into()
         }
-        "initialize" => "\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{\"name\":\"old\",\"version\":\"1\"}}".into(),
+        "initialize" => "\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"prompts\":{},\"resources\":{}},\"serverInfo\":{\"name\":\"old\",\"version\":\"1\"}}".into(),
         "tools/list" => {
             let tools = to_string(&parse(TOOLS.as_bytes(), &JsonLimits::default()).unwrap());
             format!("\"result\":{{\"tools\":{tools}}}")
         }
+        "prompts/list" | "resources/list" => format!("\"result\":{}", to_string(&parse(MORE.as_bytes(), &JsonLimits::default()).unwrap())),
+        // It has nothing to say of templates.
+        "prompts/get" => {
+            let text = to_string(&Value::from(format!("{tool} {args}")));
+            format!("\"result\":{{\"messages\":[{{\"role\":\"user\",\"content\":{{\"type\":\"text\",\"text\":{text}}}}}]}}")
+        }
+        "resources/read" => format!("\"result\":{{\"contents\":[{{\"uri\":\"{tool}\",\"text\":\"read {tool}\"}}]}}"),
         "tools/call" if tool == "asks" => "\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{}}".into(),
         "tools/call" if tool == "big" => {
             let bytes = params.get("arguments").and_then(|args| args.get("bytes")).unwrap();
