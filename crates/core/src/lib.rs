@@ -34,6 +34,7 @@ pub mod redact;
 pub mod refusal;
 pub mod run;
 pub mod schema;
+pub mod search;
 pub mod template;
 pub mod token;
 pub mod trail;

@@ -108,6 +108,11 @@ pub const SERVER_KEYS: &[Key] = &[
         "most runs that are kept to be polled; default 1000",
     ),
     Key::new("run_kept", Form::Duration, "how long the answer of such a run is kept; default `1h`"),
+    Key::new(
+        "tools",
+        Form::Int { min: 0, max: 100_000 },
+        "most tools a client of MCP is listed; whoever may call more is shown one that finds them; default 1000",
+    ),
 ];
 
 pub const RATE_KEYS: &[Key] = &[
@@ -222,6 +227,7 @@ pub struct ServerLimits {
     pub drain_ms: u64,
     pub runs_max: usize,
     pub run_kept_ms: u64,
+    pub tools_max: usize,
 }
 
 impl Default for ServerLimits {
@@ -244,6 +250,7 @@ impl Default for ServerLimits {
             drain_ms: 30_000,
             runs_max: 1_000,
             run_kept_ms: 3_600_000,
+            tools_max: 1_000,
         }
     }
 }
@@ -459,6 +466,7 @@ fn limits(node: Option<&Node>, wrong: Wrong<'_>) -> ServerLimits {
         drain_ms: time("drain", standard.drain_ms),
         runs_max: count("runs", standard.runs_max),
         run_kept_ms: time("run_kept", standard.run_kept_ms),
+        tools_max: count("tools", standard.tools_max),
     }
 }
 

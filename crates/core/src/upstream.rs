@@ -123,10 +123,15 @@ impl Upstream {
         bound.fold(Tags::NONE, |tags, secret| tags.with(secret.tag))
     }
 
+    /// What callers of the project see something as, if they see it.
+    pub fn seen_as(&self, card: &Card) -> Option<String> {
+        let seen = names(&self.setting.serve, &card.name) && self.allows(&card.name);
+        seen.then(|| format!("{}{}", self.setting.prefix, card.bare()))
+    }
+
     /// What callers of the project see, by the names it has there.
     pub fn served(&self) -> impl Iterator<Item = (String, &Arc<Card>)> {
-        let seen = |card: &&Arc<Card>| names(&self.setting.serve, &card.name) && self.allows(&card.name);
-        self.cards.values().filter(seen).map(|card| (format!("{}{}", self.setting.prefix, card.bare()), card))
+        self.cards.values().filter_map(|card| Some((self.seen_as(card)?, card)))
     }
 }
 

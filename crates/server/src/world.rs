@@ -4,16 +4,19 @@
 use crate::caller::Caller;
 use crate::identity::Subjected;
 use crate::identity::jwt::Issuers;
+use crate::mcp::list::{is_tool, shown_name};
+use crate::mcp::search::{CALL, SEARCH, texts};
 use crate::tls;
 use foldhash::HashMap as FastMap;
 use ringmail_core::listener::{ListenAt, ListenerSetting, ServerSetting, TlsSetting};
 use ringmail_core::policy::{Action, Principal, Resource};
+use ringmail_core::search::Index;
 use ringmail_core::value::Str;
 use ringmail_engine::{Chain, Engine};
 use rustls::ServerConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What the door of those who steer is called among those that show certificates; no name of a listener has brackets.
 pub(crate) const CONTROL: &str = "[control]";
@@ -52,6 +55,8 @@ pub struct World {
     chains: BTreeMap<Str, Chain>,
     tls: RwLock<BTreeMap<Str, Arc<ServerConfig>>>,
     seen: RwLock<Seen>,
+    /// Words of chains, in the order of their names; nobody may have searched yet.
+    index: OnceLock<Index>,
     pub(crate) issuers: Issuers,
     _keep: Box<dyn std::any::Any + Send + Sync>,
 }
@@ -91,6 +96,14 @@ impl World {
             let unknown = named.filter(|name| !chains.contains_key(*name));
             wrong.extend(unknown.map(|name| format!("issuer `{}`: there is no chain `{name}`", issuer.name)));
         }
+        let tools: Vec<&Chain> = chains.values().filter(|chain| is_tool(&chain.plan().mcp.shown)).collect();
+        if tools.len() > loaded.setting.limits.tools_max {
+            let own = [SEARCH, CALL].into_iter();
+            let taken = own.filter(|own| tools.iter().any(|chain| shown_name(chain) == *own));
+            wrong.extend(taken.map(|own| {
+                format!("there are more tools than `server.tools`, and one is called `{own}`, as the one that finds them")
+            }));
+        }
         let known = before.map(|before| &before.issuers);
         let issuers =
             Issuers::open(&loaded.setting.issuers, &loaded.engine, &loaded.folder, known, &mut wrong);
@@ -106,6 +119,7 @@ impl World {
             tls: RwLock::new(configs),
             issuers,
             seen: RwLock::default(),
+            index: OnceLock::new(),
             _keep: keep,
         })
     }
@@ -187,6 +201,22 @@ impl World {
     ) -> impl Iterator<Item = &'w Chain> + 'w {
         let served = self.chains.keys().filter_map(|name| self.chain_for(name, listener, caller));
         served.filter(|chain| self.may_run(chain, caller.principal()))
+    }
+
+    /// Those of some chains in which the words stand, the best first.
+    pub(crate) fn found<'w>(&'w self, query: &str, among: &[&'w Chain]) -> Vec<&'w Chain> {
+        let index = self.index.get_or_init(|| {
+            let mut index = Index::default();
+            for chain in self.chains.values() {
+                let texts = texts(chain);
+                index.add(texts.iter().map(|(weight, text)| (*weight, text.as_str())));
+            }
+            index
+        });
+        let all: Vec<&Chain> = self.chains.values().collect();
+        let among: BTreeSet<&str> = among.iter().map(|chain| chain.name()).collect();
+        let may = |number: usize| all.get(number).is_some_and(|chain| among.contains(chain.name()));
+        index.find(query, may).into_iter().filter_map(|number| all.get(number).copied()).collect()
     }
 
     /// Whether policy might ever let a principal run a chain. Asked at every call, so answers are kept.

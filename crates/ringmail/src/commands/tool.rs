@@ -7,7 +7,8 @@ use crate::terminal::{DIM, Format, clean, paint, print, print_json, say};
 use anyhow::Context;
 use ringmail_engine::Engine;
 use ringmail_engine::core::json::to_string;
-use ringmail_engine::core::offer::{self, Offered};
+use ringmail_engine::core::offer::{self, Card, Offered};
+use ringmail_engine::core::search::Index;
 use ringmail_engine::core::upstream::{Upstream, UpstreamAt, pins_file};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::write_whole;
@@ -33,6 +34,11 @@ enum What {
         /// Of this server alone, as `[upstream.NAME]` calls it
         server: Option<String>,
     },
+    /// Find what is pinned by words of its name, its description and its parameters
+    Search {
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
     /// How what a server offers now differs from what is pinned
     Diff { server: String },
     /// Pin what the server offers as it defines it now: look at it first
@@ -49,6 +55,7 @@ impl Args {
         let place = Place::project_in(common.project.as_deref())?;
         match &self.what {
             What::List { server } => self.list(&place, server.as_deref()),
+            What::Search { words } => self.search(&place, words),
             What::Diff { server } => {
                 let (engine, now) = ask(&place, server)?;
                 self.diff(known(&engine, server)?, &now)
@@ -66,34 +73,11 @@ impl Args {
             Some(server) => vec![known(&engine, server)?],
             None => engine.upstreams().values().collect(),
         };
-        let mut cards = Vec::new();
+        let cards =
+            all.iter().flat_map(|upstream| upstream.cards.values().map(move |card| (&***upstream, &**card)));
+        self.show(cards)?;
         for upstream in &all {
-            let served: BTreeMap<Str, String> =
-                upstream.served().map(|(name, card)| (card.name.clone(), name)).collect();
             let server = &upstream.setting.name;
-            for card in upstream.cards.values() {
-                let words = card.said.get("description").and_then(Value::as_str).unwrap_or_default();
-                let seen = served.get(&card.name);
-                match self.format {
-                    Format::Text => {
-                        let words: String =
-                            words.lines().next().unwrap_or_default().chars().take(WORDS_MAX).collect();
-                        let seen = seen.map_or_else(String::new, |name| format!(" (callers see `{name}`)"));
-                        let allowed = if upstream.allows(&card.name) { "" } else { " (not among `tools`)" };
-                        print(&format!(
-                            "{server}/{}{seen}{allowed}  {}",
-                            card.name,
-                            paint(DIM, &clean(&words))
-                        ))?;
-                    }
-                    Format::Json => cards.push(Value::map([
-                        ("server", Value::Str(server.clone())),
-                        ("tool", card.said.clone()),
-                        ("allowed", Value::Bool(upstream.allows(&card.name))),
-                        ("seen_as", seen.map_or(Value::Null, |name| Value::from(name.as_str()))),
-                    ])),
-                }
-            }
             for (name, why) in &upstream.unusable {
                 say(&format!("{server}/{name} cannot be used: {}", clean(why)));
             }
@@ -103,12 +87,61 @@ impl Args {
                 ));
             }
         }
-        if self.format == Format::Json {
-            print_json(&Value::list(cards))?;
-        } else if all.is_empty() {
+        if all.is_empty() && self.format == Format::Text {
             say("the project names no servers of MCP: `[upstream.NAME]` in `ringmail.toml`");
         }
         Ok(Exit::Done)
+    }
+
+    fn search(&self, place: &Place, asked: &[String]) -> Result<Exit, Fault> {
+        let engine = place.checker()?;
+        let cards = engine.upstreams().values();
+        let cards: Vec<(&Upstream, &Card)> = cards
+            .flat_map(|upstream| upstream.cards.values().map(move |card| (&**upstream, &**card)))
+            .collect();
+        let mut index = Index::default();
+        for (_, card) in &cards {
+            let text = |key: &str| card.said.get(key).and_then(Value::as_str).unwrap_or_default();
+            let properties = card.input.json().get("properties").map(Value::from);
+            let names = properties.as_ref().and_then(Value::as_map).into_iter().flat_map(|map| map.iter());
+            let all = [(3.0, &*card.name), (1.0, text("title")), (1.0, text("description"))];
+            index.add(all.into_iter().chain(names.map(|(name, _)| (1.5, &**name))));
+        }
+        let found = index.find(&asked.join(" "), |_| true);
+        if found.is_empty() && self.format == Format::Text {
+            say("nothing that is pinned has any of these words: ringmail tool list");
+        }
+        self.show(found.iter().filter_map(|number| cards.get(*number).copied()))?;
+        Ok(Exit::Done)
+    }
+
+    fn show<'c>(&self, cards: impl Iterator<Item = (&'c Upstream, &'c Card)>) -> Result<(), Fault> {
+        let mut told = Vec::new();
+        for (upstream, card) in cards {
+            let server = &upstream.setting.name;
+            let words = card.said.get("description").and_then(Value::as_str).unwrap_or_default();
+            let seen = upstream.seen_as(card);
+            match self.format {
+                Format::Text => {
+                    let words: String =
+                        words.lines().next().unwrap_or_default().chars().take(WORDS_MAX).collect();
+                    let seen = seen.map_or_else(String::new, |name| format!(" (callers see `{name}`)"));
+                    let allowed = if upstream.allows(&card.name) { "" } else { " (not among `tools`)" };
+                    let words = paint(DIM, &clean(&words));
+                    print(&format!("{server}/{}{seen}{allowed}  {words}", card.name))?;
+                }
+                Format::Json => told.push(Value::map([
+                    ("server", Value::Str(server.clone())),
+                    ("tool", card.said.clone()),
+                    ("allowed", Value::Bool(upstream.allows(&card.name))),
+                    ("seen_as", seen.map_or(Value::Null, |name| Value::from(name.as_str()))),
+                ])),
+            }
+        }
+        match self.format {
+            Format::Json => print_json(&Value::list(told)),
+            Format::Text => Ok(()),
+        }
     }
 
     fn diff(&self, upstream: &Upstream, now: &Offers) -> Result<Exit, Fault> {

@@ -104,6 +104,11 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
     }
     let listed = place.run(&["tool", "list", "my_files"]).out;
     assert!(listed.contains("my_files/read_text_file (callers see `my_files_read_text_file`)"), "{listed}");
+    let searched = place.run(&["tool", "search", "sum", "numbers"]).out;
+    assert!(searched.starts_with("everything/get-sum (callers see `get-sum`)"), "{searched}");
+    assert!(!searched.contains("my_files/list_directory "), "{searched}");
+    let searched = place.run(&["tool", "search", "zyx"]);
+    assert!(searched.out.is_empty() && searched.err.contains("nothing that is pinned"), "{}", searched.err);
     let file = place.path().join("docs/a.txt").display().to_string();
     let ended = place.run(&["run", "read", "--input", &format!("\"{file}\"")]);
     assert_eq!((ended.code, ended.out.trim()), (0, "hello from a file"), "{}", ended.err);

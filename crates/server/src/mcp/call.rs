@@ -2,7 +2,7 @@
 
 use super::list::{is_plain, is_prompt, is_template, is_tool, shown_name, takes_object};
 use super::message::{Fault, INVALID_PARAMS, Request, notification};
-use super::{Era, Guest, Talk, era, fault, finished, shape};
+use super::{Era, Guest, Talk, era, fault, finished, search, shape};
 use crate::calls::Ready;
 use crate::problem::Problem;
 use ringmail_core::chain::mcp::Shown;
@@ -29,6 +29,9 @@ pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Resul
     let chain = name.and_then(|name| guest.shown(is_tool).find(|chain| shown_name(chain) == name));
     let Some(chain) = chain else {
         let _held = guest.count(&request.method)?;
+        if name == Some(search::SEARCH) && search::is_needed(guest) {
+            return Ok(finished(guest, &talk.era, search::find(guest, &request.params)?, None));
+        }
         return Err(Fault::params("there is no such tool, or none for this caller"));
     };
     let input = arguments(chain, &request.params)?;

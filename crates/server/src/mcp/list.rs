@@ -1,7 +1,7 @@
 //! What a caller is shown: the chains it might ever run, as tools, prompts and resources, in the order of their names.
 
-use super::Guest;
 use super::message::{Fault, Request};
+use super::{Guest, search};
 use ringmail_core::chain::mcp::Shown;
 use ringmail_core::schema::Schema;
 use ringmail_core::value::{Str, Value};
@@ -12,12 +12,12 @@ const PAGE: usize = 250;
 
 type Members = Vec<(&'static str, Value)>;
 
-pub(super) fn is_tool(shown: &Shown) -> bool {
+pub(crate) fn is_tool(shown: &Shown) -> bool {
     matches!(shown, Shown::Tool)
 }
 
 /// What clients call a chain that is a tool or a prompt.
-pub(super) fn shown_name(chain: &Chain) -> &str {
+pub(crate) fn shown_name(chain: &Chain) -> &str {
     let card = chain.plan().mcp.card.as_ref();
     card.and_then(|card| card.get("name")?.as_str()).unwrap_or(chain.name())
 }
@@ -104,17 +104,23 @@ fn input_schema(chain: &Chain) -> Value {
 }
 
 pub(super) fn tools(guest: &Guest, request: &Request) -> Result<Members, Fault> {
-    page(guest, request, "tools", is_tool, |chain| {
-        let plan = chain.plan();
-        if let Some(card) = &plan.mcp.card {
-            return card.clone();
-        }
-        let mut members = named(chain);
-        members.push(("inputSchema", input_schema(chain)));
-        let answers = plan.returns.as_ref().filter(|schema| is_object(schema) && !plan.mcp.content);
-        members.extend(answers.map(|schema| ("outputSchema", Value::from(schema.json()))));
-        Value::map(members)
-    })
+    if search::is_needed(guest) {
+        return Ok(vec![("tools", search::cards())]);
+    }
+    page(guest, request, "tools", is_tool, card_of)
+}
+
+/// A tool, as clients are shown it.
+pub(super) fn card_of(chain: &Chain) -> Value {
+    let plan = chain.plan();
+    if let Some(card) = &plan.mcp.card {
+        return card.clone();
+    }
+    let mut members = named(chain);
+    members.push(("inputSchema", input_schema(chain)));
+    let answers = plan.returns.as_ref().filter(|schema| is_object(schema) && !plan.mcp.content);
+    members.extend(answers.map(|schema| ("outputSchema", Value::from(schema.json()))));
+    Value::map(members)
 }
 
 pub(super) fn prompts(guest: &Guest, request: &Request) -> Result<Members, Fault> {

@@ -4,8 +4,9 @@
 mod call;
 mod complete;
 pub(crate) mod era;
-mod list;
+pub(crate) mod list;
 pub(crate) mod message;
+pub(crate) mod search;
 pub(crate) mod session;
 mod shape;
 mod stdio;
@@ -116,7 +117,7 @@ fn fault(problem: &Problem, id: &Str) -> Fault {
 pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let method = &*request.method;
     match (method, talk.era.is_stateless()) {
-        ("tools/call", _) => return call::tool(guest, talk, request).await,
+        ("tools/call", _) => return call::tool(guest, talk, &search::meant(guest, request)).await,
         ("prompts/get", _) => return call::prompt(guest, talk, request).await,
         ("resources/read", _) => return call::resource(guest, talk, request).await,
         ("completion/complete", _) => return complete::complete(guest, talk, request).await,
@@ -230,6 +231,7 @@ pub(crate) fn may_stream(guest: &Guest, era: &Era, request: &Request) -> bool {
     if &*request.method != "tools/call" {
         return false;
     }
+    let request = &*search::meant(guest, request);
     let name = request.params.get("name").and_then(Value::as_str);
     let streams = name.is_some_and(|name| {
         guest

@@ -489,6 +489,11 @@ const CASES: &[Case] = &[
         ends: ["200 ", "503 "],
     },
     Case {
+        text: web!("mcp = true\n[server]\ntools = <<1||100>>\n"),
+        act: act!(|doors, key| told(&doors.alone(&key, "tools/list", None, "").await)),
+        ends: ["\"search_tools\"", "\"greet\""],
+    },
+    Case {
         text: web!("[server]\nhead_time = \"<<1h||50ms>>\"\n"),
         act: act!(|doors, _key| silent_for(doors, b"").await),
         ends: ["still open", "closed"],

@@ -18,6 +18,7 @@ mod issuer;
 mod keys;
 mod limits;
 mod mcp;
+mod search;
 mod setup;
 mod tls;
 mod tokens;

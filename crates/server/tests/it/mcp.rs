@@ -36,7 +36,7 @@ fn message(method: &str, params: &str) -> String {
 }
 
 /// A value on a path of members, as JSON.
-fn at(reply: &Reply, path: &str) -> String {
+pub fn at(reply: &Reply, path: &str) -> String {
     let json = reply.json();
     let found = path.split('.').try_fold(json, |value, key| match key.parse::<usize>() {
         Ok(index) => value.as_list()?.get(index).cloned(),
@@ -54,7 +54,7 @@ impl Doors {
     }
 
     /// Without a session. `params` has no outer braces.
-    async fn alone(&self, key: &str, method: &str, name: Option<&str>, params: &str) -> Reply {
+    pub async fn alone(&self, key: &str, method: &str, name: Option<&str>, params: &str) -> Reply {
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
         headers.extend(name.map(|name| ("mcp-name", name)));
         let params = if params.is_empty() { format!("{{{META}}}") } else { format!("{{{params},{META}}}") };
@@ -62,14 +62,14 @@ impl Doors {
     }
 
     /// The id of a new session.
-    async fn session(&self, key: &str) -> String {
+    pub async fn session(&self, key: &str) -> String {
         let params = "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}";
         let begun = self.mcp(key, &[], &message("initialize", params)).await;
         assert_eq!(begun.status, 200, "{begun:?}");
         begun.header("mcp-session-id").unwrap().to_string()
     }
 
-    async fn within_session(&self, key: &str, session: &str, method: &str, params: &str) -> Reply {
+    pub async fn within_session(&self, key: &str, session: &str, method: &str, params: &str) -> Reply {
         self.mcp(key, &[("mcp-session-id", session)], &message(method, params)).await
     }
 }
