@@ -3,6 +3,7 @@
 
 use crate::chain::mcp::UriPattern;
 use crate::doc::{Node, Problems, Source};
+use crate::json::shorten;
 use crate::label::TagTable;
 use crate::openapi::Operation;
 use crate::schema::Schema;
@@ -101,6 +102,8 @@ pub struct Card {
     pub output: Option<Schema>,
     /// Where a resource is.
     pub uri: Option<UriPattern>,
+    /// Arguments that are sent as headers as well, and what those are called.
+    pub headers: Vec<(Str, Str)>,
     /// The request it is, of a server that does not speak MCP.
     pub operation: Option<Operation>,
 }
@@ -131,10 +134,11 @@ impl Card {
                 takes(names.map(|name| (name, true, None)))
             }
         };
+        let headers = if offer == Offered::Tool { argument_headers(&takes)? } else { Vec::new() };
         let input = schema_of("inputSchema", &takes, tags)?;
         let output = said.get("outputSchema").filter(|_| offer == Offered::Tool);
         let output = output.map(|written| schema_of("outputSchema", written, tags)).transpose()?;
-        Ok(Card { offer, name, said, input, output, uri, operation })
+        Ok(Card { offer, name, said, input, output, uri, headers, operation })
     }
 
     /// What the server itself calls it.
@@ -166,6 +170,29 @@ impl Card {
 
 fn bare(name: &str) -> &str {
     name.strip_prefix(mark_of(name)).unwrap_or(name)
+}
+
+/// Which arguments of a tool go into headers. A tool that says it in a way that the protocol does not have is none.
+fn argument_headers(schema: &Value) -> Result<Vec<(Str, Str)>, String> {
+    let properties = schema.get("properties").and_then(Value::as_map);
+    let mut found: Vec<(Str, Str)> = Vec::new();
+    for (name, of) in properties.into_iter().flat_map(|map| map.iter()) {
+        let Some(header) = of.get("x-mcp-header") else { continue };
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        let header = match header {
+            Value::Str(header) if !header.is_empty() && header.chars().all(token) => header,
+            _ => return Err(format!("`x-mcp-header` of `{}` is no name of a header", shorten(name))),
+        };
+        let kind = of.get("type").and_then(Value::as_str);
+        if !matches!(kind, Some("string" | "integer" | "boolean")) {
+            return Err(format!("`{}` cannot be sent as a header", shorten(name)));
+        }
+        if found.iter().any(|(_, known)| known.eq_ignore_ascii_case(header)) {
+            return Err(format!("two arguments are sent as the header `{header}`"));
+        }
+        found.push((name.clone(), header.clone()));
+    }
+    Ok(found)
 }
 
 type Argument = (Str, bool, Option<Value>);
@@ -383,6 +410,47 @@ mod tests {
                 fits
             );
         }
+    }
+
+    /// Story: schemas were told from each other by where they stand in a text, and definitions of servers stand in none:
+    /// one with a reference was taken for one that refers to itself, and labels of one place for those of all.
+    #[test]
+    fn a_definition_may_refer_to_its_own_schemas() {
+        let said = r##"{"name": "t", "inputSchema": {"type": "object", "$defs": {"a": {"type": "string"}},
+            "properties": {"one": {"$ref": "#/$defs/a", "x-ringmail-label": ["pii"]}, "two": {"$ref": "#/$defs/a"}}}}"##;
+        let made = card(Offered::Tool, said).unwrap();
+        let labels =
+            made.input.label(&value(r#"{"one": "x", "two": "y"}"#), &crate::label::Labels::default());
+        let tagged = |path: &str| !labels.at(&crate::value::parse_path(path)).all().tags.is_empty();
+        assert!(tagged("one") && !tagged("two"));
+        assert!(made.input.check(&value(r#"{"one": 1}"#)).is_err());
+        let endless = said.replace(r##"{"type": "string"}"##, r##"{"$ref": "#/$defs/a"}"##);
+        assert!(card(Offered::Tool, &endless).unwrap_err().contains("refers to itself"));
+    }
+
+    #[test]
+    fn arguments_are_sent_as_headers_that_can_be_some() {
+        let check = |properties: &str| {
+            let said = format!(
+                "{{\"name\": \"t\", \"inputSchema\": {{\"type\": \"object\", \"properties\": {{{properties}}}}}}}"
+            );
+            card(Offered::Tool, &said).map(|card| card.headers)
+        };
+        let one = |kind: &str, header: &str| {
+            check(&format!("\"a\": {{\"type\": \"{kind}\", \"x-mcp-header\": {header}}}"))
+        };
+        for kind in ["string", "integer", "boolean"] {
+            assert_eq!(one(kind, "\"Region\"").unwrap(), [("a".into(), "Region".into())]);
+        }
+        for kind in ["number", "object", "array", "null"] {
+            assert!(one(kind, "\"Region\"").is_err(), "{kind}");
+        }
+        for header in ["\"\"", "\"a b\"", "\"a:b\"", "\"R\u{e9}gion\"", "\"a\\tb\"", "7", "null"] {
+            assert!(one("string", header).is_err(), "{header}");
+        }
+        let two = "\"a\": {\"type\": \"string\", \"x-mcp-header\": \"My\"}, \"b\": {\"type\": \"string\", \"x-mcp-header\": \"mY\"}";
+        assert!(check(two).unwrap_err().contains("two arguments"));
+        assert!(check("\"a\": {\"type\": \"string\"}").unwrap().is_empty());
     }
 
     #[test]

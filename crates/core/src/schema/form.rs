@@ -149,7 +149,7 @@ pub(super) fn problems(root: &Node, mut wrong: impl FnMut(Span, String)) {
     };
     for node in said {
         let mut own = members.iter().filter_map(|(_, member)| member.get(FILE_NAME_KEY));
-        let at_top = own.any(|own| own.span == node.span);
+        let at_top = own.any(|own| std::ptr::eq(own, node));
         if !at_top || !node.text().is_some_and(is_file) {
             wrong(node.span, format!("`{FILE_NAME_KEY}` names a member beside it with `contentEncoding`"));
         }

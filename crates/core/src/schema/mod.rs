@@ -251,13 +251,13 @@ struct Loader<'a> {
     problems: &'a mut Problems,
     tags: &'a mut TagTable,
     root: &'a Node,
-    /// Schemas applied at one place, by the start of the schema in the text.
-    applied: BTreeMap<Span, usize>,
-    /// Labels by the start of the schema; nothing while they are being collected.
-    labelled: BTreeMap<Span, Option<Arc<PlaceLabels>>>,
+    /// Schemas applied at one place, by the schema: what was written by no hand stands nowhere in a text.
+    applied: BTreeMap<*const Node, usize>,
+    /// Labels by the schema; nothing while they are being collected.
+    labelled: BTreeMap<*const Node, Option<Arc<PlaceLabels>>>,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
     fn wrong(&mut self, span: Span, message: impl Into<String>) {
         self.problems.add(self.source, span, message);
     }
@@ -336,25 +336,26 @@ impl Loader<'_> {
     }
 
     /// The schema a `$ref` leads to: within this document only.
-    fn reference(&self, reference: &Node) -> Option<&Node> {
+    fn reference(&self, reference: &Node) -> Option<&'a Node> {
         lookup(self.root, reference.text()?.strip_prefix('#')?)
     }
 
     /// How many schemas apply to one place of the value; refuses what multiplies or never ends.
-    fn count(&mut self, node: &Node, path: &mut Vec<Span>) -> usize {
-        if let Some(known) = self.applied.get(&node.span) {
+    fn count(&mut self, node: &Node, path: &mut Vec<*const Node>) -> usize {
+        let which = std::ptr::from_ref(node);
+        if let Some(known) = self.applied.get(&which) {
             return *known;
         }
-        if path.contains(&node.span) {
+        if path.contains(&which) {
             self.wrong(node.span, "this schema refers to itself at the same place of the value");
             return 1;
         }
-        path.push(node.span);
+        path.push(which);
         let mut total = 1_usize;
         for (key, value) in node.entries() {
             if key.name == "$ref" {
-                let target = self.reference(value).cloned();
-                total = total.saturating_add(target.map_or(0, |target| self.count(&target, path)));
+                let target = self.reference(value);
+                total = total.saturating_add(target.map_or(0, |target| self.count(target, path)));
             }
             let in_place = KEYWORDS.iter().find(|(name, _, in_place)| *name == key.name && *in_place);
             for inner in in_place.map_or(Vec::new(), |(_, holds, _)| subschemas(value, *holds)) {
@@ -365,18 +366,19 @@ impl Loader<'_> {
         if total > APPLIED_MAX && self.applied.values().all(|known| *known <= APPLIED_MAX) {
             self.wrong(node.span, format!("more than {APPLIED_MAX} schemas apply to one place of the value"));
         }
-        self.applied.insert(node.span, total);
+        self.applied.insert(which, total);
         total
     }
 
     fn labels(&mut self, node: &Node) -> Arc<PlaceLabels> {
-        match self.labelled.get(&node.span) {
+        let which = std::ptr::from_ref(node);
+        match self.labelled.get(&which) {
             Some(Some(known)) => return known.clone(),
             // A schema inside itself: all below it gets every tag the document names.
             Some(None) => {
                 return Arc::new(PlaceLabels { own: self.all_tags(self.root), ..PlaceLabels::default() });
             }
-            None => self.labelled.insert(node.span, None),
+            None => self.labelled.insert(which, None),
         };
         let mut out = PlaceLabels::default();
         for (key, value) in node.entries() {
@@ -387,8 +389,8 @@ impl Loader<'_> {
             match key.name.as_str() {
                 LABEL_KEY => out.own = out.own.join(self.label_value(value)),
                 "$ref" => {
-                    if let Some(target) = self.reference(value).cloned() {
-                        let inner = self.labels(&target);
+                    if let Some(target) = self.reference(value) {
+                        let inner = self.labels(target);
                         out.merge(&inner);
                     }
                 }
@@ -423,7 +425,7 @@ impl Loader<'_> {
         }
         out.prune();
         let out = Arc::new(out);
-        self.labelled.insert(node.span, Some(out.clone()));
+        self.labelled.insert(which, Some(out.clone()));
         out
     }
 
