@@ -1,4 +1,5 @@
-//! The conformance suite of MCP from npm, both of its lines, against `examples/mcp-everything`, and against a gateway before it.
+//! The conformance suite of MCP from npm, both of its lines: against `examples/mcp-everything`, against a gateway before it, and
+//! with the built binary as the client.
 
 use crate::Outcome;
 use crate::shell::{cargo, output, root, run, say};
@@ -14,6 +15,8 @@ const NODE_MIN: u32 = 22;
 const NODE: &str = "22.23.3";
 const URL: &str = "http://127.0.0.1:8653/mcp";
 const GATEWAY_URL: &str = "http://127.0.0.1:8655/mcp";
+/// What the suite starts as a client.
+const CLIENT: &str = "python3 xtask/conformance/client.py";
 const GATEWAY: &str = "xtask/conformance/gateway";
 const BINARY: &str = "target/debug/ringmail";
 const EXAMPLE: &str = "examples/mcp-everything";
@@ -39,6 +42,7 @@ pub(crate) fn run_all() -> Outcome {
     let gateway = gateway(&packages)?;
     let _gateway = start(BINARY, &["serve", "-C", &gateway, "--format", "json"], true)?;
     failed.extend(judged(&node, &packages, GATEWAY_URL, "gateway-")?);
+    failed.extend(judged_client(&node, &packages)?);
     if failed.is_empty() { Ok(()) } else { Err(format!("not as expected: {}", failed.join(", "))) }
 }
 
@@ -59,34 +63,46 @@ fn gateway(packages: &Path) -> Result<String, String> {
 
 /// What both lines of the suite say of a server; gives those that are not as expected.
 fn judged(node: &Path, packages: &Path, url: &str, which: &str) -> Result<Vec<String>, String> {
-    let lines = [
-        (format!("{which}stable line {STABLE}"), "stable", "stable", &[][..]),
-        (
-            format!("{which}requirements of 2026-07-28, suite {NEXT}"),
-            "next",
-            "2026-07-28",
-            &["--requirements", "2026-07-28"][..],
-        ),
-    ];
-    let mut failed = Vec::new();
-    for (name, package, baseline, more) in lines {
-        let script = packages.join(format!("node_modules/{package}/dist/index.js"));
-        let baseline = format!("xtask/conformance/{which}{baseline}.yml");
-        let mut args = vec![script.as_os_str(), "server".as_ref(), "--url".as_ref(), url.as_ref()];
-        if Path::new(&baseline).is_file() {
-            args.extend([std::ffi::OsStr::new("--expected-failures"), baseline.as_ref()]);
-        }
-        args.extend(more.iter().map(std::ffi::OsStr::new));
-        let told = Command::new(node).args(&args).output();
-        let told = told.map_err(|error| format!("cannot run `{}`: {error}", node.display()))?;
-        let text = String::from_utf8_lossy(&told.stdout);
-        say(&name);
-        println!("{}", text.split_once("=== SUMMARY ===").map_or(&*text, |(_, summary)| summary).trim());
-        if !told.status.success() {
-            failed.push(name);
-        }
-    }
+    let stable = format!("{which}stable line {STABLE}");
+    let next = format!("{which}requirements of 2026-07-28, suite {NEXT}");
+    let server = ["server", "--url", url];
+    let mut failed: Vec<String> =
+        line(node, packages, "stable", (&stable, &format!("{which}stable")), &server)?.into_iter().collect();
+    let more = [&server[..], &["--requirements", "2026-07-28"]].concat();
+    failed.extend(line(node, packages, "next", (&next, &format!("{which}2026-07-28")), &more)?);
     Ok(failed)
+}
+
+/// What both say of the client.
+fn judged_client(node: &Path, packages: &Path) -> Result<Vec<String>, String> {
+    let stable = format!("client, stable line {STABLE}");
+    let next = format!("client, requirements of 2026-07-28, suite {NEXT}");
+    let client = ["client", "--command", CLIENT];
+    let all = [&client[..], &["--suite", "all"]].concat();
+    let mut failed: Vec<String> =
+        line(node, packages, "stable", (&stable, "client-stable"), &all)?.into_iter().collect();
+    let required = [&client[..], &["--requirements", "2026-07-28"]].concat();
+    failed.extend(line(node, packages, "next", (&next, "client-2026-07-28"), &required)?);
+    Ok(failed)
+}
+
+/// Runs one line of the suite; gives its name if it is not as expected.
+fn line(
+    node: &Path,
+    packages: &Path,
+    package: &str,
+    (name, baseline): (&str, &str),
+    more: &[&str],
+) -> Result<Option<String>, String> {
+    let script = packages.join(format!("node_modules/{package}/dist/index.js"));
+    let baseline = format!("xtask/conformance/{baseline}.yml");
+    let told = Command::new(node).arg(script).args(more).args(["--expected-failures", &baseline]).output();
+    let told = told.map_err(|error| format!("cannot run `{}`: {error}", node.display()))?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    say(name);
+    let summary = ["=== SUMMARY ===", "=== SUITE SUMMARY ==="].iter().find_map(|mark| text.split_once(mark));
+    println!("{}", summary.map_or(&*text, |(_, summary)| summary).trim());
+    Ok((!told.status.success()).then(|| name.to_string()))
 }
 
 /// A Node that is new enough, and the folder with both lines of the suite.

@@ -24,7 +24,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("docs", "write the reference pages and schemas from the code", |_| docs()),
     ("escape", "the attacks of the threat list, and nothing else", |_| escape()),
     ("fuzz", "each fuzz target for some seconds; default 60", fuzz),
-    ("conformance", "the conformance suite of MCP, against `examples/mcp-everything`", |_| {
+    ("conformance", "the conformance suite of MCP, on a server, a gateway and the client", |_| {
         conformance::run_all()
     }),
     ("judges", "schemathesis on what examples serve, and a browser on who may call", judges::run_all),

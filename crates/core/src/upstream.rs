@@ -23,6 +23,11 @@ pub const UPSTREAM_KEYS: &[Key] = &[
     ),
     Key::new("bearer", Form::Name, "the secret that an HTTP server is shown as a token"),
     Key::new(
+        "headers",
+        Form::List(&Form::Table(UPSTREAM_HEADER_KEYS)),
+        "what else an HTTP server is shown, each from a secret",
+    ),
+    Key::new(
         "resolves_to",
         Form::List(&Form::Text),
         "special addresses or ranges the name of `url` may lead to",
@@ -62,6 +67,11 @@ pub const UPSTREAM_KEYS: &[Key] = &[
     ),
 ];
 
+pub const UPSTREAM_HEADER_KEYS: &[Key] = &[
+    Key::required("name", Form::Text, "the header, such as `x-api-key`"),
+    Key::required("secret", Form::Name, "the secret that is its value"),
+];
+
 /// Tools of one server, and prompts, and resources.
 pub const OFFERS_MAX: usize = 10_000;
 
@@ -80,6 +90,8 @@ pub struct HttpUpstream {
     pub rule: Arc<NetRule>,
     /// The secret that is shown there.
     pub bearer: Option<Str>,
+    /// Headers, and the secrets that are their values.
+    pub headers: Vec<(Str, Str)>,
     /// The document that says what is there, where that is no server of MCP.
     pub openapi: Option<Str>,
 }

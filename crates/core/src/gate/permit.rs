@@ -71,14 +71,18 @@ impl ToolPermit {
         Ok((NetPermit { target: Box::new(asking.target.clone()), ..permit }, asking))
     }
 
-    /// What stands for the server's token until it is on its way.
-    pub fn bearer(&self) -> Option<&Str> {
-        let UpstreamAt::Http(http) = &self.upstream.setting.at else { return None };
-        let secrets = self.authority.secrets.iter();
-        http.bearer
-            .as_ref()
-            .and_then(|name| secrets.into_iter().find(|secret| secret.name == *name))
-            .map(|secret| &secret.placeholder)
+    /// What the server is shown besides, with what stands for secrets until it is on its way.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let UpstreamAt::Http(http) = &self.upstream.setting.at else { return Vec::new() };
+        let placeholder = |name: &Str| {
+            let mut secrets = self.authority.secrets.iter();
+            secrets.find(|secret| secret.name == *name).map(|secret| secret.placeholder.to_string())
+        };
+        let bearer = http.bearer.iter().filter_map(placeholder);
+        let bearer = bearer.map(|secret| ("authorization".to_string(), format!("Bearer {secret}")));
+        let others =
+            http.headers.iter().filter_map(|(name, secret)| Some((name.to_string(), placeholder(secret)?)));
+        bearer.chain(others).collect()
     }
 }
 

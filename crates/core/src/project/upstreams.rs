@@ -3,7 +3,7 @@
 use super::{Loader, Project, items, texts};
 use crate::address::Target;
 use crate::doc::form::{duration_ms, size_bytes};
-use crate::doc::{Data, Node};
+use crate::doc::{Data, Node, Span};
 use crate::grant::NetRule;
 use crate::upstream::{HttpUpstream, POWER_OF_SERVER, UpstreamAt, UpstreamSetting};
 use crate::value::Str;
@@ -14,6 +14,24 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 const SESSIONS_MAX: usize = 16;
 const IDLE_MS: u64 = 300_000;
 const CHECK_MS: u64 = 300_000;
+/// Headers that say what a request is.
+const OWN_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "last-event-id",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
 
 impl Loader<'_> {
     pub(super) fn upstreams(&mut self, node: &Node) -> Vec<UpstreamSetting> {
@@ -30,8 +48,9 @@ impl Loader<'_> {
         let answer_bytes_max = answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX);
         let at = match (node.get("command"), node.get("url")) {
             (Some(command), None) => {
-                for foreign in
-                    ["openapi", "bearer", "resolves_to", "pins"].iter().filter_map(|key| node.get(key))
+                for foreign in ["openapi", "bearer", "headers", "resolves_to", "pins"]
+                    .iter()
+                    .filter_map(|key| node.get(key))
                 {
                     self.wrong(foreign.span, "this is for a server with a `url`");
                 }
@@ -84,7 +103,43 @@ impl Loader<'_> {
         };
         let bearer = node.get("bearer").and_then(Node::text).map(Str::from);
         let openapi = node.get("openapi").and_then(Node::text).map(Str::from);
-        Some(HttpUpstream { target, rule: Arc::new(rule), bearer, openapi })
+        let headers = self.headers(node);
+        Some(HttpUpstream { target, rule: Arc::new(rule), bearer, headers, openapi })
+    }
+
+    /// Headers that a server is shown. Those that say what a request is are not the project's to choose.
+    fn headers(&mut self, node: &Node) -> Vec<(Str, Str)> {
+        let mut all: Vec<(Str, Str)> = Vec::new();
+        for item in items(node, "headers") {
+            let text = |key: &str| item.get(key).and_then(Node::text).unwrap_or_default();
+            let name = text("name").to_ascii_lowercase();
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            if name.is_empty() || !name.chars().all(plain) {
+                self.wrong(item.span, "a header's name has letters, digits, `-` and `_` only");
+            } else if name.starts_with("mcp-") || OWN_HEADERS.contains(&&*name) {
+                self.wrong(item.span, format!("the header `{name}` is not the project's to set"));
+            } else if name == "authorization" && node.get("bearer").is_some()
+                || all.iter().any(|(known, _)| **known == *name)
+            {
+                self.wrong(item.span, format!("the header `{name}` is set twice"));
+            } else {
+                all.push((name.into(), text("secret").into()));
+            }
+        }
+        all
+    }
+
+    /// Whether a secret that a server is shown may go there.
+    fn check_shown(&mut self, project: &Project, http: &HttpUpstream, name: &str, span: Span) {
+        match project.secrets.iter().find(|secret| &*secret.name == name) {
+            None => self.wrong(span, format!("there is no secret `{name}`")),
+            Some(secret) if !secret.bound_to.iter().any(|to| to.takes(&http.target)) => {
+                let help = format!("bound_to = [\"{}\"]", http.target.origin());
+                let message = format!("the secret `{name}` is not bound to this server");
+                self.problems.add_help(self.source, span, message, help);
+            }
+            Some(_) => {}
+        }
     }
 
     pub(super) fn check_upstreams(&mut self, project: &Project, node: &Node) {
@@ -131,15 +186,10 @@ impl Loader<'_> {
                     if most.is_some_and(|most| !most.iter().any(|pattern| pattern.takes(&http.target))) {
                         self.wrong(span("url"), "the ceiling does not allow this address");
                     }
-                    let Some(bearer) = &http.bearer else { continue };
-                    match project.secrets.iter().find(|secret| secret.name == *bearer) {
-                        None => self.wrong(span("bearer"), format!("there is no secret `{bearer}`")),
-                        Some(secret) if !secret.bound_to.iter().any(|to| to.takes(&http.target)) => {
-                            let help = format!("bound_to = [\"{}\"]", http.target.origin());
-                            let message = format!("the secret `{bearer}` is not bound to this server");
-                            self.problems.add_help(self.source, span("bearer"), message, help);
-                        }
-                        Some(_) => {}
+                    let bearer = http.bearer.iter().map(|name| (name, span("bearer")));
+                    let shown = bearer.chain(http.headers.iter().map(|(_, name)| (name, span("headers"))));
+                    for (name, span) in shown {
+                        self.check_shown(project, http, name, span);
                     }
                 }
             }

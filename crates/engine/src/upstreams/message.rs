@@ -12,6 +12,7 @@ const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_ABLE: &str = "io.modelcontextprotocol/clientCapabilities";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 pub(super) const UNKNOWN_METHOD: i64 = -32601;
+pub(super) const UNKNOWN_VERSION: i64 = -32022;
 
 /// How a server wants to be spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use ringmail_core::value::{Str, Value};
 pub(crate) use served::Served;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use web::Through;
@@ -79,12 +79,14 @@ struct Ask<'a> {
     /// What it is about, as heads of requests say it, too.
     name: Option<String>,
     params: Vec<(&'static str, Value)>,
+    /// Heads of requests that repeat arguments.
+    heads: Vec<(String, String)>,
     pieces: Option<&'a Pieces>,
 }
 
 impl Ask<'_> {
     fn of(method: &'static str, params: Vec<(&'static str, Value)>) -> Self {
-        Ask { method, name: None, params, pieces: None }
+        Ask { method, name: None, params, heads: Vec::new(), pieces: None }
     }
 
     fn params(&self, id: i64) -> Vec<(&'static str, Value)> {
@@ -215,7 +217,7 @@ impl Upstreams {
     /// Makes the call that was permitted, or asks what there is.
     pub(crate) async fn call(
         &self,
-        engine: &Inner,
+        engine: &Arc<Inner>,
         permit: &ToolPermit,
         who: Who,
         wanted: Wanted<'_>,
@@ -224,7 +226,7 @@ impl Upstreams {
         let line = self.lines.get(&setting.name).ok_or_else(|| broken("there is no such server"))?;
         let circuit = line.circuit(permit.tool());
         let mut probe = circuit.probe(who.1.clone())?;
-        let through = Through { engine, permit };
+        let through = Through { engine, permit, lost: AtomicBool::new(false) };
         let limit = Duration::from_millis(setting.timeout_ms);
         let card = permit.tool().and_then(|tool| permit.upstream().cards.get(tool));
         let operation = card.and_then(|card| card.operation.as_ref());
@@ -335,16 +337,27 @@ impl Seat {
     }
 
     async fn work(&self, through: &Through<'_>, wanted: Wanted<'_>) -> Result<Brought, Blocked> {
-        let session = {
-            let mut session = self.session.lock().await;
-            match &*session {
-                Some(session) => session.clone(),
-                None => session.insert(Arc::new(Session::open(through).await?)).clone(),
+        let mut again = true;
+        loop {
+            let session = {
+                let mut session = self.session.lock().await;
+                match &*session {
+                    Some(session) => session.clone(),
+                    None => session.insert(Arc::new(Session::open(through).await?)).clone(),
+                }
+            };
+            let ended = match through.permit.tool() {
+                None => session.list(through).await,
+                Some(name) => session.call(through, name, wanted).await,
+            };
+            // Who does not know the session has not taken the call, so that it may be made once more.
+            if !(std::mem::take(&mut again) && through.lost.swap(false, Ordering::Relaxed)) {
+                return ended;
             }
-        };
-        match through.permit.tool() {
-            None => session.list(through).await,
-            Some(name) => session.call(through, name, wanted).await,
+            let mut known = self.session.lock().await;
+            if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session)) {
+                known.take();
+            }
         }
     }
 }

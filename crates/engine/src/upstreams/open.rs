@@ -1,11 +1,14 @@
 //! A session with a server of MCP: how it is opened in whichever era the server speaks, and what is asked in it.
 
-use super::message::{Era, UNKNOWN_METHOD, chosen, hello, is_stateless};
+use super::message::{Era, UNKNOWN_METHOD, UNKNOWN_VERSION, chosen, hello, is_stateless};
 use super::pipe::Pipe;
 use super::web::{Through, Web};
 use super::{Answer, Ask, Brought, Wanted, broken};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
+use ringmail_core::json::to_string;
 use ringmail_core::label::Tags;
 use ringmail_core::offer::{Card, Offered, ToolChange};
 use ringmail_core::refusal::{Refusal, Rule};
@@ -50,7 +53,7 @@ impl Wire {
         }
     }
 
-    async fn tell(&self, through: &Through<'_>, method: &str, era: &Era) -> Result<(), Blocked> {
+    async fn tell(&self, through: &Through<'_>, method: &'static str, era: &Era) -> Result<(), Blocked> {
         match self {
             Wire::Pipe(pipe) => Ok(pipe.tell(method).await?),
             Wire::Web(web) => web.tell(through, method, era).await,
@@ -204,13 +207,36 @@ fn asked<'a>(card: &Card, wanted: Wanted<'a>) -> Result<Ask<'a>, Failure> {
             ("resources/read", uri.clone(), vec![("uri", Value::from(uri))])
         }
     };
-    Ok(Ask { method, name: Some(name), params, pieces: wanted.pieces })
+    let heads = card.headers.iter().filter_map(|(name, header)| head(header, args.get(name)?)).collect();
+    Ok(Ask { method, name: Some(name), params, heads, pieces: wanted.pieces })
+}
+
+/// An argument as a head of its request. What would not come through as it is, is written in base64.
+fn head(header: &str, value: &Value) -> Option<(String, String)> {
+    let text = match value {
+        Value::Str(text) => text.to_string(),
+        Value::Int(_) | Value::Bool(_) => to_string(value),
+        _ => return None,
+    };
+    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let text = match plain && text.trim() == text && !text.starts_with("=?base64?") {
+        true => text,
+        false => format!("=?base64?{}?=", STANDARD.encode(text)),
+    };
+    Some((format!("mcp-param-{}", header.to_ascii_lowercase()), text))
 }
 
 /// Finds out which era the server speaks, opens a session if it is the one that has them, and hears what it can do.
 async fn greet(wire: &Wire, through: &Through<'_>) -> Result<(Era, Value), Blocked> {
     let able = |result: &Value| result.get("capabilities").cloned().unwrap_or_default();
-    let asking = wire.ask(through, Ask::of("server/discover", Vec::new()), Some(&Era::Stateless));
+    let discover = || wire.ask(through, Ask::of("server/discover", Vec::new()), Some(&Era::Stateless));
+    let asking = async {
+        match discover().await {
+            // Who knows of versions in this way speaks without sessions, and may have thought better of it.
+            Ok(Answer { result: Err(UNKNOWN_VERSION), .. }) => discover().await,
+            answer => answer,
+        }
+    };
     match tokio::time::timeout(DISCOVER_MAX, asking).await {
         Ok(Ok(Answer { result: Ok(result), .. })) if is_stateless(&result) => {
             return Ok((Era::Stateless, able(&result)));

@@ -107,7 +107,8 @@ impl Pipe {
         if !known {
             return Err(broken("the server is gone").into());
         }
-        self.given.fetch_or(ask.name.is_some(), Ordering::Relaxed);
+        let gives = ask.name.is_some() || ask.method == "completion/complete";
+        self.given.fetch_or(gives, Ordering::Relaxed);
         let mut asked = Asked { id, pipe: self, over: false };
         let message = request(id, ask.method, ask.params(id), era);
         self.lines.send(&message).await.map_err(|halt| failure(&halt))?;

@@ -21,8 +21,7 @@ pub(super) async fn call(
         through.permit.request(operation, args).map_err(|why| Failure::new(FailureKind::Invalid, why))?;
     let mut headers = asking.headers;
     headers.push(("accept".into(), "application/json".into()));
-    let bearer = through.permit.bearer();
-    headers.extend(bearer.map(|secret| ("authorization".into(), format!("Bearer {secret}"))));
+    headers.extend(through.permit.headers());
     let body = asking.body.map(|body| Body::Json(to_string(&body)));
     if body.is_some() {
         headers.push(("content-type".into(), "application/json".into()));

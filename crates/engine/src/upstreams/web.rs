@@ -7,32 +7,73 @@ use crate::egress::{Answered, Body, Events, Hear, Outgoing, Received, Sent};
 use crate::engine::Inner;
 use crate::pieces::Pieces;
 use ringmail_core::failure::{Failure, FailureKind};
-use ringmail_core::gate::{Blocked, ToolPermit};
+use ringmail_core::gate::{Blocked, NetPermit, ToolPermit};
 use ringmail_core::json::{JsonLimits, is_json, parse, to_string};
 use ringmail_core::value::Value;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 /// Bytes of what a server calls a session.
 const SESSION_BYTES_MAX: usize = 512;
 const SESSION: &str = "mcp-session-id";
 
+/// How long a server is told that a session has ended.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 pub(super) struct Web {
-    session: Mutex<Option<String>>,
+    session: Mutex<Option<Known>>,
     next: AtomicI64,
+}
+
+/// What the server calls the session, and what tells it of the end.
+struct Known {
+    name: String,
+    version: Option<String>,
+    engine: Weak<Inner>,
+    farewell: Option<(NetPermit, Vec<(String, String)>)>,
+}
+
+impl Drop for Web {
+    /// A server keeps what a session is made of until it hears that it has ended.
+    fn drop(&mut self) {
+        let known = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Known { name, version, engine, farewell: Some((permit, mut headers)) }) = known else {
+            return;
+        };
+        let (Some(engine), Ok(runtime)) = (engine.upgrade(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        headers.push((SESSION.into(), name));
+        headers.extend(version.map(|version| ("mcp-protocol-version".into(), version)));
+        runtime.spawn(async move {
+            let outgoing = Outgoing { headers, body: None };
+            let mut sent = Sent::default();
+            let telling = engine.egress.send(permit, outgoing, &engine.secrets, &mut sent);
+            // A server that does not hear it forgets the session in its own time.
+            let _unheard = tokio::time::timeout(FAREWELL_MAX, telling).await;
+        });
+    }
 }
 
 /// What one message is sent with.
 pub(super) struct Through<'t> {
-    pub(super) engine: &'t Inner,
+    pub(super) engine: &'t Arc<Inner>,
     pub(super) permit: &'t ToolPermit,
+    /// Whether the server did not know the session that the call was made in, and so has not taken it.
+    pub(super) lost: AtomicBool,
 }
 
 impl Web {
-    pub(super) async fn tell(&self, through: &Through<'_>, method: &str, era: &Era) -> Result<(), Blocked> {
+    pub(super) async fn tell(
+        &self,
+        through: &Through<'_>,
+        method: &'static str,
+        era: &Era,
+    ) -> Result<(), Blocked> {
         let message = notification(method, Vec::new());
-        let received = self.send(through, &message, (method, None), Some(era), None).await?;
+        let received = self.send(through, &message, &Ask::of(method, Vec::new()), Some(era), None).await?;
         match received.status {
             200..300 => Ok(()),
             status => Err(answered(status).into()),
@@ -49,8 +90,7 @@ impl Web {
         let message = request(id, ask.method, ask.params(id), era);
         let found = Arc::new(Mutex::new(None));
         let hear = heard(id, found.clone(), ask.pieces.cloned());
-        let name = ask.name.as_deref();
-        let received = self.send(through, &message, (ask.method, name), era, Some(hear)).await?;
+        let received = self.send(through, &message, &ask, era, Some(hear)).await?;
         let echoed = received.echoed;
         let from_events = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let result = match from_events {
@@ -58,12 +98,12 @@ impl Web {
             None => whole(id, &received)?,
         };
         if ask.method == "initialize" {
-            self.remember(&received)?;
+            self.remember(through, &received)?;
         }
         Ok(Answer { result, echoed })
     }
 
-    fn remember(&self, received: &Received) -> Result<(), Failure> {
+    fn remember(&self, through: &Through<'_>, received: &Received) -> Result<(), Failure> {
         let Some(said) = received.header(SESSION) else { return Ok(()) };
         if said.is_empty()
             || said.len() > SESSION_BYTES_MAX
@@ -71,7 +111,10 @@ impl Web {
         {
             return Err(Failure::new(FailureKind::Invalid, "what the server calls its session is no name"));
         }
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(said.to_string());
+        let farewell = through.permit.message("DELETE").map(|permit| (permit, through.permit.headers()));
+        let engine = Arc::downgrade(through.engine);
+        let known = Known { name: said.to_string(), version: None, engine, farewell };
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(())
     }
 
@@ -79,7 +122,7 @@ impl Web {
         &self,
         through: &Through<'_>,
         message: &Value,
-        (method, name): (&str, Option<&str>),
+        ask: &Ask<'_>,
         era: Option<&Era>,
         hear: Option<Hear>,
     ) -> Result<Received, Blocked> {
@@ -90,21 +133,25 @@ impl Web {
             ("content-type".to_string(), "application/json".to_string()),
             ("accept".into(), "application/json, text/event-stream".into()),
         ];
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(|known| {
+            known.version = era.map(|era| era.version().to_string());
+            known.name.clone()
+        });
         headers.extend(session.clone().map(|session| (SESSION.into(), session)));
         headers.extend(era.map(|era| ("mcp-protocol-version".into(), era.version().into())));
         if era == Some(&Era::Stateless) {
-            headers.push(("mcp-method".into(), method.into()));
-            headers.extend(name.map(|name| ("mcp-name".into(), name.into())));
+            headers.push(("mcp-method".into(), ask.method.into()));
+            headers.extend(ask.name.clone().map(|name| ("mcp-name".into(), name)));
+            headers.extend(ask.heads.iter().cloned());
         }
-        let bearer = through.permit.bearer();
-        headers.extend(bearer.map(|secret| ("authorization".into(), format!("Bearer {secret}"))));
+        headers.extend(through.permit.headers());
         let outgoing = Outgoing { headers, body: Some(Body::Json(to_string(message))) };
         let mut sent = Sent::default();
         sent.events = hear.map(Events::new);
         let engine = through.engine;
         match engine.egress.send(permit, outgoing, &engine.secrets, &mut sent).await? {
             Answered::Whole(received) if received.status == 404 && session.is_some() => {
+                through.lost.store(true, Ordering::Relaxed);
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Err(broken("the server knows the session no longer").into())
             }

@@ -230,23 +230,32 @@ fn address(name: &str, url: &str, entry: &Value) -> Result<String, String> {
     }
     let target = Target::parse(url)?;
     let mut out = format!("[upstream.{name}]\nurl = {}\n", quoted(target.as_str()));
+    let (mut headers, mut secrets) = (Vec::new(), String::new());
     for (header, value) in entry.get("headers").and_then(Value::as_map).into_iter().flat_map(|map| map.iter())
     {
+        let header = header.to_ascii_lowercase();
         let bearer = value.as_str().is_some_and(|value| value.to_ascii_lowercase().starts_with("bearer "));
-        if !header.eq_ignore_ascii_case("authorization") || !bearer {
-            say(&format!(
-                "`{name}` sends the header `{}`, and only a bearer token can be sent",
-                clean(header)
-            ));
-            continue;
-        }
-        let variable = format!("{}_TOKEN", name.to_ascii_uppercase());
-        let _infallible = write!(
-            out,
-            "bearer = \"{name}_token\"\n\n[secret.{name}_token]\nfrom = \"env:{variable}\"\nbound_to = [{}]\n",
-            quoted(&target.origin())
-        );
-        say(&format!("put the token of `{name}` into the variable `{variable}`; it is not copied"));
+        let (secret, what) = match header == "authorization" && bearer {
+            true => {
+                let _infallible = writeln!(out, "bearer = \"{name}_token\"");
+                (format!("{name}_token"), "the token")
+            }
+            false => {
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                let secret = format!("{name}_{}", header.chars().map(plain).collect::<String>());
+                headers.push(format!("{{ name = {}, secret = \"{secret}\" }}", quoted(&header)));
+                (secret, "a header")
+            }
+        };
+        let variable = secret.to_ascii_uppercase();
+        let bound = quoted(&target.origin());
+        let _infallible =
+            write!(secrets, "\n[secret.{secret}]\nfrom = \"env:{variable}\"\nbound_to = [{bound}]\n");
+        say(&format!("put {what} of `{name}` into the variable `{variable}`; it is not copied"));
     }
+    if !headers.is_empty() {
+        let _infallible = writeln!(out, "headers = [{}]", headers.join(", "));
+    }
+    out.push_str(&secrets);
     Ok(out)
 }

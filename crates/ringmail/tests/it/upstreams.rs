@@ -48,7 +48,7 @@ fn project() -> Place {
              \"everything\": {{\"command\": \"node\", \"args\": [\"{}\", \"stdio\"], \"env\": {{\"KEY\": \"hush-hush\"}}}}, \
              \"fetched\": {{\"command\": \"npx\", \"args\": [\"-y\", \"server\"]}}, \
              \"careless\": {{\"url\": \"https://mcp.example.com/mcp?token=glpat-Zx7Tq2Lm9Vb4Rk8Wd3Hs\"}}, \
-             \"remote\": {{\"url\": \"https://mcp.example.com/mcp\", \"headers\": {{\"Authorization\": \"Bearer hush-hush\"}}}}}}}}",
+             \"remote\": {{\"url\": \"https://mcp.example.com/mcp\", \"headers\": {{\"Authorization\": \"Bearer hush-hush\", \"X-Api-Key\": \"hush-hush\"}}}}}}}}",
             script("filesystem"),
             docs.display(),
             script("everything"),
@@ -63,9 +63,12 @@ fn project() -> Place {
         "holds a secret (`token`)",
         "variable `KEY`",
         "variable `REMOTE_TOKEN`",
+        "variable `REMOTE_X_API_KEY`",
     ] {
         assert!(imported.err.contains(told), "{told}: {}", imported.err);
     }
+    let header = "headers = [{ name = \"x-api-key\", secret = \"remote_x_api_key\" }]\n";
+    assert!(imported.out.contains(header), "{}", imported.out);
     // Nobody answers for the remote one here.
     let own = imported.out.split("[upstream.remote]").next().unwrap();
     let own = own.replace("FOLDER", &place.path().display().to_string());

@@ -200,7 +200,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Stage {
         let server = serve(|request| match request.split(' ').nth(1) {
-            Some("/mcp" | "/auth") => crate::mcp::web::web(request),
+            Some("/mcp" | "/auth" | "/keyed") => crate::mcp::web::web(request),
             Some("/big") => json_answer(&format!("\"{}\"", "x".repeat(2000))),
             Some("/none") => answer(404, "", b""),
             _ => json_answer("\"there\""),

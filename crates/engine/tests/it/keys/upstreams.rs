@@ -6,7 +6,7 @@ macro_rules! up {
     ($rule:literal, $keys:literal) => {
         concat!(
             "[mount.peer]\npath = \"peer\"\n[command.peer]\nprogram = \"/usr/bin/python3\"\nargs = [\"@SCRIPT@\"]\nmounts = [{ mount = \"peer\", access = \"read\" }]\n",
-            "[command.other]\nprogram = \"/bin/false\"\n[secret.one]\nfrom = \"file:one.secret\"\nbound_to = [\"@URL@\"]\n[upstream.web]\nurl = \"@URL@/mcp\"\n",
+            "[command.other]\nprogram = \"/bin/false\"\n[secret.one]\nfrom = \"file:one.secret\"\nbound_to = [\"@URL@\"]\n[secret.two]\nfrom = \"file:two.secret\"\nbound_to = [\"@URL@\"]\n[upstream.web]\nurl = \"@URL@/mcp\"\n",
             "[[grant]]\nto = \"t\"\nreason = \"r\"\n",
             $rule,
             "\n",
@@ -75,6 +75,34 @@ pub(super) const CASES: &[Case] = &[
     Case {
         project: keyed!("[upstream.peer]\nurl = \"@URL@/auth\"\n<<bearer = \"one\"||>>"),
         ends: ["= \"echo", "the server answered 401"],
+        ..WEB
+    },
+    Case {
+        project: keyed!(
+            "[upstream.peer]\nurl = \"@URL@/keyed\"\n<<headers = [{ name = \"x-key\", secret = \"one\" }]||>>"
+        ),
+        ends: ["= \"echo", "the server answered 401"],
+        ..WEB
+    },
+    Case {
+        project: keyed!(
+            "[upstream.peer]\nurl = \"@URL@/keyed\"\nheaders = [{ name = \"<<X-Key||x-other>>\", secret = \"one\" }]"
+        ),
+        ends: ["= \"echo", "the server answered 401"],
+        ..WEB
+    },
+    Case {
+        project: keyed!(
+            "[upstream.peer]\nurl = \"@URL@/keyed\"\nheaders = [{ name = \"x-key\", secret = \"<<one||two>>\" }]"
+        ),
+        ends: ["= \"echo", "the server answered 401"],
+        ..WEB
+    },
+    Case {
+        project: keyed!(
+            "[upstream.peer]\nurl = \"@URL@/keyed\"\nheaders = [{ name = \"<<x-key||Mcp-Name>>\", secret = \"one\" }]"
+        ),
+        ends: ["= \"echo", "`mcp-name` is not the project's to set"],
         ..WEB
     },
     Case {

@@ -1,6 +1,7 @@
 //! Links that call tools of servers of MCP: what passes, what is held back, and what becomes of servers that misbehave.
 
 mod offers;
+mod sessions;
 pub mod web;
 
 use crate::server::{Server, serve};

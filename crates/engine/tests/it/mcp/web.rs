@@ -16,6 +16,9 @@ fn json(status: u16, headers: &str, body: &str) -> Vec<u8> {
 
 /// Answers a message as the path's server would.
 pub fn web(request: &str) -> Vec<u8> {
+    if request.starts_with("DELETE ") {
+        return answer(204, "", b"");
+    }
     let path = request.split(' ').nth(1).unwrap();
     let body = request.split_once("\r\n\r\n").unwrap().1;
     let message = parse(body.as_bytes(), &JsonLimits::default()).unwrap();
@@ -57,6 +60,7 @@ pub fn web(request: &str) -> Vec<u8> {
     };
     let path = match path {
         "/auth" if has(request, "authorization: bearer first-secret-value") => "/mcp",
+        "/keyed" if has(request, "x-key: first-secret-value") => "/mcp",
         path => path,
     };
     match path {
