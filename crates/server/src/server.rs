@@ -6,6 +6,7 @@ use crate::http::{self, hook::Deliveries};
 use crate::identity::keys::{ApiKeyError, KeyStore};
 use crate::identity::tokens::{TOKENS_FILE, TokenError, TokenStore};
 use crate::limits::{Counts, Queue, Rates};
+use crate::mcp::listen::Streams;
 use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
 use crate::runs::Runs;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 /// In the data folder: keys, what happened at the doors, and where orders come in.
@@ -62,6 +63,10 @@ pub(crate) struct Doors {
     queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) sessions: Sessions,
+    /// Clients that wait to hear of a change.
+    pub(crate) streams: Streams,
+    /// Counts reloads, for those who wait for one.
+    pub(crate) reloads: watch::Sender<u64>,
     pub(crate) log: DoorLog,
     /// Webhooks that were taken in.
     pub(crate) deliveries: Deliveries,
@@ -92,6 +97,8 @@ impl Doors {
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
             sessions: Sessions::default(),
+            streams: Streams::default(),
+            reloads: watch::Sender::default(),
             log: DoorLog::open(&log).map_err(written)?,
             deliveries: Deliveries::default(),
             unproved: Semaphore::new(UNPROVED_MAX),
@@ -228,6 +235,8 @@ impl Server {
             keep
         });
         open.extend(opened);
+        drop(open);
+        self.doors.reloads.send_modify(|count| *count += 1);
         Ok(())
     }
 

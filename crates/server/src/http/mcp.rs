@@ -5,6 +5,7 @@ use super::call::body;
 use super::given::Given;
 use crate::calls::{Asked, Turned};
 use crate::mcp::era::{Said, alone, is_stateless};
+use crate::mcp::listen::in_session;
 use crate::mcp::message::{Fault, Id, Message, Request, answer};
 use crate::mcp::session::{Begun, Session, UnderWay};
 use crate::mcp::{Era, Guest, Talk, hear, initialize, may_stream};
@@ -140,6 +141,27 @@ pub(super) fn delete(asked: Asked<'_>, from: String, headers: &HeaderMap) -> Ans
     }
 }
 
+/// What the client of a session is told without having asked, until either ends.
+pub(super) fn listen(asked: Asked<'_>, from: String, headers: &HeaderMap) -> Answer {
+    let (guest, said) = (guest(asked, from), Said::of(headers));
+    if !takes_events(headers) {
+        return told(None, &Fault::envelope("take `text/event-stream`").status(StatusCode::NOT_ACCEPTABLE));
+    }
+    match session(&guest, &said) {
+        Ok(session) => {
+            let (sender, said) = mpsc::channel(EVENTS_MAX);
+            let gone = CancellationToken::new();
+            let talk = Talk { era: Era::Session(session), out: Some(sender), gone };
+            let gone = talk.gone.clone();
+            events(gone, said, async move {
+                let ended = in_session(&guest, &talk).await;
+                ended.err().map(|fault| answer(None, Err(&fault)))
+            })
+        }
+        Err(fault) => told(None, &fault),
+    }
+}
+
 fn takes_events(headers: &HeaderMap) -> bool {
     let said = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut kinds = said.flat_map(|value| value.split(',')).filter_map(|item| item.split(';').next());
@@ -151,22 +173,23 @@ fn event(value: &Value) -> Bytes {
 }
 
 /// What is told meanwhile, then the answer. Whoever stops listening ends the run.
-fn stream(
-    guest: Guest,
-    talk: Talk,
-    request: Request,
-    begun: Begun,
+fn stream(guest: Guest, talk: Talk, request: Request, begun: Begun, said: mpsc::Receiver<Value>) -> Answer {
+    events(talk.gone.clone(), said, async move {
+        let result = crate::mcp::answer(&guest, &talk, &request).await;
+        // What was told before comes before.
+        drop((talk, begun));
+        Some(answer(Some(&request.id), result.as_ref()))
+    })
+}
+
+/// Events of what is said, and then the last of it, if there is any.
+fn events(
+    gone: CancellationToken,
     mut said: mpsc::Receiver<Value>,
+    answering: impl Future<Output = Option<Value>> + Send + 'static,
 ) -> Answer {
     let (sender, events) = mpsc::channel::<Bytes>(EVENTS_MAX);
-    let gone = talk.gone.clone();
     tokio::spawn(async move {
-        let answering = async {
-            let result = crate::mcp::answer(&guest, &talk, &request).await;
-            // What was told before comes before.
-            drop((talk, begun));
-            answer(Some(&request.id), result.as_ref())
-        };
         let telling = async {
             loop {
                 let next = tokio::time::timeout(STILL_HERE, said.recv()).await;
@@ -180,7 +203,9 @@ fn stream(
             }
         };
         let (last, ()) = tokio::join!(answering, telling);
-        let _unheard = sender.send(event(&last)).await;
+        if let Some(last) = last {
+            let _unheard = sender.send(event(&last)).await;
+        }
     });
     let mut answer = Response::new(Either::Right(Pieces { events, _cancel: gone.drop_guard(), held: None }));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -124,14 +124,16 @@ pub(super) fn card_of(chain: &Chain) -> Value {
 }
 
 pub(super) fn prompts(guest: &Guest, request: &Request) -> Result<Members, Fault> {
-    page(guest, request, "prompts", is_prompt, |chain| {
-        if let Some(card) = &chain.plan().mcp.card {
-            return card.clone();
-        }
-        let mut members = named(chain);
-        members.push(("arguments", Value::list(arguments(chain))));
-        Value::map(members)
-    })
+    page(guest, request, "prompts", is_prompt, prompt_of)
+}
+
+pub(super) fn prompt_of(chain: &Chain) -> Value {
+    if let Some(card) = &chain.plan().mcp.card {
+        return card.clone();
+    }
+    let mut members = named(chain);
+    members.push(("arguments", Value::list(arguments(chain))));
+    Value::map(members)
 }
 
 /// The members of a prompt's input.
@@ -151,19 +153,20 @@ fn arguments(chain: &Chain) -> Vec<Value> {
 }
 
 pub(super) fn resources(guest: &Guest, request: &Request) -> Result<Members, Fault> {
-    page(guest, request, "resources", is_plain, |chain| resource(chain, "uri"))
+    page(guest, request, "resources", is_plain, resource_of)
 }
 
 pub(super) fn templates(guest: &Guest, request: &Request) -> Result<Members, Fault> {
-    page(guest, request, "resourceTemplates", is_template, |chain| resource(chain, "uriTemplate"))
+    page(guest, request, "resourceTemplates", is_template, resource_of)
 }
 
-fn resource(chain: &Chain, place: &'static str) -> Value {
+pub(super) fn resource_of(chain: &Chain) -> Value {
     if let Some(card) = &chain.plan().mcp.card {
         return card.clone();
     }
     let mut members = named(chain);
     if let Shown::Resource { uri, media } = &chain.plan().mcp.shown {
+        let place = if uri.names().next().is_none() { "uri" } else { "uriTemplate" };
         members.push((place, Value::Str(uri.text().clone())));
         members.push(("mimeType", Value::Str(media.clone())));
     }

@@ -31,7 +31,7 @@ impl Id {
         }
     }
 
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             Id::Int(int) => Value::Int(*int),
             Id::Text(text) => Value::Str(text.clone()),

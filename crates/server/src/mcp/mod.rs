@@ -5,6 +5,7 @@ mod call;
 mod complete;
 pub(crate) mod era;
 pub(crate) mod list;
+pub(crate) mod listen;
 pub(crate) mod message;
 pub(crate) mod search;
 pub(crate) mod session;
@@ -87,6 +88,14 @@ impl Guest {
         chains.filter(move |chain| kind(&chain.plan().mcp.shown))
     }
 
+    /// The same caller in the world there is now; nothing if its listener is not there any more.
+    fn now(&self) -> Option<Guest> {
+        let world = self.doors.world();
+        let listener = Arc::new(world.listener(&self.listener.name)?.clone());
+        let (doors, caller, from) = (self.doors.clone(), self.caller.clone(), self.from.clone());
+        Some(Guest { doors, world, listener, caller, from })
+    }
+
     /// Counts a request that is no call of a chain.
     fn count(&self, method: &str) -> Result<Held, Fault> {
         let principal = self.caller.principal();
@@ -121,6 +130,7 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("prompts/get", _) => return call::prompt(guest, talk, request).await,
         ("resources/read", _) => return call::resource(guest, talk, request).await,
         ("completion/complete", _) => return complete::complete(guest, talk, request).await,
+        ("subscriptions/listen", true) => return listen::subscribed(guest, talk, request).await,
         _ => {}
     }
     let _held = guest.count(method)?;
@@ -129,7 +139,7 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("prompts/list", _) => list::prompts(guest, request)?,
         ("resources/list", _) => list::resources(guest, request)?,
         ("resources/templates/list", _) => list::templates(guest, request)?,
-        ("server/discover", Era::Stateless { .. }) => discover(),
+        ("server/discover", Era::Stateless { .. }) => discover(guest),
         ("ping", Era::Session(_)) => Vec::new(),
         ("logging/setLevel", Era::Session(session)) => {
             let level = request.params.get("level").and_then(Value::as_str).and_then(Level::named);
@@ -180,22 +190,22 @@ fn server(guest: &Guest) -> Value {
     ])
 }
 
-fn able(stateless: bool) -> Value {
+fn able(guest: &Guest, stateless: bool) -> Value {
     let nothing = || Value::map::<Str>([]);
-    let mut able = vec![
-        ("tools", nothing()),
-        ("prompts", nothing()),
-        ("resources", nothing()),
-        ("completions", nothing()),
-    ];
+    let list = || match listen::is_offered(guest) {
+        true => Value::map([("listChanged", Value::Bool(true))]),
+        false => nothing(),
+    };
+    let mut able =
+        vec![("tools", list()), ("prompts", list()), ("resources", list()), ("completions", nothing())];
     if !stateless {
         able.push(("logging", nothing()));
     }
     Value::map(able)
 }
 
-fn discover() -> Vec<(&'static str, Value)> {
-    vec![("supportedVersions", versions()), ("capabilities", able(true))]
+fn discover(guest: &Guest) -> Vec<(&'static str, Value)> {
+    vec![("supportedVersions", versions()), ("capabilities", able(guest, true))]
 }
 
 /// Begins a session: what both sides speak, and what this one can do.
@@ -208,7 +218,7 @@ pub(crate) fn initialize(guest: &Guest, request: &Request) -> Result<(Session, V
     let version = era::agreed(wanted);
     let result = Value::map([
         ("protocolVersion", Value::Str(version)),
-        ("capabilities", able(false)),
+        ("capabilities", able(guest, false)),
         ("serverInfo", server(guest)),
     ]);
     let owner = guest.caller.principal().clone();
@@ -228,6 +238,9 @@ pub(crate) fn hear(guest: &Guest, under_way: &UnderWay, method: &str, params: &V
 
 /// Whether a request may be told something before it is answered.
 pub(crate) fn may_stream(guest: &Guest, era: &Era, request: &Request) -> bool {
+    if &*request.method == "subscriptions/listen" {
+        return era.is_stateless();
+    }
     if &*request.method != "tools/call" {
         return false;
     }

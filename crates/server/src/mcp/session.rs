@@ -52,7 +52,10 @@ impl Session {
 
 /// Requests that are being answered, to be cancelled by their ids.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnderWay(Arc<Mutex<BTreeMap<Id, CancellationToken>>>);
+pub(crate) struct UnderWay {
+    requests: Arc<Mutex<BTreeMap<Id, CancellationToken>>>,
+    ended: CancellationToken,
+}
 
 /// A request that is being answered; whoever drops it has answered it.
 #[derive(Debug)]
@@ -69,7 +72,12 @@ impl Drop for Begun {
 
 impl UnderWay {
     fn all(&self) -> MutexGuard<'_, BTreeMap<Id, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends with the session that all of it is under way in.
+    pub(crate) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// Makes a request one that can be cancelled, unless its id is in use.
@@ -89,6 +97,7 @@ impl UnderWay {
     }
 
     pub(crate) fn cancel_all(&self) {
+        self.ended.cancel();
         self.all().values().for_each(CancellationToken::cancel);
     }
 }

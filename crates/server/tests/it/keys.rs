@@ -403,7 +403,7 @@ const CASES: &[Case] = &[
             let bearer = format!("Bearer {key}");
             told(&doors.ask("GET", "/mcp", &[("authorization", &bearer)], "").await)
         }),
-        ends: ["405 ", "404 "],
+        ends: ["406 ", "404 "],
     },
     Case {
         text: web!("proxies = [<<\"127.0.0.1\"||\"192.0.2.1\">>]\n"),

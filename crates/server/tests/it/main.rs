@@ -17,6 +17,7 @@ mod hooks;
 mod issuer;
 mod keys;
 mod limits;
+mod listen;
 mod mcp;
 mod search;
 mod setup;

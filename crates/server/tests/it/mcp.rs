@@ -21,7 +21,7 @@ const MORE: &[&str] = &[
     "chain: exactly\nmcp: {as: resource, uri: 'dots://all'}\noutput: by its name\n",
     "chain: unseen\nmcp: {as: nothing}\noutput: unseen\n",
 ];
-const META: &str = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}}";
+pub const META: &str = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}}";
 
 async fn open(more: &str, policy: &str) -> Doors {
     Doors::open_with(&format!("{WEB}mcp = true\n{more}"), policy, MORE, |_| ()).await.unwrap()
