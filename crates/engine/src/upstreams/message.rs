@@ -126,6 +126,12 @@ pub(super) fn hear(value: &Value) -> Heard {
     }
 }
 
+/// Whether a server says that what it offers is something else now.
+pub(super) fn is_change(method: &str) -> bool {
+    let lists = ["tools", "prompts", "resources"];
+    lists.iter().any(|list| method == format!("notifications/{list}/list_changed"))
+}
+
 /// What a server is answered that asks: that we are there, and nothing else.
 pub(super) fn reply(id: Value, method: &str) -> Value {
     let said = match method {

@@ -131,7 +131,11 @@ impl Session {
     async fn live(&self, offer: Offered, through: &Through<'_>) -> Result<Arc<Live>, Blocked> {
         let fresh = Duration::from_millis(through.permit.upstream().setting.check_ms);
         let mut live = self.live.lock().await;
-        if matches!(&self.wire, Wire::Pipe(pipe) if pipe.has_changed()) {
+        let changed = match &self.wire {
+            Wire::Pipe(pipe) => pipe.has_changed(),
+            Wire::Web(web) => web.has_changed(),
+        };
+        if changed {
             // What was said before counts no more, whether or not it can be asked for anew.
             live.clear();
         }

@@ -1,6 +1,6 @@
 //! A server of MCP that is a program of the project: one process a session, behind its walls, spoken with in lines.
 
-use super::message::{Era, Heard, hear, notification, reply, request};
+use super::message::{Era, Heard, hear, is_change, notification, reply, request};
 use super::{Answer, Ask, broken};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::Blocked;
@@ -169,9 +169,7 @@ async fn listen(lines: Arc<ChildLines>, waiting: Arc<Waiting>) {
             }
             Heard::Notification { method, params } => match &*method {
                 "notifications/progress" => waiting.progress(&params),
-                "notifications/tools/list_changed"
-                | "notifications/prompts/list_changed"
-                | "notifications/resources/list_changed" => waiting.changed.store(true, Ordering::Relaxed),
+                change if is_change(change) => waiting.changed.store(true, Ordering::Relaxed),
                 _ => {}
             },
             Heard::Nothing => {}

@@ -1,7 +1,7 @@
 //! A server of MCP behind HTTP: each message is a request of its own through the one egress, under the permit of the
 //! call that it is for.
 
-use super::message::{Era, Heard, hear, notification, request};
+use super::message::{Era, Heard, hear, is_change, notification, request};
 use super::{Answer, Ask, broken};
 use crate::egress::{Answered, Body, Events, Hear, Outgoing, Received, Sent};
 use crate::engine::Inner;
@@ -25,6 +25,8 @@ const FAREWELL_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Web {
     session: Mutex<Option<Known>>,
     next: AtomicI64,
+    /// Whether the server said, in the answer to a call, that it offers something else now.
+    changed: Arc<AtomicBool>,
 }
 
 /// What the server calls the session, and what tells it of the end.
@@ -66,6 +68,11 @@ pub(super) struct Through<'t> {
 }
 
 impl Web {
+    /// Whether the server said that it offers something else since this was asked last.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::Relaxed)
+    }
+
     pub(super) async fn tell(
         &self,
         through: &Through<'_>,
@@ -89,7 +96,7 @@ impl Web {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let message = request(id, ask.method, ask.params(id), era);
         let found = Arc::new(Mutex::new(None));
-        let hear = heard(id, found.clone(), ask.pieces.cloned());
+        let hear = heard(id, found.clone(), (ask.pieces.cloned(), self.changed.clone()));
         let received = self.send(through, &message, &ask, era, Some(hear)).await?;
         let echoed = received.echoed;
         let from_events = found.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -162,9 +169,13 @@ impl Web {
 }
 
 /// Hears the events of an answer: progress on the way, and the answer, which ends them.
-fn heard(id: i64, found: Arc<Mutex<Option<Result<Value, i64>>>>, pieces: Option<Pieces>) -> Hear {
+fn heard(
+    id: i64,
+    found: Arc<Mutex<Option<Result<Value, i64>>>>,
+    (pieces, changed): (Option<Pieces>, Arc<AtomicBool>),
+) -> Hear {
     Box::new(move |data| {
-        let (found, pieces) = (found.clone(), pieces.clone());
+        let (found, pieces, changed) = (found.clone(), pieces.clone(), changed.clone());
         Box::pin(async move {
             if data.is_empty() {
                 // Some servers begin a stream with an event that says nothing.
@@ -180,6 +191,9 @@ fn heard(id: i64, found: Arc<Mutex<Option<Result<Value, i64>>>>, pieces: Option<
                     if let Some(pieces) = pieces.filter(|_| own) {
                         pieces.send(super::progress(&params)).await?;
                     }
+                }
+                Heard::Notification { method, .. } if is_change(&method) => {
+                    changed.store(true, Ordering::Relaxed)
                 }
                 _ => {}
             }

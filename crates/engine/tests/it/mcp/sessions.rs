@@ -79,6 +79,23 @@ async fn a_server_hears_that_a_session_has_ended() {
     }
 }
 
+/// What a server offers is asked for again when it says, on the way of a call, that it is something else.
+#[tokio::test]
+async fn a_change_that_is_told_with_an_answer_is_looked_at() {
+    let server = serve(web::web).await;
+    let bench = bench("", &lost(&server, "/old", "")).await;
+    for (tool, args, lists) in [
+        ("echo", "{}", 1),
+        ("echo", "{}", 1),
+        ("turn", "{\"what\": \"words\"}", 1),
+        ("echo", "{}", 2),
+        ("echo", "{}", 2),
+    ] {
+        bench.check(&format!("lost/{tool}"), args, tool).await;
+        assert_eq!(count(&server, "\"tools/list\""), lists, "{tool}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_rejects_a_version_is_asked_once_more() {
     let asked = AtomicUsize::new(0);

@@ -87,8 +87,12 @@ pub fn web(request: &str) -> Vec<u8> {
             let progress = token.map_or_else(String::new, |token| {
                 format!("data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":1}}}}\n\n")
             });
+            let changed = match tool {
+                "turn" => "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n",
+                _ => "",
+            };
             let events = format!(
-                ": hello\n\nid: 0\nretry: 9\ndata:\n\n{progress}event: message\ndata: {}\n\n",
+                ": hello\n\nid: 0\nretry: 9\ndata:\n\n{changed}{progress}event: message\ndata: {}\n\n",
                 said(&result)
             );
             let head = "content-type: text/event-stream\r\ncontent-length: 9999\r\n";
