@@ -471,6 +471,10 @@ mod tests {
         ] {
             assert_eq!(card.input.check(&value(args)).is_ok(), fits, "{} {args}", card.name);
         }
+        for (length, fits) in [(65_536, true), (65_537, false)] {
+            let page = Value::map([("page", Value::from("x".repeat(length)))]);
+            assert_eq!(template.input.check(&page).is_ok(), fits, "{length}");
+        }
         assert!(card(Offered::Resource, r#"{"uri": "docs://{page}"}"#).unwrap_err().contains("templates"));
         assert!(card(Offered::Template, r#"{"uriTemplate": "docs://{/page*}"}"#).is_err());
         assert!(card(Offered::Tool, r#"{"name": "a"}"#).unwrap_err().contains("inputSchema"));

@@ -142,6 +142,10 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
     let content = image.get("result").and_then(|result| result.get("content")?.as_list().cloned()).unwrap();
     let kinds: Vec<&str> = content.iter().filter_map(|block| block.get("type")?.as_str()).collect();
     assert_eq!(kinds, ["text", "image", "text"]);
+    let long = format!(
+        "{{\"ref\":{{\"type\":\"ref/prompt\",\"name\":\"completable-prompt\"}},\"argument\":{{\"name\":\"department\",\"value\":\"{}\"}}}}",
+        "E".repeat(1_025)
+    );
     let mut ask = |method: &str, params: &str| {
         let told = client
             .ask(&format!("{{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"{method}\",\"params\":{params}}}"));
@@ -160,6 +164,7 @@ fn official_servers_are_called_by_links_and_by_clients_of_the_project() {
             "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"completable-prompt\"},\"argument\":{\"name\":\"department\",\"value\":\"Eng\"}}",
             "\"values\":[\"Engineering\"]",
         ),
+        ("completion/complete", &long, "-32602"),
         ("resources/templates/list", "{}", "\"uriTemplate\":\"demo://resource/dynamic/text/{resourceId}\""),
         ("resources/read", "{\"uri\":\"demo://resource/dynamic/text/3\"}", "Resource 3: This is a plaintext"),
         ("resources/list", "{}", "{\"resources\":[]}"),
