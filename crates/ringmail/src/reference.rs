@@ -58,6 +58,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("reference/detectors.md", detectors()),
         ("reference/refusals.md", refusals()),
         ("reference/failures.md", failures()),
+        ("reference/review.md", review()),
         ("reference/commands.md", commands()),
         ("reference/chain.schema.json", format!("{:#}\n", chain_schema(KINDS))),
         ("reference/project.schema.json", format!("{:#}\n", project_schema())),
@@ -325,6 +326,15 @@ fn refusals() -> String {
         let _infallible =
             write!(out, "\n## {}\n\n{} layer: {}.\n", rule.id(), capital(rule.layer().name()), rule.doc());
     }
+    out
+}
+
+fn review() -> String {
+    let mut out = page(
+        "Review rules",
+        "What `ringmail review` looks for, by area. The area says how bad a finding is; each finding says besides how sure it\nis. `ringmail review explain RULE` tells the same in the terminal. OWASP: the lists for language models (LLM), agents\n(ASI) and MCP.",
+    );
+    out.push_str(&ringmail_review::page());
     out
 }
 

@@ -114,7 +114,7 @@ fn marked(
 }
 
 /// The first line of a place, within its text.
-fn range(spot: &Spot) -> Range<usize> {
+pub(crate) fn range(spot: &Spot) -> Range<usize> {
     let text = &spot.source.text;
     let start = floor(text, spot.span.start);
     let end = floor(text, spot.span.end).max(start);
@@ -130,7 +130,7 @@ fn floor(text: &str, at: usize) -> usize {
 /// Wider pictures are cut around what they point at.
 const WIDTH_MAX: usize = 140;
 
-fn render(group: Group<'_>) -> String {
+pub(crate) fn render(group: Group<'_>) -> String {
     let text = Renderer::styled().term_width(terminal::columns().min(WIDTH_MAX)).render(&[group]);
     // Without a place to show, the renderer leaves its empty margin above the notes.
     let margin = |line: &str| anstream::adapter::strip_str(line).to_string().trim() == "|";

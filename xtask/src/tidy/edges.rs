@@ -4,10 +4,11 @@ use super::File;
 
 const ARROWS: &[(&str, &[&str])] = &[
     ("crates/core", &[]),
+    ("crates/review", &["ringmail-core"]),
     ("crates/host", &["ringmail-core"]),
     ("crates/engine", &["ringmail-core", "ringmail-host"]),
     ("crates/server", &["ringmail-core", "ringmail-engine"]),
-    ("crates/ringmail", &["ringmail-core", "ringmail-engine", "ringmail-server"]),
+    ("crates/ringmail", &["ringmail-core", "ringmail-engine", "ringmail-review", "ringmail-server"]),
     ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine", "ringmail-server"]),
     ("xtask", &[]),
 ];

@@ -7,6 +7,7 @@ const REGISTERED: &[(&str, &str)] = &[
     ("crates/core/src/detect/", "detectors! {\n    "),
     ("crates/engine/src/kinds/", "kinds! {"),
     ("crates/host/src/capability/", "capabilities! {"),
+    ("crates/review/src/rules/", "rules! {\n    "),
     ("crates/ringmail/src/commands/", "commands! {"),
     ("crates/ringmail/src/selftest/", "groups! {\n    "),
 ];

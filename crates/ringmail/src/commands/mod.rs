@@ -37,6 +37,7 @@ commands! {
     cert Cert,
     client Client,
     check Check,
+    review Review,
     explain Explain,
     policy Policy,
     config Config,

@@ -34,6 +34,7 @@ mod powers;
 mod publishing;
 mod python;
 mod registries;
+mod review;
 mod selftest;
 mod serve;
 mod setup;

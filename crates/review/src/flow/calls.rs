@@ -1,0 +1,414 @@
+//! What a call does to data: what the tables say, what the function that is called was seen to do, or what calls
+//! mostly do.
+
+use super::eval::Run;
+use super::guard::cleans;
+use super::tables::{
+    CLEANERS, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Only, Origin, SINKS, SOURCES, Sink,
+    SinkRow, is,
+};
+use super::value::{From, Sinks, Step, Taint, Val};
+use super::{Arrival, Reach};
+use crate::python::{last, span, word_of};
+use foldhash::{HashMap, HashMapExt};
+use ringmail_core::doc::Span;
+use ruff_python_ast::{Expr, ExprCall};
+use ruff_text_size::Ranged;
+use std::sync::{Arc, LazyLock};
+
+/// The rows by the last word of what is called.
+static ROWS: LazyLock<HashMap<&str, Vec<&SinkRow>>> = LazyLock::new(|| {
+    let mut rows: HashMap<&str, Vec<&SinkRow>> = HashMap::new();
+    for row in SINKS {
+        rows.entry(last(row.call)).or_default().push(row);
+    }
+    rows
+});
+
+/// Methods whose result has their arguments in it, whatever they are called on.
+const CARRIERS: &[&str] = &[
+    "format",
+    "join",
+    "get",
+    "pop",
+    "replace",
+    "copy",
+    "sub",
+    "loads",
+    "dumps",
+    "encode",
+    "decode",
+    "strip",
+    "format_map",
+    "joinpath",
+    "abspath",
+    "expanduser",
+    "realpath",
+    "normpath",
+    "urljoin",
+    "substitute",
+    "safe_substitute",
+    "dedent",
+    "from_string",
+    "render",
+    "setdefault",
+    "b64decode",
+    "unquote",
+    "parse",
+    "fromstring",
+    "load",
+    "deepcopy",
+];
+/// Calls through which a secret stays readable.
+const TELLING: &[&str] = &[
+    "str",
+    "repr",
+    "format",
+    "join",
+    "dumps",
+    "dict",
+    "encode",
+    "decode",
+    "strip",
+    "model_dump",
+    "list",
+    "tuple",
+    "get_secret_value",
+    "copy",
+];
+
+pub(super) struct Args<'a> {
+    positional: Vec<(Val, &'a Expr)>,
+    named: Vec<(&'a str, Val, &'a Expr)>,
+    spread: Val,
+}
+
+impl<'a> Args<'a> {
+    fn get(&self, name: &str, at: usize) -> Option<&(Val, &'a Expr)> {
+        let by_name = self.named.iter().position(|(known, ..)| *known == name && !name.is_empty());
+        match by_name {
+            Some(_) => None,
+            None => self.positional.get(at),
+        }
+    }
+
+    /// The value of a parameter, and where it stands.
+    fn value(&self, name: &str, at: usize) -> Option<(&Val, Span)> {
+        let named = self.named.iter().find(|(known, ..)| *known == name && !name.is_empty());
+        match named {
+            Some((_, value, expr)) => Some((value, span(expr.range()))),
+            None => self.get(name, at).map(|(value, expr)| (value, span(expr.range()))),
+        }
+    }
+
+    fn all(&self) -> Val {
+        let mut out = self.spread.clone();
+        self.positional.iter().for_each(|(value, _)| out.take(value));
+        self.named.iter().for_each(|(_, value, _)| out.take(value));
+        out
+    }
+}
+
+impl<'a> Run<'_, 'a> {
+    pub(super) fn call(&mut self, call: &'a ExprCall) -> Val {
+        let receiver = match &*call.func {
+            Expr::Attribute(attribute) => Some(self.eval(&attribute.value)),
+            Expr::Name(_) => None,
+            other => Some(self.eval(other)),
+        };
+        let args = self.args(call);
+        let name = self.callee(call, receiver.as_ref());
+        let at = span(call.range());
+        self.sinks(call, &name, &args, receiver.as_ref());
+        if let Some((_, origin)) = SOURCES.iter().find(|(pattern, _)| is(pattern, &name)) {
+            return self.outside(*origin, at);
+        }
+        if let Some(func) = self.function(call, &name, receiver.as_ref()) {
+            return self.known(call, func, &args, &name);
+        }
+        let word = match &*call.func {
+            Expr::Attribute(attribute) => attribute.attr.as_str(),
+            Expr::Name(name) => name.id.as_str(),
+            _ => "",
+        };
+        if self.asks_model(call, word) {
+            return self.outside(Origin::Model, at);
+        }
+        if HARMLESS.contains(&name.as_str()) || receiver.is_some() && HARMLESS_METHODS.contains(&word) {
+            return Val::default();
+        }
+        self.unknown(call, &name, word, receiver, &args)
+    }
+
+    fn args(&mut self, call: &'a ExprCall) -> Args<'a> {
+        let mut args = Args { positional: Vec::new(), named: Vec::new(), spread: Val::default() };
+        for arg in &call.arguments.args {
+            let value = self.eval(arg);
+            match arg {
+                Expr::Starred(_) => args.spread.take(&value),
+                arg => args.positional.push((value, arg)),
+            }
+        }
+        for keyword in &call.arguments.keywords {
+            let value = self.eval(&keyword.value);
+            match &keyword.arg {
+                Some(name) => args.named.push((name.as_str(), value, &keyword.value)),
+                None => args.spread.take(&value),
+            }
+        }
+        args
+    }
+
+    /// The dotted name of what is called.
+    fn callee(&self, call: &ExprCall, receiver: Option<&Val>) -> String {
+        if let (Expr::Attribute(method), Some(made)) =
+            (&*call.func, receiver.and_then(|value| value.made.as_ref()))
+        {
+            return format!("{made}.{}", method.attr);
+        }
+        match self.names.resolve(&call.func) {
+            Some(name) => name,
+            // What it is called on has no name; its method has.
+            None => match &*call.func {
+                Expr::Attribute(method) => format!("?.{}", method.attr),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// The function of the project that is called.
+    fn function(&self, call: &ExprCall, name: &str, receiver: Option<&Val>) -> Option<usize> {
+        if let Expr::Attribute(method) = &*call.func {
+            let own =
+                matches!(&*method.value, Expr::Name(name) if matches!(name.id.as_str(), "self" | "cls"));
+            let parent = matches!(&*method.value, Expr::Call(call) if matches!(&*call.func, Expr::Name(name) if name.id.as_str() == "super"));
+            let class = match own || parent {
+                true => self.class,
+                false => receiver
+                    .and_then(|value| value.made.as_ref())
+                    .and_then(|made| self.index.class_named(made)),
+            };
+            if let Some(class) = class {
+                return self.index.method(class, method.attr.as_str());
+            }
+        }
+        self.index
+            .func_named(name)
+            .or_else(|| {
+                let (class, method) = name.rsplit_once('.')?;
+                self.index.method(self.index.class_named(class)?, method)
+            })
+            .or_else(|| match &*call.func {
+                Expr::Attribute(method) if receiver.is_some_and(|value| value.made.is_none()) => {
+                    self.index.only_method(method.attr.as_str())
+                }
+                _ => None,
+            })
+    }
+
+    fn asks_model(&self, call: &ExprCall, word: &str) -> bool {
+        let Expr::Attribute(method) = &*call.func else { return false };
+        let on = word_of(&method.value);
+        let on = on.trim_start_matches('_');
+        MODEL_METHODS.contains(&word)
+            && MODEL_WORDS.iter().any(|word| on == *word || on.ends_with(&format!("_{word}")))
+    }
+
+    /// A function that was followed: what it does with its parameters, it does with these arguments.
+    fn known(&mut self, call: &'a ExprCall, func: usize, args: &Args<'a>, name: &str) -> Val {
+        self.out.called.insert(func);
+        let (Some(callee), Some(summary)) = (self.index.funcs.get(func), self.summaries.get(func)) else {
+            return Val::default();
+        };
+        let bound = callee.params.first().is_some_and(|first| matches!(first.name.as_str(), "self" | "cls"));
+        let clean = cleans(callee.def.name.as_str());
+        let given = |param: u16| -> Option<(&Val, Span)> {
+            let param = usize::from(param);
+            let name = callee.params.get(param)?.name.as_str();
+            let at = if param < callee.places { param.checked_sub(usize::from(bound))? } else { usize::MAX };
+            args.value(name, at)
+        };
+        let step = format!("is given to `{}`", callee.def.name);
+        let mut arrivals = Vec::new();
+        for reach in &summary.reaches {
+            let Some((value, at)) = given(reach.param) else { continue };
+            for taint in value.taints.iter().filter(|taint| !taint.clean.has(reach.sink)) {
+                let way = self.onward(taint, at, &step, &reach.way);
+                arrivals.push((reach.sink, taint.from, taint.part || reach.part, way, reach.at));
+            }
+        }
+        for (sink, from, part, way, at) in arrivals {
+            self.arrived(sink, from, part, way, at);
+        }
+        let mut out = Val { made: summary.made.clone(), ..Val::default() };
+        for taint in &summary.returns {
+            match taint.from {
+                From::Outside(_) => {
+                    let way = Step::after(
+                        Some(&taint.way),
+                        self.program,
+                        span(call.range()),
+                        format!("comes back from `{}`", last(name)),
+                    );
+                    out.add(Taint { way, ..taint.clone() });
+                }
+                From::Param(param) => {
+                    let Some((value, at)) = given(param) else { continue };
+                    for inner in &value.taints {
+                        let way = Step::after(
+                            Some(&inner.way),
+                            self.program,
+                            at,
+                            format!("goes through `{}`", last(name)),
+                        );
+                        let clean = inner.clean.and(taint.clean);
+                        out.add(Taint { from: inner.from, clean, part: inner.part || taint.part, way });
+                    }
+                }
+            }
+        }
+        out.cleaned(clean)
+    }
+
+    fn onward(&self, taint: &Taint, at: Span, note: &str, inner: &Arc<Step>) -> Arc<Step> {
+        let mut way = Step::after(Some(&taint.way), self.program, at, note.to_string());
+        for step in inner.all().into_iter().skip(1) {
+            way = Step::after(Some(&way), step.program, step.span, step.note.clone());
+        }
+        way
+    }
+
+    /// A call that nothing is known of.
+    fn unknown(
+        &mut self,
+        call: &'a ExprCall,
+        name: &str,
+        word: &str,
+        receiver: Option<Val>,
+        args: &Args<'a>,
+    ) -> Val {
+        let mut clean = cleans(word);
+        for (_, sinks) in CLEANERS.iter().filter(|(pattern, _)| is(pattern, name)) {
+            clean = sinks.iter().fold(clean, |all, sink| all.and(Sinks::of(*sink)));
+        }
+        let mut out = Val::default();
+        let carries = CARRIERS.contains(&word) || receiver.is_none() || self.is_module(call);
+        if let Some(receiver) = &receiver {
+            out.take(receiver);
+        }
+        let given = args.all();
+        if carries {
+            out.take(&given);
+        }
+        if !TELLING.contains(&word) {
+            out.taints.retain(|taint| taint.from != From::Outside(Origin::Secret));
+        }
+        // A list or a map that is added to has in it what was added.
+        if matches!(word, "append" | "add" | "extend" | "update" | "insert" | "setdefault")
+            && let Expr::Attribute(method) = &*call.func
+            && let Some(key) = super::eval::Key::of(&method.value)
+        {
+            let mut held = self.env.remove(&key).unwrap_or_default();
+            held.take(&given);
+            self.env.insert(key, held);
+        }
+        if word == "format" && receiver.as_ref().is_some_and(|value| value.text.is_some()) {
+            out.part();
+            out.text = receiver.and_then(|value| value.text);
+        } else if matches!(word, "strip" | "lower" | "upper" | "dedent" | "lstrip" | "rstrip") {
+            out.text = receiver.and_then(|value| value.text);
+        }
+        if word == "join" && receiver_is_text(call) {
+            out.part();
+        }
+        let class = name.rsplit('.').next().and_then(|last| last.trim_start_matches('_').chars().next());
+        if class.is_some_and(char::is_uppercase) {
+            out.made = Some(name.into());
+        }
+        out.cleaned(clean)
+    }
+
+    fn is_module(&self, call: &ExprCall) -> bool {
+        let Expr::Attribute(method) = &*call.func else { return false };
+        let mut base = &*method.value;
+        while let Expr::Attribute(inner) = base {
+            base = &inner.value;
+        }
+        matches!(base, Expr::Name(name) if self.names.import(name.id.as_str()).is_some())
+    }
+
+    fn sinks(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>, receiver: Option<&Val>) {
+        self.path_methods(call, name, receiver);
+        let Some(rows) = ROWS.get(last(name)) else { return };
+        let word = match &*call.func {
+            Expr::Attribute(method) => word_of(&method.value),
+            _ => String::new(),
+        };
+        let named = |key: &str| call.arguments.find_keyword(key).map(|keyword| &keyword.value);
+        let mut done: Option<Sink> = None;
+        for row in rows.iter().filter(|row| is(row.call, name)) {
+            let counts = match row.only {
+                Only::Always => true,
+                Only::Shell => matches!(named("shell"), Some(Expr::BooleanLiteral(shell)) if shell.value),
+                Only::On(words) => {
+                    words.iter().any(|known| word == *known || word.ends_with(&format!("_{known}")))
+                }
+                Only::Loader => {
+                    let loader =
+                        call.arguments.find_argument_value("Loader", 1).map(word_of).unwrap_or_default();
+                    !loader.contains("safe")
+                }
+            };
+            if !counts || done == Some(row.sink) {
+                continue;
+            }
+            done = Some(row.sink);
+            if row.sink == Sink::Log {
+                let all = args.all();
+                self.arrive(row.sink, &all, span(call.range()));
+            } else if let Some((value, at)) = args.value(row.name, row.at) {
+                let (value, at) = (value.clone(), at);
+                self.arrive(row.sink, &value, at);
+            }
+        }
+    }
+
+    /// `Path(x).read_text()` and what is like it: the path is what the method is called on.
+    fn path_methods(&mut self, call: &'a ExprCall, name: &str, receiver: Option<&Val>) {
+        const METHODS: &[&str] = &["read_text", "read_bytes", "write_text", "write_bytes", "unlink", "rmdir"];
+        if let Some(value) = receiver.filter(|_| METHODS.contains(&last(name))) {
+            self.arrive(Sink::Path, value, span(call.range()));
+        }
+    }
+
+    /// A value comes to a sink.
+    pub(super) fn arrive(&mut self, sink: Sink, value: &Val, at: Span) {
+        for taint in value.taints.iter().filter(|taint| !taint.clean.has(sink)) {
+            let way = Step::after(Some(&taint.way), self.program, at, format!("comes to {}", sink.words()));
+            self.arrived(sink, taint.from, taint.part, way, (self.program, at));
+        }
+    }
+
+    fn arrived(&mut self, sink: Sink, from: From, part: bool, way: Arc<Step>, at: (usize, Span)) {
+        match from {
+            From::Outside(origin) => {
+                if sink.harm(origin).is_some() {
+                    self.out.arrivals.push(Arrival { sink, from: Some(origin), part, at, way });
+                }
+            }
+            From::Param(param) => {
+                let known = |one: &Reach| one.param == param && one.sink == sink && one.at == at;
+                if !self.out.summary.reaches.iter().any(known) {
+                    if sink.open(part).is_some() {
+                        self.out.arrivals.push(Arrival { sink, from: None, part, at, way: way.clone() });
+                    }
+                    self.out.summary.reaches.push(Reach { param, sink, part, way, at });
+                }
+            }
+        }
+    }
+}
+
+fn receiver_is_text(call: &ExprCall) -> bool {
+    matches!(&*call.func, Expr::Attribute(method) if matches!(&*method.value, Expr::StringLiteral(_)))
+}

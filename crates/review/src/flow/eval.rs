@@ -1,0 +1,339 @@
+//! What an expression is worth: where its data came from and what is known of it.
+
+use super::tables::{Origin, SOURCE_NAMES, Sink, is};
+use super::value::{From, Sinks, Step, Taint, Val};
+use super::{Followed, Kept, Summary};
+use crate::python::{HOLE, Index, Names, folded, literal, span};
+use foldhash::HashMap;
+use ringmail_core::doc::Span;
+use ruff_python_ast::{Comprehension, Expr, InterpolatedStringElement, Operator};
+use ruff_text_size::Ranged;
+use std::sync::Arc;
+
+/// What can hold a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key<'a> {
+    Name(&'a str),
+    Attr(&'a str, &'a str),
+}
+
+impl<'a> Key<'a> {
+    pub(super) fn of(expr: &'a Expr) -> Option<Key<'a>> {
+        match expr {
+            Expr::Name(name) => Some(Key::Name(name.id.as_str())),
+            Expr::Attribute(attribute) => match &*attribute.value {
+                Expr::Name(name) => Some(Key::Attr(name.id.as_str(), attribute.attr.as_str())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+pub(super) struct Run<'r, 'a> {
+    pub(super) index: &'r Index<'a>,
+    pub(super) summaries: &'r [Summary],
+    pub(super) kept: &'r Kept,
+    pub(super) program: usize,
+    pub(super) class: Option<usize>,
+    pub(super) names: &'r Names,
+    pub(super) env: HashMap<Key<'a>, Val>,
+    pub(super) out: Followed,
+}
+
+/// The words that a name is made of when it holds what nobody should read.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "password",
+        "passwd",
+        "secret",
+        "api_key",
+        "apikey",
+        "secret_key",
+        "private_key",
+        "access_token",
+        "auth_token",
+        "bearer_token",
+        "refresh_token",
+        "client_secret",
+        "access_key",
+        "secret_access_key",
+        "api_token",
+        "api_secret",
+    ];
+    let name = name.to_ascii_lowercase();
+    let name = name.trim_start_matches('_');
+    WORDS.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")))
+}
+
+impl<'a> Run<'_, 'a> {
+    pub(super) fn outside(&self, origin: Origin, span: Span) -> Val {
+        let note = match origin {
+            Origin::Secret => "a secret is read".to_string(),
+            origin => format!("{} comes in", origin.words()),
+        };
+        let way = Step::after(None, self.program, span, note);
+        Val::tainted(Taint { from: From::Outside(origin), clean: Sinks::default(), part: false, way })
+    }
+
+    pub(super) fn eval(&mut self, expr: &'a Expr) -> Val {
+        match expr {
+            Expr::Name(_) | Expr::Attribute(_) => self.read(expr),
+            Expr::StringLiteral(text) => Val { text: Some(text.value.to_str().into()), ..Val::default() },
+            Expr::FString(_) => self.fstring(expr),
+            Expr::BinOp(binary) => {
+                let (left, right) = (self.eval(&binary.left), self.eval(&binary.right));
+                self.binary(expr, binary.op, left, right)
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::Await(wait) => self.eval(&wait.value),
+            Expr::Subscript(subscript) => {
+                let mut base = self.eval(&subscript.value);
+                self.eval(&subscript.slice);
+                if let Some(origin) = self.named_source(&subscript.value) {
+                    return self.outside(origin, span(expr.range()));
+                }
+                if matches!(&*subscript.slice, Expr::Slice(_)) {
+                    // A piece of a secret is shown so that people can tell secrets apart.
+                    base = base.cleaned(Sinks::of(Sink::Log));
+                }
+                Val { made: None, text: None, ..base }
+            }
+            Expr::If(choice) => {
+                self.eval(&choice.test);
+                let guarded = super::guard::guards(&choice.test);
+                let mut body = self.eval(&choice.body);
+                if !guarded.is_empty() {
+                    let clean = guarded.iter().fold(Sinks::default(), |all, (_, sinks)| all.and(*sinks));
+                    body = body.cleaned(clean);
+                }
+                body.join(self.eval(&choice.orelse))
+            }
+            Expr::BoolOp(both) => {
+                let mut out = Val::default();
+                for one in &both.values {
+                    out = out.join(self.eval(one));
+                }
+                out
+            }
+            Expr::Named(named) => {
+                let value = self.eval(&named.value);
+                self.bind(&named.target, value.clone());
+                value
+            }
+            Expr::Dict(dict) => self.dict(dict),
+            Expr::List(list) => self.all(&list.elts),
+            Expr::Tuple(tuple) => self.all(&tuple.elts),
+            Expr::Set(set) => self.all(&set.elts),
+            Expr::Starred(star) => self.eval(&star.value),
+            Expr::ListComp(list) => self.comprehension(&list.generators, &list.elt, None),
+            Expr::SetComp(set) => self.comprehension(&set.generators, &set.elt, None),
+            Expr::Generator(made) => self.comprehension(&made.generators, &made.elt, None),
+            Expr::DictComp(dict) => self.comprehension(&dict.generators, &dict.value, dict.key.as_deref()),
+            Expr::Lambda(lambda) => {
+                self.eval(&lambda.body);
+                Val::default()
+            }
+            Expr::Compare(compare) => {
+                self.eval(&compare.left);
+                compare.comparators.iter().for_each(|one| drop(self.eval(one)));
+                Val::default()
+            }
+            Expr::UnaryOp(unary) => {
+                self.eval(&unary.operand);
+                Val::default()
+            }
+            Expr::Yield(one) => {
+                let value = one.value.as_ref().map(|value| self.eval(value)).unwrap_or_default();
+                self.returned(value);
+                Val::default()
+            }
+            Expr::YieldFrom(one) => {
+                let value = self.eval(&one.value);
+                self.returned(value);
+                Val::default()
+            }
+            _ => Val::default(),
+        }
+    }
+
+    /// A name or an attribute.
+    fn read(&mut self, expr: &'a Expr) -> Val {
+        if let Some(known) = Key::of(expr).and_then(|key| self.env.get(&key)) {
+            return known.clone();
+        }
+        if let Some(origin) = self.named_source(expr) {
+            return self.outside(origin, span(expr.range()));
+        }
+        let mut out = match expr {
+            Expr::Attribute(attribute) => match &*attribute.value {
+                Expr::Name(name) if name.id.as_str() == "self" => self.own(attribute.attr.as_str()),
+                base => {
+                    let base = self.eval(base);
+                    Val { made: None, text: None, ..base }
+                }
+            },
+            _ => Val::default(),
+        };
+        let name = match expr {
+            Expr::Attribute(attribute) => attribute.attr.as_str(),
+            Expr::Name(name) => name.id.as_str(),
+            _ => "",
+        };
+        if is_secret_name(name) && !name.chars().next().is_some_and(char::is_uppercase) {
+            out.take(&self.outside(Origin::Secret, span(expr.range())));
+        }
+        out
+    }
+
+    /// An attribute of the object itself.
+    fn own(&self, attribute: &str) -> Val {
+        let Some(class) = self.class else { return Val::default() };
+        let mut out = Val { made: self.index.made(class, attribute).map(Arc::from), ..Val::default() };
+        if let Some(kept) = self.kept.get(&(class, attribute.to_string())) {
+            kept.iter().for_each(|taint| out.add(taint.clone()));
+        }
+        out
+    }
+
+    fn named_source(&self, expr: &Expr) -> Option<Origin> {
+        if !matches!(expr, Expr::Attribute(_)) {
+            return None;
+        }
+        let name = self.names.resolve(expr)?;
+        SOURCE_NAMES.iter().find(|(pattern, _)| is(pattern, &name)).map(|(_, origin)| *origin)
+    }
+
+    fn all(&mut self, items: &'a [Expr]) -> Val {
+        let mut out = Val::default();
+        for item in items {
+            let value = self.eval(item);
+            out.take(&value);
+        }
+        out
+    }
+
+    fn dict(&mut self, dict: &'a ruff_python_ast::ExprDict) -> Val {
+        let mut out = Val::default();
+        let key = |item: &'a ruff_python_ast::DictItem| item.key.as_ref().and_then(literal);
+        let role =
+            dict.items.iter().find(|item| key(item) == Some("role")).and_then(|item| literal(&item.value));
+        for item in &dict.items {
+            let value = self.eval(&item.value);
+            if key(item) == Some("content") && matches!(role, Some("system" | "developer")) {
+                self.arrive(Sink::SystemPrompt, &value, span(item.value.range()));
+            }
+            out.take(&value);
+        }
+        out
+    }
+
+    fn comprehension(
+        &mut self,
+        generators: &'a [Comprehension],
+        value: &'a Expr,
+        key: Option<&'a Expr>,
+    ) -> Val {
+        for one in generators {
+            let items = self.eval(&one.iter);
+            self.bind(&one.target, Val { made: None, text: None, ..items });
+            for test in &one.ifs {
+                self.eval(test);
+                self.guard(test);
+            }
+        }
+        let mut out = self.eval(value);
+        if let Some(key) = key {
+            let key = self.eval(key);
+            out.take(&key);
+        }
+        Val { made: None, text: None, ..out }
+    }
+
+    fn fstring(&mut self, expr: &'a Expr) -> Val {
+        let Expr::FString(text) = expr else { return Val::default() };
+        let (mut out, mut before) = (Val::default(), String::new());
+        for part in text.value.iter() {
+            let ruff_python_ast::FStringPart::FString(text) = part else {
+                if let ruff_python_ast::FStringPart::Literal(text) = part {
+                    before.push_str(&text.value);
+                }
+                continue;
+            };
+            for element in &text.elements {
+                match element {
+                    InterpolatedStringElement::Literal(text) => before.push_str(&text.value),
+                    InterpolatedStringElement::Interpolation(inner) => {
+                        let value = self.eval(&inner.expression);
+                        let numeric = inner.format_spec.as_ref().is_some_and(|spec| {
+                            spec.elements.literals().any(|text| text.value.ends_with(['d', 'f', '%', 'x']))
+                        });
+                        if !numeric {
+                            out.take(&placed(value, &before));
+                        }
+                        before.push(HOLE);
+                    }
+                }
+            }
+        }
+        out.part();
+        out.text = folded(expr).map(Arc::from);
+        self.step(&mut out, span(expr.range()), "is put into a text");
+        out
+    }
+
+    fn binary(&mut self, expr: &'a Expr, op: Operator, left: Val, right: Val) -> Val {
+        let mut out = Val::default();
+        match op {
+            Operator::Add | Operator::Mod => {
+                let before = left.text.as_deref().map_or_else(|| HOLE.to_string(), String::from);
+                let before = if left.taints.is_empty() { before } else { format!("{HOLE}{before}") };
+                let composed = left.text.is_some() || right.text.is_some();
+                let at_start = !left.taints.is_empty();
+                let right = if at_start && left.text.is_none() { right } else { placed(right, &before) };
+                let left =
+                    if op == Operator::Mod { Val { taints: left.taints, ..Val::default() } } else { left };
+                out.take(&left);
+                out.take(&right);
+                if composed {
+                    out.part();
+                }
+                out.text = folded(expr).map(Arc::from);
+                if out.text.is_some() {
+                    self.step(&mut out, span(expr.range()), "is put into a text");
+                }
+            }
+            // Paths are joined by it.
+            Operator::Div => {
+                out.take(&left);
+                out.take(&right);
+                out.made = left.made;
+            }
+            Operator::BitOr => {
+                out.take(&left);
+                out.take(&right);
+            }
+            _ => {}
+        }
+        out
+    }
+
+    /// Notes a step on the way of all data in a value.
+    pub(super) fn step(&self, value: &mut Val, at: Span, note: &str) {
+        for taint in &mut value.taints {
+            taint.way = Step::after(Some(&taint.way), self.program, at, note.to_string());
+        }
+    }
+}
+
+/// Data that comes after this much of an address does not choose the host.
+fn placed(value: Val, before: &str) -> Val {
+    let (_, rest) = before.split_once("://").unwrap_or(("", before));
+    let relative = before.starts_with(HOLE)
+        || before.starts_with('/')
+        || before.contains("://") && rest.contains(['/', HOLE]);
+    match relative && !before.is_empty() {
+        true => value.cleaned(Sinks::of(Sink::Url).and(Sinks::of(Sink::Redirect))),
+        false => value,
+    }
+}

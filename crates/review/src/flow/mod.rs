@@ -1,0 +1,134 @@
+//! Where data goes: each function is followed once for what comes in by its parameters and from outside, and again
+//! only when a function that it calls turned out to do more. What the tables say is all it knows of frameworks.
+
+mod calls;
+mod eval;
+mod guard;
+mod origin;
+mod statements;
+mod tables;
+mod value;
+
+use crate::hands::{Hands, gather};
+use crate::python::Index;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use ringmail_core::doc::Span;
+use std::sync::Arc;
+use value::{From, Step, Taint};
+
+pub(crate) use eval::is_secret_name;
+pub(crate) use origin::is_route;
+pub(crate) use tables::{Origin, Sink};
+
+/// Data goes through no more calls than this.
+const ROUNDS_MAX: usize = 6;
+
+/// Data of a parameter comes to a sink, here or in what is called.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub(super) param: u16,
+    pub(super) sink: Sink,
+    pub(super) part: bool,
+    pub(super) way: Arc<Step>,
+    /// Where the sink is.
+    pub(super) at: (usize, Span),
+}
+
+/// What callers of a function need to know.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Summary {
+    pub(super) returns: Vec<Taint>,
+    pub(super) made: Option<Arc<str>>,
+    pub(super) reaches: Vec<Reach>,
+}
+
+/// What following a function brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Followed {
+    pub(super) summary: Summary,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) called: HashSet<usize>,
+    /// Outside data that was kept in attributes of `self`.
+    pub(super) kept: Vec<(String, Taint)>,
+}
+
+/// Data that came where it must not.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) sink: Sink,
+    /// Nothing, where it is what callers give.
+    pub(crate) from: Option<Origin>,
+    pub(crate) part: bool,
+    pub(crate) at: (usize, Span),
+    pub(crate) way: Arc<Step>,
+}
+
+impl Arrival {
+    pub(crate) fn steps(&self) -> Vec<(usize, Span, &str)> {
+        self.way.all().into_iter().map(|step| (step.program, step.span, step.note.as_str())).collect()
+    }
+}
+
+pub(super) type Kept = HashMap<(usize, String), Vec<Taint>>;
+
+/// Follows everything there is.
+pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Vec<Arrival> {
+    let functions = index.funcs.len();
+    let count = functions + index.programs.len();
+    let mut summaries: Vec<Summary> = vec![Summary::default(); functions];
+    let mut all: Vec<Followed> = vec![Followed::default(); count];
+    let mut kept = Kept::new();
+    let mut next: Vec<usize> = (0..count).collect();
+    for _ in 0..ROUNDS_MAX {
+        let done = gather(hands, next.len(), |at| {
+            let unit = next.get(at).copied().unwrap_or_default();
+            (unit, statements::follow(index, &summaries, &kept, unit))
+        });
+        let mut changed = HashSet::new();
+        let mut classes = HashSet::new();
+        for (unit, followed) in done {
+            if let Some(summary) = summaries.get_mut(unit) {
+                if key(summary) != key(&followed.summary) {
+                    changed.insert(unit);
+                }
+                *summary = followed.summary.clone();
+            }
+            if let Some(class) = index.funcs.get(unit).and_then(|func| func.class) {
+                for (attribute, taint) in &followed.kept {
+                    let held = kept.entry((class, attribute.clone())).or_default();
+                    if !held.iter().any(|known| known.from == taint.from) {
+                        held.push(taint.clone());
+                        classes.insert(class);
+                    }
+                }
+            }
+            if let Some(slot) = all.get_mut(unit) {
+                *slot = followed;
+            }
+        }
+        next = (0..count)
+            .filter(|unit| {
+                let calls = all.get(*unit).is_some_and(|one| !one.called.is_disjoint(&changed));
+                let reads = index
+                    .funcs
+                    .get(*unit)
+                    .and_then(|func| func.class)
+                    .is_some_and(|class| classes.contains(&class));
+                calls || reads
+            })
+            .collect();
+        if next.is_empty() {
+            break;
+        }
+    }
+    all.into_iter().flat_map(|one| one.arrivals).collect()
+}
+
+/// What of a summary its callers would notice.
+type Noticed = (Vec<(From, u32)>, Vec<(u16, Sink, usize, usize)>, Option<Arc<str>>);
+
+fn key(summary: &Summary) -> Noticed {
+    let returns = summary.returns.iter().map(|taint| (taint.from, taint.clean.0));
+    let reaches = summary.reaches.iter().map(|one| (one.param, one.sink, one.at.0, one.at.1.start));
+    (returns.collect(), reaches.collect(), summary.made.clone())
+}

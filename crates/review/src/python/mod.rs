@@ -1,0 +1,17 @@
+//! Python: text to syntax trees, names to what they mean across files, and every thing of a program shown to the
+//! rules once. Never runs anything. Called by `review` for each file, and by `flow` for what names mean.
+
+mod depth;
+mod index;
+mod names;
+mod parse;
+mod text;
+mod walk;
+
+pub(crate) use index::{Func, Index, last, type_name};
+pub(crate) use names::Names;
+pub(crate) use parse::Program;
+pub(crate) use text::{HOLE, folded, literal, number, span};
+pub(crate) use walk::{
+    Bind, Bound, CallSite, ClassSite, CommentSite, FunctionSite, Hits, LOOKS, TextSite, walk, word_of,
+};

@@ -1,0 +1,118 @@
+//! Data followed through assignments, containers, calls and files.
+
+use crate::setup::{found, way};
+
+#[test]
+fn data_is_followed_across_files_and_the_way_is_told() {
+    let files = [
+        (
+            "app/tools.py",
+            "from langchain_core.tools import tool\n\nfrom app.store import Store\n\n\n@tool\ndef lookup(name: str) -> list:\n    store = Store()\n    wanted = {\"name\": name.strip()}\n    return store.find(wanted)\n",
+        ),
+        (
+            "app/store.py",
+            "from app.sql import select\n\n\nclass Store:\n    def find(self, wanted):\n        query = select(wanted[\"name\"])\n        self.cursor.execute(query)\n",
+        ),
+        (
+            "app/sql.py",
+            "def select(name):\n    return \"SELECT * FROM users WHERE name = '\" + name + \"'\"\n",
+        ),
+    ];
+    insta::assert_snapshot!(found(&files), @"high query-injection app/store.py:7");
+    insta::assert_snapshot!(way(&files, "query-injection"));
+}
+
+#[test]
+fn aliases_and_reexports_do_not_hide_what_is_called() {
+    let files = [
+        ("a/__init__.py", "from a.inner import run_it\n"),
+        ("a/inner.py", "import subprocess as sp\n\n\ndef run_it(line):\n    sp.run(line, shell=True)\n"),
+        (
+            "b.py",
+            "from flask import request as asked\nfrom a import run_it as go\n\n\ndef door():\n    go(asked.args.get(\"line\"))\n",
+        ),
+    ];
+    insta::assert_snapshot!(found(&files), @"high shell-command a/inner.py:5");
+}
+
+#[test]
+fn checks_and_conversions_end_a_flow() {
+    let head = "from agents import function_tool\nimport re, sqlite3\n\nTABLES = {\"a\", \"b\"}\n\n\n@function_tool\ndef find(name: str, count: int):\n    cursor = sqlite3.connect(\"x\").cursor()\n";
+    for (body, hit) in [
+        ("    cursor.execute(f\"SELECT * FROM {name}\")\n", true),
+        ("    cursor.execute(f\"SELECT * FROM t LIMIT {count}\")\n", false),
+        ("    cursor.execute(f\"SELECT * FROM t LIMIT {int(name)}\")\n", false),
+        (
+            "    if name not in TABLES:\n        raise ValueError(name)\n    cursor.execute(f\"SELECT * FROM {name}\")\n",
+            false,
+        ),
+        ("    if name in TABLES:\n        cursor.execute(f\"SELECT * FROM {name}\")\n", false),
+        (
+            "    if not re.fullmatch(r\"[a-z]+\", name):\n        return None\n    cursor.execute(f\"SELECT * FROM {name}\")\n",
+            false,
+        ),
+        ("    if len(name) > 3:\n        return None\n    cursor.execute(f\"SELECT * FROM {name}\")\n", true),
+        ("    cursor.execute(\"SELECT * FROM t WHERE n = ?\", (name,))\n", false),
+        (
+            "    query = \"SELECT * FROM t\"\n    for one in [name]:\n        query += one\n    cursor.execute(query)\n",
+            true,
+        ),
+        ("    parts = []\n    parts.append(name)\n    cursor.execute(\" \".join(parts))\n", true),
+        ("    name = \"fixed\"\n    cursor.execute(f\"SELECT * FROM {name}\")\n", false),
+        ("    cursor.execute(\"SELECT * FROM %s\" % name)\n", true),
+        ("    cursor.execute(\"SELECT * FROM {}\".format(name))\n", true),
+    ] {
+        let text = format!("{head}{body}");
+        assert_eq!(found(&[("t.py", &text)]).contains("query-injection"), hit, "{body}");
+    }
+}
+
+#[test]
+fn who_fills_a_parameter_decides_how_sure_it_is() {
+    let sink = "    eval(expression)\n";
+    for (head, certainty) in [
+        (
+            "from langchain_core.tools import BaseTool\nclass T(BaseTool):\n  def _run(self, expression):\n",
+            "high",
+        ),
+        ("from app.base import Mine\nclass T(Mine):\n  def _run(self, expression):\n", "high"),
+        ("class T:\n  def _run(self, expression):\n", "medium"),
+        (
+            "from mcp.server.fastmcp import FastMCP\nmcp = FastMCP(\"x\")\n@mcp.tool()\ndef f(expression: str):\n",
+            "high",
+        ),
+        (
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.post(\"/x\")\ndef f(expression: str):\n",
+            "high",
+        ),
+    ] {
+        let base = ("app/base.py", "from crewai.tools import BaseTool\nclass Mine(BaseTool):\n    pass\n");
+        let text = format!("{head}{sink}");
+        let found = found(&[base, ("t.py", &text)]);
+        assert!(found.contains(&format!("{certainty} dynamic-execution")), "{head}: {found}");
+    }
+}
+
+#[test]
+fn recursion_and_mutual_calls_end() {
+    let text = "def a(x):\n    return b(x)\n\n\ndef b(x):\n    return a(x + '!')\n\n\ndef c(x):\n    exec(a(x))\n    return c(c(x))\n";
+    assert!(found(&[("loop.py", text)]).contains("dynamic-execution"));
+}
+
+#[test]
+fn an_allowance_needs_a_reason_and_a_day_and_ends() {
+    let line = |comment: &str| {
+        format!("import yaml\n\n\ndef f(x):\n    return yaml.load(x, yaml.Loader)  # {comment}\n")
+    };
+    for (comment, expected) in [
+        ("ringmail: allow unsafe-yaml until 2027-01-01: written by ourselves", ""),
+        ("ringmail: allow unsafe-yaml until 2026-01-01: written by ourselves", "suppressed-without-reason"),
+        ("ringmail: allow unsafe-yaml until 2027-01-01:", "suppressed-without-reason"),
+        ("ringmail: allow unsafe-yaml", "suppressed-without-reason"),
+        ("ringmail: allow unsafe-yml until 2027-01-01: written by ourselves", "suppressed-without-reason"),
+    ] {
+        let found = found(&[("f.py", &line(comment))]);
+        assert_eq!(found.contains("unsafe-yaml"), !expected.is_empty(), "{comment}: {found}");
+        assert!(found.contains(expected), "{comment}: {found}");
+    }
+}

@@ -1,0 +1,159 @@
+//! `ringmail review` as a person uses it: findings with their places, forms for other tools, and what leaves findings out.
+
+use crate::setup::Place;
+use std::process::Command;
+
+const TOOL: &str = "import subprocess
+
+from langchain_core.tools import tool
+
+
+def run(line):
+    return subprocess.run(line, shell=True, capture_output=True).stdout
+
+
+@tool
+def ping(host: str) -> str:
+    return run(f\"ping -c 1 {host}\")
+";
+const CLIENT: &str = "import requests
+import yaml
+
+
+def read(url_part):
+    answer = requests.get(\"https://api.example.com/\" + url_part, verify=False)
+    return yaml.load(answer.text, Loader=yaml.Loader)
+";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.write("app/tool.py", TOOL);
+    place.write("app/client.py", CLIENT);
+    place
+}
+
+#[test]
+fn findings_show_their_place_and_the_way_of_the_data() {
+    let found = place().run(&["review", "--severity", "critical"]);
+    assert_eq!(found.code, 14);
+    insta::assert_snapshot!(found.shown());
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_worst() {
+    let place = place();
+    assert_eq!(place.run(&["review", "--area", "serialization"]).code, 13);
+    assert_eq!(place.run(&["review", "--area", "network"]).code, 12);
+    assert_eq!(place.run(&["review", "--area", "2", "app/client.py"]).code, 0);
+    place.write("alone/broken.py", "def (\n");
+    let broken = place.run(&["review", "alone"]);
+    assert_eq!(broken.code, 11);
+    assert!(broken.out.contains("not reviewed: alone/broken.py:1"), "{}", broken.shown());
+    // What is broken or no text keeps nothing else from being read.
+    place.write_bytes("alone/latin.py", b"x = '\xff'\n");
+    place.write("alone/bad.py", "eval(x)\n");
+    std::os::unix::fs::symlink("..", place.path().join("alone/round")).unwrap();
+    let both = place.run(&["review", "alone"]);
+    assert_eq!(both.code, 14);
+    assert!(both.out.contains("alone/latin.py") && both.out.contains("alone/broken.py"), "{}", both.shown());
+}
+
+#[test]
+fn other_tools_get_their_forms() {
+    let place = place();
+    let markdown = place.run(&["review", "--format", "markdown"]);
+    assert!(
+        markdown
+            .out
+            .starts_with("## Security Analysis Report\n\n### Critical Vulnerabilities\n- [ ] CRITICAL: ")
+    );
+    for format in ["json", "sarif"] {
+        let told = place.run(&["review", "--format", format]);
+        let value: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+        assert!(value.is_object());
+    }
+    let lines = place.run(&["review", "--format", "github"]);
+    assert!(lines.out.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")));
+}
+
+#[test]
+fn what_is_known_or_allowed_is_left_out() {
+    let place = place();
+    let written = place.run(&["review", "--write-baseline", "known.json"]);
+    assert_eq!(written.code, 0, "{}", written.shown());
+    place.write("app/client.py", &format!("# moved\n{CLIENT}"));
+    assert_eq!(place.run(&["review", "--baseline", "known.json"]).code, 0);
+    place.write("app/new.py", "exec(text)\n");
+    assert_eq!(place.run(&["review", "--baseline", "known.json"]).code, 14);
+    place.write(
+        "app/new.py",
+        "exec(text)  # ringmail: allow dynamic-execution until 2999-01-01: text is our own\n",
+    );
+    let allowed = place.run(&["review", "--baseline", "known.json"]);
+    assert_eq!(allowed.code, 0, "{}", allowed.shown());
+    assert!(allowed.out.contains("1 allowed in the code"));
+}
+
+#[test]
+fn only_what_changed_since_a_revision_is_told() {
+    let place = place();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+        let done = Command::new("git").args(who).args(args).current_dir(place.path()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "first"]);
+    assert_eq!(place.run(&["review", "--diff", "HEAD"]).code, 0);
+    place.write("app/client.py", &format!("{CLIENT}\n\nexec(text)\n"));
+    place.write("app/other.py", "import pickle\n\n\ndef load(row):\n    return pickle.loads(row)\n");
+    let found = place.run(&["review", "--diff", "HEAD", "--format", "markdown"]);
+    assert!(
+        found.out.contains("app/client.py:10") && found.out.contains("app/other.py:5"),
+        "{}",
+        found.shown()
+    );
+    assert!(
+        !found.out.contains("app/tool.py") && !found.out.contains("app/client.py:6"),
+        "{}",
+        found.shown()
+    );
+    assert_eq!(place.run(&["review", "--diff", "nowhere"]).code, 1);
+}
+
+#[test]
+fn what_can_be_mended_is() {
+    let place = place();
+    place.run(&["review", "--fix", "app/client.py"]);
+    let mended = place.read("app/client.py");
+    assert!(
+        mended.contains("verify=True, timeout=30)") && mended.contains("yaml.safe_load(answer.text)"),
+        "{mended}"
+    );
+    assert_eq!(place.run(&["review", "app/client.py"]).code, 0);
+}
+
+#[test]
+fn packages_are_held_against_advisories() {
+    let place = Place::empty();
+    place.write("uv.lock", "version = 1\n\n[[package]]\nname = \"acme-parser\"\nversion = \"1.1.0\"\n");
+    let advisory = r#"{"id": "GHSA-1", "summary": "reads too far", "affected": [{"package": {"ecosystem": "PyPI", "name": "acme-parser"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.2.0"}]}]}]}"#;
+    place.write("osv/GHSA-1.json", advisory);
+    let found = place.run(&["review", "uv.lock", "--advisories", "osv"]);
+    assert_eq!(found.code, 12);
+    assert!(found.out.contains("acme-parser 1.1.0: GHSA-1 (high), reads too far"), "{}", found.shown());
+    place.write("uv.lock", "version = 1\n\n[[package]]\nname = \"acme-parser\"\nversion = \"1.2.0\"\n");
+    assert_eq!(place.run(&["review", "uv.lock", "--advisories", "osv"]).code, 0);
+}
+
+#[test]
+fn rules_are_explained_and_slips_are_met() {
+    let place = Place::empty();
+    assert!(place.run(&["review", "explain", "tls-off"]).out.contains("What to do: "));
+    assert!(place.run(&["review", "explain"]).out.contains("query-injection"));
+    let slip = place.run(&["review", "explain", "tls-of"]);
+    assert!(slip.code == 1 && slip.err.contains("did you mean `tls-off`?"), "{}", slip.shown());
+    assert_eq!(place.run(&["review", "--area", "nowhere"]).code, 2);
+    assert_eq!(place.run(&["review", "nowhere"]).code, 1);
+}
