@@ -5,6 +5,7 @@
 mod browser;
 mod conformance;
 mod judges;
+mod review_score;
 mod shell;
 mod tidy;
 mod tools;
@@ -29,6 +30,11 @@ const TASKS: &[(&str, &str, Task)] = &[
     }),
     ("judges", "schemathesis on what examples serve, and a browser on who may call", judges::run_all),
     ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
+    (
+        "review-score",
+        "how often `ringmail review` is right on code of others; `--peers` times bandit and ruff beside it",
+        review_score::run_all,
+    ),
     ("bench-peers", "ours beside its peers, in one run", |_| bench_peers()),
 ];
 

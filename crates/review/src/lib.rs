@@ -25,7 +25,7 @@ pub use finding::{Certainty, Edit, Finding, FlowStep};
 pub use hands::{Alone, Hands};
 pub use markdown::markdown;
 pub use pages::{explain, page};
-pub use review::{Ask, Review, packages, review};
+pub use review::{Review, Terms, packages, review};
 pub use rule::{Area, Grade, ReviewRule};
 pub use rules::RULES;
 pub use sarif::sarif;

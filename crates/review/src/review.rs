@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// What is asked of a review.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct Terms {
     /// The day it is, as `2026-12-31`: allowances end.
     pub today: String,
     /// None for all.
@@ -34,9 +34,9 @@ pub struct Ask {
     pub tests: bool,
 }
 
-impl Default for Ask {
-    fn default() -> Ask {
-        Ask {
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
             today: "1970-01-01".into(),
             areas: Vec::new(),
             grade_min: Grade::Medium,
@@ -82,7 +82,7 @@ enum Parsed {
     Not(Span, String),
 }
 
-pub fn review(files: Vec<TextFile>, ask: &Ask, hands: &dyn Hands) -> Review {
+pub fn review(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands) -> Review {
     let files: Vec<Arc<Looked>> = files.into_iter().filter_map(Looked::new).map(Arc::new).collect();
     let mut done = Review { files: files.len(), ..Review::default() };
     done.lines = files.iter().map(|file| file.lines.count()).sum();
@@ -155,7 +155,9 @@ impl Drafts {
     }
 
     fn add(&mut self, rule: &'static ReviewRule, mut draft: Draft) {
-        let key = (rule.id, draft.file.path().to_string(), draft.hit.span.start);
+        // One rule says a thing once a line.
+        let line = draft.file.lines.line(draft.hit.span.start);
+        let key = (rule.id, draft.file.path().to_string(), line);
         let better = self.all.get(&key).is_none_or(|(_, known)| {
             (draft.hit.certainty, !draft.steps.is_empty()) > (known.hit.certainty, !known.steps.is_empty())
         });
@@ -201,7 +203,7 @@ fn rule_of(arrival: &Arrival) -> Option<&'static ReviewRule> {
     special.or_else(|| of(&|look| matches!(look, Look::Flow(sink) if *sink == arrival.sink)))
 }
 
-fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Ask, mut done: Review) -> Review {
+fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) -> Review {
     let mut all: Vec<(&'static ReviewRule, Draft)> = drafts.all.into_values().collect();
     all.sort_by(|(rule, one), (other, two)| {
         let place = |draft: &Draft| (draft.file.path().to_string(), draft.hit.span.start);
@@ -262,7 +264,7 @@ fn finding(rule: &'static ReviewRule, draft: Draft, seen: &mut HashMap<u64, u32>
     }
 }
 
-fn wanted(finding: &Finding, ask: &Ask, files: &[Arc<Looked>]) -> bool {
+fn wanted(finding: &Finding, ask: &Terms, files: &[Arc<Looked>]) -> bool {
     let area = ask.areas.is_empty() || ask.areas.contains(&finding.rule.area);
     let bad = finding.grade() >= ask.grade_min && finding.certainty >= ask.certainty_min;
     let changed = ask.changed.as_ref().is_none_or(|changed| {

@@ -234,11 +234,14 @@ impl<'a> Run<'_, 'a> {
             let Some((value, at)) = given(reach.param) else { continue };
             for taint in value.taints.iter().filter(|taint| !taint.clean.has(reach.sink)) {
                 let way = self.onward(taint, at, &step, &reach.way);
-                arrivals.push((reach.sink, taint.from, taint.part || reach.part, way, reach.at));
+                arrivals.push((reach.clone(), taint.from, taint.part, way, at));
             }
         }
-        for (sink, from, part, way, at) in arrivals {
-            self.arrived(sink, from, part, way, at);
+        for (reach, from, part, way, at) in arrivals {
+            // Where callers' data is put into a text is where that is told; what is called then only runs it.
+            let composed = part && !reach.part;
+            let told = if composed { Some((self.program, at)) } else { None };
+            self.arrived(Reach { part: part || reach.part, way, ..reach }, from, told);
         }
         let mut out = Val { made: summary.made.clone(), ..Val::default() };
         for taint in &summary.returns {
@@ -296,7 +299,13 @@ impl<'a> Run<'_, 'a> {
         if let Some(receiver) = &receiver {
             out.take(receiver);
         }
-        let given = args.all();
+        let given = match word {
+            // What is looked up is not its key.
+            "get" | "pop" | "setdefault" => {
+                args.value("default", 1).map(|(value, _)| value.clone()).unwrap_or_default()
+            }
+            _ => args.all(),
+        };
         if carries {
             out.take(&given);
         }
@@ -353,11 +362,6 @@ impl<'a> Run<'_, 'a> {
                 Only::On(words) => {
                     words.iter().any(|known| word == *known || word.ends_with(&format!("_{known}")))
                 }
-                Only::Loader => {
-                    let loader =
-                        call.arguments.find_argument_value("Loader", 1).map(word_of).unwrap_or_default();
-                    !loader.contains("safe")
-                }
             };
             if !counts || done == Some(row.sink) {
                 continue;
@@ -385,11 +389,15 @@ impl<'a> Run<'_, 'a> {
     pub(super) fn arrive(&mut self, sink: Sink, value: &Val, at: Span) {
         for taint in value.taints.iter().filter(|taint| !taint.clean.has(sink)) {
             let way = Step::after(Some(&taint.way), self.program, at, format!("comes to {}", sink.words()));
-            self.arrived(sink, taint.from, taint.part, way, (self.program, at));
+            let at = (self.program, at);
+            let reach = Reach { param: 0, sink, part: taint.part, way, at };
+            self.arrived(reach, taint.from, Some(at));
         }
     }
 
-    fn arrived(&mut self, sink: Sink, from: From, part: bool, way: Arc<Step>, at: (usize, Span)) {
+    /// `told` is where it is reported if it is callers' data; nowhere, if that was done where it was called.
+    fn arrived(&mut self, reach: Reach, from: From, told: Option<(usize, Span)>) {
+        let Reach { sink, part, way, at, .. } = reach;
         match from {
             From::Outside(origin) => {
                 if sink.harm(origin).is_some() {
@@ -399,7 +407,7 @@ impl<'a> Run<'_, 'a> {
             From::Param(param) => {
                 let known = |one: &Reach| one.param == param && one.sink == sink && one.at == at;
                 if !self.out.summary.reaches.iter().any(known) {
-                    if sink.open(part).is_some() {
+                    if let Some(at) = told.filter(|_| sink.open(part).is_some()) {
                         self.out.arrivals.push(Arrival { sink, from: None, part, at, way: way.clone() });
                     }
                     self.out.summary.reaches.push(Reach { param, sink, part, way, at });

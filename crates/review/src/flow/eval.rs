@@ -169,7 +169,12 @@ impl<'a> Run<'_, 'a> {
             Expr::Attribute(attribute) => match &*attribute.value {
                 Expr::Name(name) if name.id.as_str() == "self" => self.own(attribute.attr.as_str()),
                 base => {
-                    let base = self.eval(base);
+                    let mut base = self.eval(base);
+                    let telling =
+                        ["args", "message", "detail", "stderr", "output", "strerror", "msg", "reason"];
+                    if !telling.contains(&attribute.attr.as_str()) {
+                        base.taints.retain(|taint| taint.from != From::Outside(Origin::Fault));
+                    }
                     Val { made: None, text: None, ..base }
                 }
             },

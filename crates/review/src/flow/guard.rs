@@ -3,6 +3,7 @@
 use super::eval::Key;
 use super::tables::{CLEANER_WORDS, Sink};
 use super::value::Sinks;
+use crate::python::word_of;
 use ruff_python_ast::{CmpOp, Expr};
 
 const NAMED: Sinks = Sinks(
@@ -83,6 +84,24 @@ fn look<'a>(test: &'a Expr, out: &mut Vec<(Key<'a>, Sinks)>, depth: usize) {
         }
         _ => {}
     }
+}
+
+/// Whether a condition asks if somebody opted in to what is dangerous.
+pub(super) fn opts_in(test: &Expr) -> bool {
+    match test {
+        Expr::UnaryOp(not) => opts_in(&not.operand),
+        Expr::BoolOp(both) => both.values.iter().any(opts_in),
+        Expr::Name(_) | Expr::Attribute(_) => is_opt_in(&word_of(test)),
+        Expr::Call(call) => call.arguments.args.iter().any(opts_in),
+        _ => false,
+    }
+}
+
+/// Names of switches that are off until somebody turns them on.
+pub(crate) fn is_opt_in(name: &str) -> bool {
+    ["allow_dangerous", "allow_pickle", "allow_unsafe", "allow_deserial"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// What a function of this name makes safe, or says to be.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use value::{From, Step, Taint};
 
 pub(crate) use eval::is_secret_name;
+pub(crate) use guard::is_opt_in;
 pub(crate) use origin::is_route;
 pub(crate) use tables::{Origin, Sink};
 

@@ -59,6 +59,9 @@ pub(crate) fn holds_text(index: &Index<'_>, program: usize, parameter: &Paramete
     if HARMLESS_PARAMS.contains(&parameter.name.as_str()) {
         return false;
     }
+    if parameter.annotation.as_deref().is_some_and(is_numbers) {
+        return false;
+    }
     let (Some(annotation), Some(program)) = (&parameter.annotation, index.programs.get(program)) else {
         return true;
     };
@@ -70,5 +73,18 @@ pub(crate) fn holds_text(index: &Index<'_>, program: usize, parameter: &Paramete
             !choice && !HARMLESS_TYPES.contains(&last(&name))
         }
         None => true,
+    }
+}
+
+/// `List[float]`, `Sequence[int]` and `list[list[float]]`.
+fn is_numbers(annotation: &Expr) -> bool {
+    let Expr::Subscript(generic) = annotation else { return false };
+    let outer = word_of(&generic.value);
+    let many =
+        ["list", "sequence", "iterable", "tuple", "set", "optional", "collection"].contains(&outer.as_str());
+    many && match &*generic.slice {
+        inner @ Expr::Subscript(_) => is_numbers(inner),
+        Expr::Name(name) => HARMLESS_TYPES.contains(&name.id.as_str()),
+        _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! What statements do to what is known: in their order, branches joined, checks believed.
 
 use super::eval::{Key, Run};
-use super::guard::guards;
+use super::guard::{guards, opts_in};
 use super::origin;
 use super::tables::{Origin, Sink};
 use super::value::{From, Sinks, Step, Taint, Val};
@@ -203,6 +203,14 @@ impl<'a> Run<'_, 'a> {
         } else {
             // Who goes on passed the check.
             self.guard(&branch.test);
+            if opts_in(&branch.test) {
+                let keys: Vec<Key<'a>> = self.env.keys().copied().collect();
+                for key in keys {
+                    if let Some(value) = self.env.remove(&key) {
+                        self.env.insert(key, value.cleaned(Sinks::of(Sink::Deserializer)));
+                    }
+                }
+            }
         }
         let mut otherwise = false;
         for clause in &branch.elif_else_clauses {

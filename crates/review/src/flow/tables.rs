@@ -133,8 +133,6 @@ pub(crate) enum Only {
     Shell,
     /// What it is called on is named so: a word in it.
     On(&'static [&'static str]),
-    /// No safe loader is given.
-    Loader,
 }
 
 const fn row(call: &'static str, at: usize, name: &'static str, sink: Sink) -> SinkRow {
@@ -315,10 +313,6 @@ pub(crate) const SINKS: &[SinkRow] = &[
     row("jsonpickle.loads", 0, "string", Sink::Deserializer),
     row("joblib.load", 0, "filename", Sink::Deserializer),
     row("pandas.read_pickle", 0, "filepath_or_buffer", Sink::Deserializer),
-    SinkRow { only: Only::Loader, ..row("yaml.load", 0, "stream", Sink::Deserializer) },
-    SinkRow { only: Only::Loader, ..row("yaml.load_all", 0, "stream", Sink::Deserializer) },
-    row("yaml.unsafe_load", 0, "stream", Sink::Deserializer),
-    row("yaml.full_load", 0, "stream", Sink::Deserializer),
     row("importlib.import_module", 0, "name", Sink::Import),
     row("__import__", 0, "name", Sink::Import),
     row("runpy.run_path", 0, "path_name", Sink::Import),

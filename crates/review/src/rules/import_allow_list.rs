@@ -62,7 +62,8 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
         .iter()
         .any(|word| name.contains(word));
     let what = ["module", "import", "package", "librar"].iter().any(|word| name.contains(word));
-    if !allows || !what {
+    let not = ["unsafe", "disallowed", "unauthor", "block", "deny", "forbid", "not_allowed"];
+    if !allows || !what || not.iter().any(|word| name.contains(word)) {
         return None;
     }
     let Bound::Expr(expr) = bind.value else { return None };

@@ -31,7 +31,7 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         || argument.starts_with("f\"{__")
         || argument.starts_with("f\".")
         || argument.starts_with("\".\"");
-    let checked = ["issubclass(", "startswith(", "isinstance(", " in ALLOWED", "not in "]
+    let checked = ["issubclass(", "startswith(", "isinstance(", "callable(", " in ALLOWED", "not in "]
         .iter()
         .any(|check| text.contains(check));
     let made = text.contains("getattr(");

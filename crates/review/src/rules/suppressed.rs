@@ -19,9 +19,17 @@ pub(crate) static RULE: ReviewRule = ReviewRule {
 
 fn comment(site: &CommentSite<'_>) -> Option<Hit> {
     let lower = site.text.to_ascii_lowercase();
-    let (_, rest) = lower
-        .split_once("nosec")
-        .or_else(|| lower.split_once("noqa:").filter(|(_, rules)| security(rules)))?;
+    let (before, rest) = match lower.split_once("nosec") {
+        Some(found) => found,
+        None => lower.split_once("noqa:").filter(|(_, rules)| security(rules))?,
+    };
+    // `nanoseconds` silence nothing.
+    if !before.ends_with(['#', ' ', '\t', ';', ',']) || rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+    {
+        return None;
+    }
+    // That an error is passed over hides it; it does no harm by itself.
+    let passed_over = ["s110", "s112"].iter().any(|rule| rest.contains(rule));
     let word = |word: &&str| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let reason = rest
         .split(|c: char| !c.is_ascii_alphanumeric())
@@ -35,6 +43,7 @@ fn comment(site: &CommentSite<'_>) -> Option<Hit> {
     });
     match (named, reason >= 2) {
         (true, true) => None,
+        (true, false) if passed_over => Some(Hit::low(site.span, "a finding is silenced without a reason")),
         (true, false) => Some(Hit::medium(site.span, "a finding is silenced without a reason")),
         (false, _) => Some(Hit::high(site.span, "every finding on this line is silenced")),
     }

@@ -1,5 +1,6 @@
 //! Filters that a caller replaces.
 
+use crate::finding::Certainty;
 use crate::python::{Bind, Bound, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{BoolOp, Expr};
@@ -38,6 +39,7 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
         Expr::If(choice) => (&*choice.body, &*choice.orelse),
         _ => return None,
     };
+    let certainty = if matches!(first, Expr::Attribute(_)) { Certainty::High } else { Certainty::Medium };
     (filter(bind.name) && given(first) && own(second))
-        .then(|| Hit::high(bind.span, "whoever sends a filter does without the configured one"))
+        .then(|| Hit::new(bind.span, certainty, "whoever sends a filter does without the configured one"))
 }

@@ -61,5 +61,5 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
     let item = params.items.iter().find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()))?;
     let fixed = matches!(item.value, Expr::StringLiteral(_) | Expr::NoneLiteral(_));
     (query && !fixed)
-        .then(|| Hit::medium(span(item.value.range()), "a key is put among the parameters of an address"))
+        .then(|| Hit::low(span(item.value.range()), "a key is put among the parameters of an address"))
 }

@@ -1,9 +1,11 @@
 //! Readers that make whatever objects the bytes ask for.
 
-use crate::flow::Sink;
-use crate::python::{CallSite, last};
+use crate::finding::Certainty;
+use crate::flow::{Sink, is_opt_in};
+use crate::python::{CallSite, last, span};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::Expr;
+use ruff_text_size::Ranged;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
     id: "unsafe-deserialization",
@@ -43,7 +45,15 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let safe =
         site.named("safe").is_some_and(|safe| matches!(safe, Expr::BooleanLiteral(safe) if safe.value))
             && last(&site.name) != "decode";
-    let fixed = site.call.arguments.args.first().is_some_and(|first| matches!(first, Expr::BytesLiteral(_)));
-    ((READERS.contains(&site.name.as_str()) || torch) && !safe && !fixed)
-        .then(|| Hit::medium(site.span(), format!("`{}` makes whatever the bytes ask for", site.name)))
+    let first = site.call.arguments.args.first();
+    let at = first.map_or(site.span(), |first| span(first.range()));
+    let fixed = first.is_some_and(|first| matches!(first, Expr::BytesLiteral(_)));
+    if !(READERS.contains(&site.name.as_str()) || torch) || safe || fixed {
+        return None;
+    }
+    // A function that does so only for who asked for it says so.
+    let func = site.place.func.and_then(|func| site.place.index.funcs.get(func));
+    let asked = func.is_some_and(|func| is_opt_in(site.text_of(span(func.def.range()))));
+    let certainty = if asked { Certainty::Low } else { Certainty::Medium };
+    Some(Hit::new(at, certainty, format!("`{}` makes whatever the bytes ask for", site.name)))
 }

@@ -3,6 +3,7 @@
 use crate::python::{CallSite, literal, span, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ringmail_core::doc::Span;
+use ruff_python_ast::Expr;
 use ruff_text_size::Ranged;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -27,6 +28,7 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let safe = loader
         .map(word_of)
         .is_some_and(|loader| loader.contains("safe") || loader.contains("base") && loader != "fullloader");
+    let safe = safe || loader.is_some_and(|loader| derives_safe(site, loader));
     let first = site.call.arguments.args.first()?;
     if !(always || asked && !safe) || literal(first).is_some() {
         return None;
@@ -43,4 +45,11 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
             .edit(Span { start: end, end: site.span().end }, ")"),
         None => hit,
     })
+}
+
+/// A loader of the project that is a safe one with more.
+fn derives_safe(site: &CallSite<'_, '_>, loader: &Expr) -> bool {
+    let name = site.place.program.names.resolve(loader);
+    let class = name.and_then(|name| site.place.index.class_named(&name));
+    class.is_some_and(|class| site.place.index.derives(class, &["SafeLoader", "CSafeLoader", "BaseLoader"]))
 }

@@ -1,10 +1,10 @@
 //! Each rule finds its bad example, and nothing in its good one.
 
 use crate::setup::{all, look};
-use ringmail_review::{Area, Ask, Finding, RULES, ReviewRule};
+use ringmail_review::{Area, Finding, RULES, ReviewRule, Terms};
 
 /// An advisory about the package of the example.
-fn asked(rule: &ReviewRule) -> Ask {
+fn asked(rule: &ReviewRule) -> Terms {
     let mut ask = all();
     if rule.id == "known-vulnerability" {
         let text = r#"{"id": "OSV-2026-1", "summary": "reads too far", "affected": [{"package": {"ecosystem": "PyPI", "name": "acme-parser"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.2.0"}]}]}]}"#;

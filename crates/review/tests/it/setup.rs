@@ -1,13 +1,13 @@
 //! A review of texts, and what it found in short.
 
-use ringmail_review::{Alone, Ask, Certainty, Finding, Review, TextFile, review};
+use ringmail_review::{Alone, Certainty, Finding, Review, Terms, TextFile, review};
 
 /// Everything, however unsure.
-pub fn all() -> Ask {
-    Ask { today: "2026-11-22".into(), certainty_min: Certainty::Low, tests: true, ..Ask::default() }
+pub fn all() -> Terms {
+    Terms { today: "2026-11-22".into(), certainty_min: Certainty::Low, tests: true, ..Terms::default() }
 }
 
-pub fn look(files: &[(&str, &str)], ask: &Ask) -> Review {
+pub fn look(files: &[(&str, &str)], ask: &Terms) -> Review {
     let file = |(path, text): &(&str, &str)| TextFile { path: (*path).into(), text: (*text).into() };
     review(files.iter().map(file).collect(), ask, &Alone)
 }

@@ -3,7 +3,7 @@
 use crate::setup::{all, look};
 use ringmail_core::json::to_pretty;
 use ringmail_core::value::Value;
-use ringmail_review::{Ask, Baseline, Review, annotations, as_value, markdown, sarif};
+use ringmail_review::{Baseline, Review, Terms, annotations, as_value, markdown, sarif};
 
 const APP: &str = "import requests\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/preview\")\ndef preview(url: str, user=Depends(who)):\n    eval(url)\n    return requests.get(url, verify=False)\n";
 
@@ -47,7 +47,7 @@ fn sarif_has_flows_fixes_and_the_rules_it_names() {
 fn a_baseline_knows_findings_wherever_they_move() {
     let before = example();
     let baseline = Baseline::read(&Baseline::of(&before.findings).write()).unwrap();
-    let ask = Ask { baseline: Some(baseline), ..all() };
+    let ask = Terms { baseline: Some(baseline), ..all() };
     let moved = format!("# a line\n\n{APP}    # more\n\n\nexec(user)\n");
     let after = look(&[("app.py", &moved)], &ask);
     assert_eq!(after.known, before.findings.len());
@@ -58,13 +58,13 @@ fn a_baseline_knows_findings_wherever_they_move() {
 #[test]
 fn only_what_was_asked_for_is_told() {
     use ringmail_review::{Area, Certainty, Grade};
-    let count = |ask: Ask| look(&[("app.py", APP)], &ask).findings.len();
+    let count = |ask: Terms| look(&[("app.py", APP)], &ask).findings.len();
     let every = count(all());
-    assert!(count(Ask { areas: vec![Area::Network], ..all() }) < every);
-    assert!(count(Ask { grade_min: Grade::Critical, ..all() }) < every);
-    assert!(count(Ask { certainty_min: Certainty::High, ..all() }) <= every);
-    assert_eq!(count(Ask { changed: Some(vec![("app.py".into(), 9, 9)]), ..all() }), 1);
-    assert_eq!(count(Ask { changed: Some(vec![("other.py".into(), 1, 99)]), ..all() }), 0);
-    let tests = Ask { tests: false, ..all() };
+    assert!(count(Terms { areas: vec![Area::Network], ..all() }) < every);
+    assert!(count(Terms { grade_min: Grade::Critical, ..all() }) < every);
+    assert!(count(Terms { certainty_min: Certainty::High, ..all() }) <= every);
+    assert_eq!(count(Terms { changed: Some(vec![("app.py".into(), 9, 9)]), ..all() }), 1);
+    assert_eq!(count(Terms { changed: Some(vec![("other.py".into(), 1, 99)]), ..all() }), 0);
+    let tests = Terms { tests: false, ..all() };
     assert_eq!(look(&[("tests/test_app.py", APP)], &tests).findings.len(), 0);
 }

@@ -9,7 +9,7 @@ use crate::exit::{Exit, Fault};
 use crate::terminal::{self, clean, print, print_data, print_json, say};
 use ringmail_engine::packages::read_advisories;
 use ringmail_review::{
-    Area, Ask, Baseline, Certainty, Grade, RULES, Review, ReviewRule, annotations, as_value, explain,
+    Area, Baseline, Certainty, Grade, RULES, Review, ReviewRule, Terms, annotations, as_value, explain,
     markdown, packages, review, sarif,
 };
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl Args {
         Ok(exit(&done))
     }
 
-    fn ask(&self, found: &files::Found, paths: &[PathBuf]) -> Result<Ask, Fault> {
+    fn ask(&self, found: &files::Found, paths: &[PathBuf]) -> Result<Terms, Fault> {
         let baseline = match &self.baseline {
             None => None,
             Some(path) => {
@@ -137,7 +137,7 @@ impl Args {
                 .map_err(|why| Fault::user(clean(&why).into_owned()))?,
         };
         let changed = self.diff.as_ref().map(|revision| files::changed(revision, paths)).transpose()?;
-        Ok(Ask {
+        Ok(Terms {
             today: today(),
             areas: self.area.clone(),
             grade_min: self.severity,
