@@ -109,7 +109,8 @@ impl Count {
 
     fn line(&self, name: &str) -> String {
         let labelled = self.right + self.wrong;
-        let share = if labelled == 0 { "  -".into() } else { format!("{:3}", self.right * 100 / labelled) };
+        let share =
+            (self.right * 100).checked_div(labelled).map_or("  -".into(), |share| format!("{share:3}"));
         format!("{name:28} {:6} {labelled:9} {share} %", self.found)
     }
 }

@@ -22,6 +22,8 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let first = site.call.arguments.args.first()?;
     let runs = site.is(&["eval", "exec", "compile", "builtins.eval", "builtins.exec"]);
-    (runs && literal(first).is_none())
+    // With flags, it may only parse.
+    let parses = site.call.arguments.len() > 3;
+    (runs && !parses && literal(first).is_none())
         .then(|| Hit::medium(span(first.range()), format!("`{}` runs a text as code", site.method())))
 }
