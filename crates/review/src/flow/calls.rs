@@ -358,6 +358,7 @@ impl<'a> Run<'_, 'a> {
         for row in rows.iter().filter(|row| is(row.call, name)) {
             let counts = match row.only {
                 Only::Always => true,
+                Only::NoFlags => call.arguments.len() <= 3,
                 Only::Shell => matches!(named("shell"), Some(Expr::BooleanLiteral(shell)) if shell.value),
                 Only::On(words) => {
                     words.iter().any(|known| word == *known || word.ends_with(&format!("_{known}")))

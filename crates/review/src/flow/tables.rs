@@ -129,6 +129,8 @@ pub(crate) struct SinkRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Only {
     Always,
+    /// No flags are given, which may say to parse and no more.
+    NoFlags,
     /// `shell=True`.
     Shell,
     /// What it is called on is named so: a word in it.
@@ -194,7 +196,7 @@ const LOGGERS: &[&str] = &["logger", "log", "logging", "_logger", "_log"];
 pub(crate) const SINKS: &[SinkRow] = &[
     row("eval", 0, "source", Sink::Code),
     row("exec", 0, "source", Sink::Code),
-    row("compile", 0, "source", Sink::Code),
+    SinkRow { only: Only::NoFlags, ..row("compile", 0, "source", Sink::Code) },
     row("builtins.eval", 0, "source", Sink::Code),
     row("builtins.exec", 0, "source", Sink::Code),
     row("code.InteractiveInterpreter.runcode", 0, "code", Sink::Code),

@@ -18,13 +18,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 };
 
 fn bind(bind: &Bind<'_>) -> Option<Hit> {
-    let on = [
-        "allow_dangerous_code",
-        "allow_dangerous_requests",
-        "allow_code_execution",
-        "unsafe_mode",
-        "allow_delegation_to_shell",
-    ];
+    let on = ["allow_dangerous_code", "allow_code_execution", "unsafe_mode", "allow_delegation_to_shell"];
     let off = ["use_docker", "use_sandbox", "sandboxed"];
     let hit = on.contains(&bind.name) && bind.is_true() && !bind.default
         || off.contains(&bind.name) && bind.is_false();
