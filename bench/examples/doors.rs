@@ -10,7 +10,7 @@
 use ringmail_engine::core::doc::{Source, toml};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
-use ringmail_engine::{Engine, FileRecorder};
+use ringmail_engine::{Audit, Engine, HostKey};
 use ringmail_server::{KeyStore, Loaded, NewKey, Server};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const BODY: &str = "{\"name\":\"somebody\"}";
 
 async fn ours(folder: &Path) -> (Server, String, String) {
     let source = Source::new("ringmail.toml", PROJECT);
-    let recorder = Arc::new(FileRecorder::open(&folder.join("runs")).unwrap());
+    let recorder = Arc::new(Audit::open(&folder.join("audit"), &HostKey::ephemeral()).unwrap());
     let builder = Engine::builder().project(source.clone(), folder).recorder(recorder);
     let engine = builder.policies(vec![Source::new("p.cedar", POLICY)]).build().unwrap();
     engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap();

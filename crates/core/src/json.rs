@@ -355,7 +355,7 @@ fn write(value: &Value, out: &mut String, layout: Layout, level: usize) {
             Some(int) => out.push_str(&int.to_string()),
             None => out.push_str(&float_text(*number)),
         },
-        Value::Str(text) => write_string(text, out),
+        Value::Str(text) => write_text(text, out),
         Value::List(list) => {
             let items = list.iter().map(|item| (None, item));
             write_body(('[', ']'), items, list.is_empty(), out, layout, level);
@@ -398,7 +398,7 @@ fn write_body<'v>(
         }
         new_line(out, layout, level + 1);
         if let Some(key) = key {
-            write_string(key, out);
+            write_text(key, out);
             out.push_str(if layout == Layout::Pretty { ": " } else { ":" });
         }
         write(value, out, layout, level + 1);
@@ -416,19 +416,28 @@ fn new_line(out: &mut String, layout: Layout, level: usize) {
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
+/// Appends a text as JSON has it, with its quotes.
+pub fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 || c == '\u{7f}' => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
+    let special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
+    let mut rest = text;
+    // Most texts have nothing to escape, and are taken whole.
+    while let Some(at) = rest.bytes().position(special) {
+        let (plain, escaped) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = escaped.chars();
+        match chars.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
+            None => {}
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }
 

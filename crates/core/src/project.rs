@@ -216,6 +216,8 @@ pub struct SecretSetting {
 pub enum SecretSource {
     Env(String),
     File(String),
+    /// A file under the key of the host, for which it was sealed by name.
+    Sealed(String),
 }
 
 impl Project {
@@ -377,10 +379,11 @@ impl Loader<'_> {
             let from = match from.split_once(':') {
                 Some(("env", name)) if !name.is_empty() => SecretSource::Env(name.into()),
                 Some(("file", path)) if !path.is_empty() => SecretSource::File(path.into()),
+                Some(("sealed", path)) if !path.is_empty() => SecretSource::Sealed(path.into()),
                 _ => {
                     self.wrong(
                         item.get("from").map_or(item.span, |from| from.span),
-                        "a secret comes from `env:NAME` or `file:PATH`",
+                        "a secret comes from `env:NAME`, `file:PATH` or `sealed:PATH`",
                     );
                     continue;
                 }

@@ -1,6 +1,7 @@
 //! How a run begins and how it ends: its facts, its id, its last words and its report.
 
 use crate::chain::{Names, Report, Request, Session};
+use crate::recorder::RecordError;
 use crate::run::{RunError, Way};
 use crate::shared::Shared;
 use ringmail_core::gate::{Answer, Blocked};
@@ -21,6 +22,8 @@ impl Drop for Abandoned {
         if let Some(shared) = &self.0 {
             shared.cancel.cancel();
             shared.record(&shared.answering.name, Stage::Cancelled);
+            // Nobody is left to be told if it cannot be.
+            let _unheard = shared.write(None, true);
         }
     }
 }
@@ -48,6 +51,7 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
         answering: bound.plan.clone(),
         refused: OnceLock::new(),
         noted: AtomicUsize::new(0),
+        written: Mutex::default(),
         latest_us: AtomicU64::new(0),
     };
     (Way::first(Arc::new(shared), bound), request.input)
@@ -87,8 +91,7 @@ pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Re
         Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
         _ => shared.note(),
     }
-    if let Some(recorder) = &shared.engine.recorder
-        && let Err(error) = recorder.close(&shared.id).await
+    if let Err(error) = recorded(shared).await
         && result.is_ok()
     {
         let refusal = Refusal::new(Rule::RecordFailed, name, "the run could not be recorded to its end");
@@ -105,4 +108,13 @@ pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Re
     let (trail, origins) = facts.take_trail();
     let names = Names { tags: shared.engine.authority.tags.clone(), origins };
     Report { run: shared.id.clone(), result, trail, session, names }
+}
+
+/// A run is on record before anybody hears of its end; one that may have had an effect, durably.
+async fn recorded(shared: &Shared) -> Result<(), RecordError> {
+    let (Some(marked), Some(recorder)) = (shared.write(None, true), &shared.engine.recorder) else {
+        return Ok(());
+    };
+    let mark = marked?;
+    if shared.may_have_acted() { recorder.durable(mark).await } else { Ok(()) }
 }

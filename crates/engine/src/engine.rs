@@ -263,6 +263,11 @@ impl Engine {
         self.0.principals.iter().find(|principal| &*principal.subject == name)
     }
 
+    /// Where it records what happens.
+    pub fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
+        self.0.recorder.as_ref()
+    }
+
     pub fn authority(&self) -> &Arc<Authority> {
         &self.0.authority
     }
@@ -615,7 +620,7 @@ impl EngineBuilder {
                 Some(value) => Some(value.clone()),
                 None if self.unread_secrets => None,
                 None => Some(
-                    read_secret(&setting.from, folder)
+                    read_secret(setting, folder, self.key.as_ref())
                         .map_err(|cause| BuildError::Secret { name: setting.name.to_string(), cause })?,
                 ),
             };

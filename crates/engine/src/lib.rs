@@ -19,6 +19,7 @@
 //!
 //! Chains from files, grants, policies and secrets: see [`Engine::builder`] and [`Engine::load`].
 
+mod audit;
 mod bound;
 mod builder;
 mod chain;
@@ -50,6 +51,7 @@ mod revocation;
 mod run;
 mod running;
 mod scripts;
+mod sealed;
 mod secrets;
 mod shared;
 mod sign;
@@ -57,6 +59,9 @@ mod upstreams;
 mod variables;
 mod watch;
 
+pub use audit::{
+    Audit, AuditError, AuditReader, Entry, LogLines, Subjects, SubjectsError, origin, stages, transcript,
+};
 pub use builder::ChainBuilder;
 pub use chain::{Chain, Output, Report, Request};
 pub use clock::{Clock, SystemClock};
@@ -69,7 +74,9 @@ pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
 pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, Timed, plugin_limits};
 pub use python::PythonLibrary;
-pub use recorder::{FileRecorder, Intent, RecordError, Recorder, Start, refusal_value};
+pub use recorder::{
+    DataSubject, Intent, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Start, refusal_value,
+};
 pub use revocation::GrantWatch;
 pub use ringmail_core as core;
 pub use ringmail_core::chain::walk::Stop;
@@ -83,7 +90,7 @@ pub use ringmail_host::{
 };
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};
-pub use secrets::{SecretError, read_secret};
+pub use secrets::{SecretError, read_secret, seal_secret};
 pub use sign::{HostKey, SignedAct};
 pub use tokio_util::sync::CancellationToken;
 pub use variables::variable;

@@ -86,7 +86,6 @@ struct Caller {
 /// Runs a request from its entry to its answer.
 pub(crate) async fn run(request: Request) -> Report {
     let (way, input) = begin(request);
-    way.shared.start();
     let mut guard = Abandoned(Some(way.shared.clone()));
     let result = whole(&way, input).await;
     guard.0 = None;
@@ -121,6 +120,8 @@ async fn within(way: &Way, mut pass: Pass) -> Result<Left, RunError> {
             return Ok(ended?);
         }
     }
+    // Whoever looks while it waits finds it.
+    shared.write_on();
     let limit = Duration::from_millis(plan.limits.time_ms_max).saturating_sub(shared.started.elapsed());
     Box::pin(async {
         tokio::select! {
@@ -525,7 +526,12 @@ impl Way {
             return Err(refuse(Rule::NoRecorder, "the engine has no recorder, and effects need one".into()));
         };
         let intent = self.intent(link, kind, admitted, asked);
-        if let Err(error) = recorder.intent(intent).await {
+        let recorded = match self.shared.write(Some(&intent), false) {
+            Some(Ok(mark)) => recorder.durable(mark).await,
+            Some(Err(error)) => Err(error),
+            None => Ok(()),
+        };
+        if let Err(error) = recorded {
             let failed = Stage::Failed { failure: error.to_string().into(), attempt: asked.number };
             self.shared.record(link, failed);
             return Err(refuse(Rule::RecordFailed, "the intent could not be recorded".into()));
@@ -542,8 +548,6 @@ impl Way {
         let tags = shared.engine.authority.tags.read().map(|tags| tags.names(label.tags)).unwrap_or_default();
         let facts = shared.facts();
         Intent {
-            run: shared.id.clone(),
-            principal: facts.principal.subject.clone(),
             link: link.clone(),
             kind,
             attempt: asked.number,

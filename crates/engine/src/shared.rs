@@ -1,7 +1,7 @@
 //! What all chains of one run share: its facts, its moments, and whoever looks on.
 
 use crate::engine::Inner;
-use crate::recorder::Start;
+use crate::recorder::{DataSubject, Intent, LogMark, RecordError, RunPart, Start};
 use crate::watch::Watch;
 use ringmail_core::chain::Plan;
 use ringmail_core::chain::walk::Stop;
@@ -31,6 +31,20 @@ pub(crate) fn aside<R>(bytes: usize, work: impl FnOnce() -> R) -> R {
     if bytes > LOOK_BYTES_MAX && shares { tokio::task::block_in_place(work) } else { work() }
 }
 
+/// How long a stage is only in memory, while a run goes on.
+const WRITE_EVERY_US: u64 = 100_000;
+
+/// What of a run is on record.
+#[derive(Default)]
+pub(crate) struct Written {
+    start: Option<Box<Start>>,
+    parts: u32,
+    events: usize,
+    /// When, in microseconds since the run began.
+    at_us: u64,
+    acts: bool,
+}
+
 /// What all chains of one run share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Inner>,
@@ -45,8 +59,9 @@ pub(crate) struct Shared {
     pub(crate) answering: Arc<Plan>,
     /// A piece that the caller may not see.
     pub(crate) refused: OnceLock<Box<Refusal>>,
-    /// Stages that watchers and the recorder have seen.
+    /// Stages that watchers have seen.
     pub(crate) noted: AtomicUsize,
+    pub(crate) written: Mutex<Written>,
     /// When the last moment was taken, in microseconds since the start.
     pub(crate) latest_us: AtomicU64,
 }
@@ -80,43 +95,76 @@ impl Shared {
         self.note();
     }
 
-    /// Tells the recorder that the run was asked for.
-    pub(crate) fn start(&self) {
-        let Some(recorder) = &self.engine.recorder else { return };
-        let principal = self.facts().principal.clone();
-        recorder.start(&Start {
-            run: self.id.clone(),
-            project: self.engine.project.clone(),
-            chain: self.answering.name.clone(),
-            digest: self.answering.digest.clone(),
-            principal: principal.subject,
-            tenant: principal.tenant,
-            at_ms: self.started_ms,
-        });
-    }
-
     /// A failure of the chain itself: its input or its output does not fit.
     pub(crate) fn failed(&self, chain: &Str, failure: &Failure) {
         self.record(chain, Stage::Failed { failure: failure.to_string().into(), attempt: 0 });
     }
 
-    /// Shows new stages to watchers and the recorder, each once and in order.
+    /// Shows new stages to watchers, each once and in order. The recorder sees those of a run that takes its time.
     pub(crate) fn note(&self) {
-        if self.watch.is_none() && self.engine.recorder.is_none() {
-            return;
-        }
-        let facts = self.facts();
-        let seen = self.noted.load(Ordering::Relaxed);
-        let new = facts.trail().get(seen..).unwrap_or_default();
-        for event in new {
-            if let Some(watch) = &self.watch {
+        if let Some(watch) = &self.watch {
+            let facts = self.facts();
+            let seen = self.noted.load(Ordering::Relaxed);
+            for event in facts.trail().get(seen..).unwrap_or_default() {
                 watch.stage(event);
             }
-            if let Some(recorder) = &self.engine.recorder {
-                recorder.note(&self.id, event);
-            }
+            self.noted.store(facts.trail().len(), Ordering::Relaxed);
         }
-        self.noted.store(facts.trail().len(), Ordering::Relaxed);
+        let written_us = self.written().at_us;
+        if self.latest_us.load(Ordering::Relaxed).saturating_sub(written_us) >= WRITE_EVERY_US {
+            self.write_on();
+        }
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts on record what happened so far. What cannot be written is tried again with what comes next, and stops the run at
+    /// its next effect or its end.
+    pub(crate) fn write_on(&self) {
+        let _tried_again = self.write(None, false);
+    }
+
+    /// Puts on record what happened so far, and an intent. Nothing without a recorder.
+    pub(crate) fn write(
+        &self,
+        intent: Option<&Intent>,
+        is_last: bool,
+    ) -> Option<Result<LogMark, RecordError>> {
+        let recorder = self.engine.recorder.as_ref()?;
+        let mut written = self.written();
+        let written = &mut *written;
+        let facts = self.facts();
+        let start = written.start.get_or_insert_with(|| {
+            let who = DataSubject::of(&facts.principal);
+            Box::new(Start {
+                run: self.id.clone(),
+                project: self.engine.project.clone(),
+                chain: self.answering.name.clone(),
+                digest: self.answering.digest.clone(),
+                who,
+                at_ms: self.started_ms,
+            })
+        });
+        let events = facts.trail().get(written.events..).unwrap_or_default();
+        if events.is_empty() && intent.is_none() && !is_last {
+            return None;
+        }
+        let part = RunPart { run: start, number: written.parts, events, intent, is_last };
+        let marked = recorder.part(part);
+        if marked.is_ok() {
+            written.events = facts.trail().len();
+            written.parts = written.parts.saturating_add(1);
+            written.acts |= intent.is_some();
+        }
+        written.at_us = self.latest_us.load(Ordering::Relaxed);
+        Some(marked)
+    }
+
+    /// Whether the run may have had an effect.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        self.written().acts
     }
 
     pub(crate) fn out_of_time(&self, plan: &Plan) -> Stop {

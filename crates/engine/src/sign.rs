@@ -86,8 +86,35 @@ impl HostKey {
         secret
     }
 
+    /// The same key once more.
+    pub(crate) fn again(&self) -> HostKey {
+        match HostKey::of(self.seed.clone()) {
+            Some(key) => key,
+            // The same bytes made one before.
+            None => std::process::abort(),
+        }
+    }
+
+    pub(crate) fn signature(&self, message: &[u8]) -> [u8; 64] {
+        let mut out = [0; 64];
+        out.copy_from_slice(self.pair.sign(message).as_ref());
+        out
+    }
+
+    pub fn public_bytes(&self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.pair.public_key().as_ref());
+        out
+    }
+
     pub fn public_hex(&self) -> String {
         to_hex(self.pair.public_key().as_ref())
+    }
+
+    /// What this host says, under its signature.
+    pub fn signed(&self, act: Value) -> SignedAct {
+        let signature = self.pair.sign(to_canonical(&act).as_bytes());
+        SignedAct { act, public_key: self.public_hex(), signature: to_hex(signature.as_ref()) }
     }
 
     pub(crate) fn sign(&self, run: &Str, record: &ActRecord, now_ms: u64) -> SignedAct {
@@ -103,8 +130,7 @@ impl HostKey {
             ("value_sha256", Value::from(record.value_digest.as_str())),
             ("at_ms", number(now_ms)),
         ]);
-        let signature = self.pair.sign(to_canonical(&act).as_bytes());
-        SignedAct { act, public_key: self.public_hex(), signature: to_hex(signature.as_ref()) }
+        self.signed(act)
     }
 }
 
@@ -118,7 +144,7 @@ impl SignedAct {
     }
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

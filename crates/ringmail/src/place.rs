@@ -12,8 +12,8 @@ use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
 use ringmail_engine::{
-    BuildError, Checked, Engine, EngineBuilder, FileRecorder, GrantWatch, HostKey, LogLine, LogSink,
-    Principal, WorkerCommand,
+    Audit, AuditReader, BuildError, Checked, Engine, EngineBuilder, GrantWatch, HostKey, LogLine, LogLines,
+    LogSink, Principal, WorkerCommand,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -126,8 +126,42 @@ impl Place {
         self.data().join("modules")
     }
 
-    pub(crate) fn records(&self) -> PathBuf {
-        self.data().join("runs")
+    /// Where what happened is on record.
+    pub(crate) fn audit_folder(&self) -> PathBuf {
+        self.data().join("audit")
+    }
+
+    pub(crate) fn host_key(&self) -> Result<HostKey, Fault> {
+        self.keep_out()?;
+        let data = self.data();
+        let unusable = || format!("cannot use the data folder `{}`", shown(&data));
+        Ok(HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?)
+    }
+
+    pub(crate) fn audit(&self) -> Result<Audit, Fault> {
+        let opened = Audit::open(&self.audit_folder(), &self.host_key()?);
+        Ok(opened
+            .with_context(|| format!("cannot use the audit log in `{}`", shown(&self.audit_folder())))?)
+    }
+
+    /// Records as they stand in the log, with their numbers.
+    pub(crate) fn recorded_lines(&self, from: u64) -> Result<LogLines, Fault> {
+        let folder = self.audit_folder();
+        let lines = LogLines::open(&folder, from);
+        Ok(lines.with_context(|| format!("cannot read the audit log in `{}`", shown(&folder)))?)
+    }
+
+    /// What is on record from some place on.
+    pub(crate) fn recorded(&self, from: u64) -> Result<AuditReader, Fault> {
+        let key = self.data().join(HOST_KEY);
+        let key = if key.exists() {
+            Some(HostKey::open(&key).context("cannot read the host's key")?)
+        } else {
+            None
+        };
+        let folder = self.audit_folder();
+        let reader = AuditReader::open(&folder, key.as_ref(), from);
+        Ok(reader.with_context(|| format!("cannot read the audit log in `{}`", shown(&folder)))?)
     }
 
     /// An engine that can check chains and touches nothing.
@@ -171,11 +205,10 @@ impl Place {
     fn builder(&self, before: Option<&Engine>) -> Result<EngineBuilder, Fault> {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
-        let recorder = FileRecorder::open(&self.records()).with_context(unusable)?;
-        keep_out(&data).with_context(unusable)?;
+        let audit = self.audit()?;
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
         let builder =
-            with_workers(Engine::builder()).recorder(Arc::new(recorder)).key(key).log(Arc::new(StderrLog));
+            with_workers(Engine::builder()).recorder(Arc::new(audit)).key(key).log(Arc::new(StderrLog));
         let builder = builder.module_cache(self.modules(), true);
         let mut builder = match before {
             Some(before) => builder.kept_with(before),

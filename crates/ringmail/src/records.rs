@@ -1,18 +1,14 @@
-//! Reads what runs left behind: files of JSON lines, each line with the run it is of. Shows what it finds and never
-//! invents what is missing.
+//! Runs as the audit log has them. Shows what it finds and never invents what is missing.
 
 use crate::exit::Fault;
-use crate::place::shown;
+use crate::place::Place;
 use anyhow::Context;
 use ringmail_engine::core::doc::{Source, Span, Spot};
-use ringmail_engine::core::json::{JsonLimits, parse};
 use ringmail_engine::core::refusal::{Refusal, Rule};
 use ringmail_engine::core::value::{Str, Value};
-use std::path::{Path, PathBuf};
+use ringmail_engine::stages;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Larger files are no records: they are full at less.
-const BYTES_MAX: u64 = 256 << 20;
 
 /// One recorded run.
 pub(crate) struct Record {
@@ -22,38 +18,34 @@ pub(crate) struct Record {
 
 impl Record {
     /// The run whose id starts with `wanted`, or the latest.
-    pub(crate) fn find(folder: &Path, wanted: Option<&str>) -> Result<Record, Fault> {
-        let files = files(folder)?;
-        let mut latest = None;
-        if wanted.is_none() {
-            // Ids start with the time, and so do the names of files: no older one has a later run.
-            for file in files.iter().rev() {
-                latest = latest_of(&bytes(file)?);
-                if latest.is_some() {
-                    break;
-                }
+    pub(crate) fn find(place: &Place, wanted: Option<&str>) -> Result<Record, Fault> {
+        let mut log = place.recorded(0)?;
+        let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let fits = |run: &[u8]| wanted.is_none_or(|wanted| run.starts_with(wanted.as_bytes()));
+        while let Some(entry) =
+            log.next_where(|text| run_of(text).is_some_and(fits)).context("cannot read the log")?
+        {
+            let Some(run) = text(&entry.record, "run").map(String::from) else { continue };
+            // Ids start with the time: none but the latest is asked for.
+            if wanted.is_none() && found.keys().next_back().is_some_and(|latest| *latest < run) {
+                found.clear();
+            } else if wanted.is_none() && found.keys().next().is_some_and(|latest| *latest > run) {
+                continue;
             }
+            found.entry(run).or_default().extend(stages(&entry));
         }
-        let mut found: Vec<Record> = Vec::new();
-        if let Some(wanted) = wanted.or(latest.as_deref()) {
-            for file in &files {
-                read(file, wanted, &mut found)?;
-            }
-        }
-        found.sort_by(|one, other| one.run.cmp(&other.run));
         let count = found.len();
-        match (wanted, found.pop()) {
-            (None, Some(latest)) => Ok(latest),
-            (Some(_), Some(only)) if count == 1 => Ok(only),
-            (Some(wanted), None) => {
-                Err(Fault::user(format!("there is no run `{wanted}` in `{}`", shown(folder)))
-                    .hint("leave the id out for the latest run, or name a rule such as `clearance`"))
-            }
+        match (wanted, found.pop_last()) {
+            (None, Some((run, lines))) => Ok(Record { run, lines }),
+            (Some(_), Some((run, lines))) if count == 1 => Ok(Record { run, lines }),
+            (Some(wanted), None) => Err(Fault::user(format!("there is no run `{wanted}` on record"))
+                .hint("leave the id out for the latest run, or name a rule such as `clearance`")),
             (Some(wanted), Some(_)) => {
                 Err(Fault::user(format!("{count} runs start with `{wanted}`")).hint("write more of the id"))
             }
-            (None, None) => Err(Fault::user(format!("no run is recorded in `{}`", shown(folder)))
-                .hint("run a chain first: ringmail run CHAIN")),
+            (None, None) => {
+                Err(Fault::user("no run is on record").hint("run a chain first: ringmail run CHAIN"))
+            }
         }
     }
 
@@ -77,72 +69,12 @@ impl Record {
     }
 }
 
-/// All files of records, the oldest first.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(anyhow::Error::new(error).context(format!("cannot read `{}`", shown(folder))).into());
-        }
-    };
-    let file = |entry: std::io::Result<std::fs::DirEntry>| Some(entry.ok()?.path());
-    let mut files: Vec<PathBuf> = entries.filter_map(file).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
-    files.sort();
-    Ok(files)
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
-    let failed = || format!("cannot read `{}`", shown(path));
-    if std::fs::metadata(path).with_context(failed)?.len() > BYTES_MAX {
-        return Err(Fault::user(format!("`{}` is longer than 256 MiB", shown(path))));
-    }
-    Ok(std::fs::read(path).with_context(failed)?)
-}
-
 /// How a line says which run it is of; nothing that a run says of itself stands before it.
 const MEMBER: &[u8] = b"\"run\":\"";
 
 fn run_of(line: &[u8]) -> Option<&[u8]> {
     let at = line.windows(MEMBER.len()).position(|window| window == MEMBER)?;
     line.get(at + MEMBER.len()..)?.split(|byte| *byte == b'"').next()
-}
-
-fn latest_of(text: &[u8]) -> Option<String> {
-    let latest = text.split(|byte| *byte == b'\n').filter_map(run_of).max()?;
-    String::from_utf8(latest.to_vec()).ok()
-}
-
-/// Adds the lines of the runs that are looked for; those of others are passed over unread.
-fn read(path: &Path, wanted: &str, found: &mut Vec<Record>) -> Result<(), Fault> {
-    let text = bytes(path)?;
-    let whole = text.ends_with(b"\n");
-    let pieces: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    for (at, piece) in pieces.iter().enumerate() {
-        if run_of(piece).is_some_and(|run| !run.starts_with(wanted.as_bytes())) {
-            continue;
-        }
-        match parse(piece, &JsonLimits::default()) {
-            Ok(line) => {
-                let Some(run) = self::text(&line, "run").map(String::from) else { continue };
-                match found.iter_mut().rev().find(|record| record.run == run) {
-                    Some(record) => record.lines.push(line),
-                    None => found.push(Record { run, lines: vec![line] }),
-                }
-            }
-            // A crash can cut the last line short; anywhere else the file is not what was written.
-            Err(_) if at + 1 == pieces.len() && !whole => {}
-            Err(error) => {
-                return Err(Fault::user(format!(
-                    "line {} of `{}` is no record: {error}",
-                    at + 1,
-                    shown(path)
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {

@@ -8,7 +8,7 @@ use crate::server::Doors;
 use crate::world::World;
 use ringmail_core::listener::ListenerSetting;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{CancellationToken, Chain, Request, Turn};
+use ringmail_engine::{CancellationToken, Chain, DataSubject, Request, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,15 +95,16 @@ pub(crate) fn turn_away(
     (problem, why): &Turned,
 ) -> Str {
     let id = doors.next_id();
-    doors.log.note(TurnedAway {
+    let turned = TurnedAway {
         id: id.clone(),
         at_ms: doors.now_ms(),
         listener: listener.clone(),
         peer,
-        principal: caller.map(|caller| caller.principal().subject.clone()),
+        who: caller.map(|caller| DataSubject::of(caller.principal())),
         what,
         code: problem.code,
         why: why.clone(),
-    });
+    };
+    doors.log.note(doors.world().engine.recorder(), turned);
     id
 }

@@ -21,6 +21,7 @@ use ringmail_core::gate::{Commander, Order, Steered, steer};
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
+use ringmail_engine::DataSubject;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -191,38 +192,37 @@ async fn answer(doors: &Arc<Doors>, control: &Control, visitor: &Visitor, reques
         _ => return Problem::not_found().answer(&doors.next_id()),
     };
     let world = doors.world();
-    let (who, commander) = match visitor {
-        Visitor::Owner(name) => (name, Commander::Owner),
-        Visitor::Named(principal) => (&principal.subject, Commander::Principal(principal)),
+    let (by, commander) = match visitor {
+        Visitor::Owner(name) => (DataSubject { name: name.clone(), tenant: None }, Commander::Owner),
+        Visitor::Named(principal) => (DataSubject::of(principal), Commander::Principal(principal)),
     };
+    let who = by.name.clone();
     let host: Str = world.engine.name().into();
     let steered = steer(order, commander, &host, world.engine.authority(), doors.now_ms());
-    drop(world);
     let id = doors.next_id();
     // What is only looked at changes nothing.
     if order != Order::Look || steered.is_err() {
         let ordered = Ordered {
             id: id.clone(),
             at_ms: doors.now_ms(),
-            by: who.clone(),
+            by,
             order: order.name(),
             what: format!("{} {path}", request.method()),
             refused: steered.as_ref().err().cloned(),
         };
-        let noting = doors.clone();
-        let noted = tokio::task::spawn_blocking(move || noting.log.order(&ordered)).await;
-        if !matches!(noted, Ok(Ok(()))) {
+        if crate::recorded::order(world.engine.recorder(), ordered).await.is_err() {
             let problem =
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", "it cannot be recorded");
             return problem.answer(&id);
         }
     }
+    drop(world);
     match steered {
         Err(_) => Problem::new(StatusCode::FORBIDDEN, "refused", "this may not be done").answer(&id),
         Ok(steered) => {
             let target = parts.last().copied().unwrap_or_default().to_string();
             let kind = parts.first().copied().unwrap_or_default().to_string();
-            follow(doors, control, (&steered, who), (&kind, &target), request, &id).await
+            follow(doors, control, (&steered, &who), (&kind, &target), request, &id).await
         }
     }
 }

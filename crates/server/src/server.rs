@@ -26,7 +26,6 @@ use tokio_util::task::TaskTracker;
 
 /// In the data folder: keys, what happened at the doors, and where orders come in.
 pub const KEYS_FILE: &str = "keys.json";
-const DOORS_FILE: &str = "doors.jsonl";
 pub const CONTROL_FILE: &str = "control.sock";
 /// Bodies that are read at once of callers who are not proved yet.
 const UNPROVED_MAX: usize = 64;
@@ -49,8 +48,8 @@ pub enum ServerError {
     Keys(#[from] ApiKeyError),
     #[error(transparent)]
     Tokens(#[from] TokenError),
-    #[error("cannot write what happens at the doors to `{path}`: {cause}")]
-    Log { path: String, cause: std::io::Error },
+    #[error("cannot begin to write what happens at the doors: {0}")]
+    Log(std::io::Error),
 }
 
 /// What all doors share, and what outlives a reload.
@@ -87,8 +86,6 @@ impl Doors {
         let world = World::new(loaded, None).map_err(ServerError::Settings)?;
         let keys = Arc::new(KeyStore::open(&data.join(KEYS_FILE))?);
         let tokens = Arc::new(TokenStore::open(&data.join(TOKENS_FILE))?);
-        let log = data.join(DOORS_FILE);
-        let written = |cause| ServerError::Log { path: log.display().to_string(), cause };
         Ok(Arc::new(Doors {
             queue: RwLock::new(Arc::new(Queue::new(world.setting.limits.requests_max))),
             world: RwLock::new(Arc::new(world)),
@@ -99,7 +96,7 @@ impl Doors {
             sessions: Sessions::default(),
             streams: Streams::default(),
             reloads: watch::Sender::default(),
-            log: DoorLog::open(&log).map_err(written)?,
+            log: DoorLog::open().map_err(ServerError::Log)?,
             deliveries: Deliveries::default(),
             unproved: Semaphore::new(UNPROVED_MAX),
             connections: Arc::default(),

@@ -6,10 +6,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/core", &[]),
     ("crates/review", &["ringmail-core"]),
     ("crates/host", &["ringmail-core"]),
-    ("crates/engine", &["ringmail-core", "ringmail-host"]),
+    ("crates/store", &["ringmail-core"]),
+    // Shares nothing with what writes the log.
+    ("crates/verify", &[]),
+    ("crates/engine", &["ringmail-core", "ringmail-host", "ringmail-store"]),
     ("crates/server", &["ringmail-core", "ringmail-engine"]),
-    ("crates/ringmail", &["ringmail-core", "ringmail-engine", "ringmail-review", "ringmail-server"]),
-    ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine", "ringmail-server"]),
+    (
+        "crates/ringmail",
+        &["ringmail-core", "ringmail-engine", "ringmail-review", "ringmail-server", "ringmail-verify"],
+    ),
+    ("bench", &["ringmail-core", "ringmail-host", "ringmail-engine", "ringmail-server", "ringmail-verify"]),
     ("xtask", &[]),
 ];
 

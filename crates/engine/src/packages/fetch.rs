@@ -3,9 +3,9 @@
 //! tokens is a secret of that chain: egress puts it in, towards what it is bound to.
 
 use super::ProjectFolders;
+use crate::audit::Audit;
 use crate::chain::Chain;
 use crate::engine::Engine;
-use crate::recorder::FileRecorder;
 use crate::run::RunError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +92,7 @@ pub(super) struct Fetcher {
     target: Target,
     resolves_to: Vec<String>,
     root: PathBuf,
-    records: PathBuf,
+    audit: Audit,
     roots: Vec<String>,
     credentials: Option<Credentials>,
     writes: bool,
@@ -129,7 +129,7 @@ impl Fetcher {
             target: Target::parse(url)?,
             resolves_to: resolves_to.to_vec(),
             root: around.root.to_path_buf(),
-            records: around.records.to_path_buf(),
+            audit: around.audit.clone(),
             roots: around.roots.to_vec(),
             credentials,
             writes,
@@ -247,7 +247,7 @@ impl Fetcher {
         let mut builder = Engine::builder()
             .project(Source::new("the registry's grant", text), &self.root)
             .policies(vec![Source::new("the registry's policy", permit)])
-            .recorder(Arc::new(FileRecorder::open(&self.records).map_err(|error| error.to_string())?));
+            .recorder(Arc::new(self.audit.clone()));
         if !word.is_empty() {
             builder = builder.secret("own", &secret);
         }

@@ -18,6 +18,7 @@ pub use registry::{
 pub(crate) use store::ARCHIVES;
 pub use store::{Arrival, PackageStore, StoreError, installed, read_lock, write_whole};
 
+use crate::audit::Audit;
 use ringmail_core::package::{Distrust, Publishers};
 use ringmail_core::value::Str;
 use std::io::Read;
@@ -33,7 +34,7 @@ pub const SIGNED_BYTES_MAX: u64 = 64 << 20;
 pub struct ProjectFolders<'a> {
     pub root: &'a Path,
     /// Where runs are recorded.
-    pub records: &'a Path,
+    pub audit: &'a Audit,
     /// Certificate authorities besides the public ones.
     pub roots: &'a [String],
 }

@@ -56,8 +56,7 @@ async fn attack_28_a_command_needs_a_grant_a_permit_and_its_intent() {
     assert!(unpermitted.contains("no policy permits anyone to call `t.c`"), "{unpermitted}");
     let recorded = bench(&project(CAT, MAY), PERMIT_ALL);
     run(&recorded, "{stdin: x}").await;
-    let record = std::fs::read_dir(&recorded.records).unwrap().next().unwrap().unwrap().path();
-    let record = std::fs::read_to_string(record).unwrap();
+    let record = recorded.record();
     assert!(record.contains("\"intent\"") && record.contains("command:tool"), "{record}");
 }
 

@@ -202,8 +202,8 @@ async fn an_endorsement_is_signed_into_the_record_before_it_counts() {
     let bench = bench("", ENDORSES);
     let chain = "chain: t\nlinks:\n  confirm: {kind: endorse, reason: seen it, expires: 2999-01-01, with: {value: '${input}'}}\noutput: ${confirm}";
     let finance = Principal { roles: vec!["finance".into()], ..alice() };
-    let report = bench.run_as(&[chain], "[1]", finance).await;
-    let records = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+    bench.run_as(&[chain], "[1]", finance).await;
+    let records = bench.record();
     let intent = records
         .lines()
         .map(crate::setup::json)

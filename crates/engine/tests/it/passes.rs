@@ -260,7 +260,7 @@ async fn attack_40_a_secret_in_a_redirect_is_on_no_record() {
     );
     let report = bench.run(&[&chain], "{}").await;
     assert!(shown(&report).starts_with("refused clearance"), "{}", shown(&report));
-    let record = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+    let record = bench.record();
     assert!(!record.contains("hunter2"), "{record}");
 }
 
@@ -334,7 +334,7 @@ async fn attack_40_no_message_repeats_what_is_restricted() {
         let Ok(chains) = bench.engine.load(&[source]) else { continue };
         let request = chains[0].request(crate::setup::json(r#"{"ssn": "123456789"}"#)).unwrap();
         let report = request.principal(crate::setup::alice()).run().await;
-        let record = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+        let record = bench.record();
         let told = shown(&report);
         assert!(!told.contains("123456789") && !record.contains("123456789"), "{link}: {told}\n{record}");
         assert!(report.result.is_err(), "{link}: {told}");

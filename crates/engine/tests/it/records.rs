@@ -3,11 +3,8 @@
 use crate::server::{json_answer, serve};
 use crate::setup::{PERMIT_ALL, alice, bench, json, shown};
 use ringmail_engine::core::doc::Source;
-use ringmail_engine::core::trail::Event;
-use ringmail_engine::core::value::Str;
-use ringmail_engine::{Engine, Intent, RecordError, Recorder, Start, Value};
-use std::future::Future;
-use std::pin::Pin;
+use ringmail_engine::{Engine, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Value};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 fn project(url: &str) -> String {
@@ -22,33 +19,38 @@ fn chain(url: &str) -> String {
     )
 }
 
+fn logs(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect()
+}
+
 /// A recorder that cannot record, or that shows when it was asked.
 struct Scripted {
     works: bool,
     order: Arc<Mutex<Vec<String>>>,
 }
 
-type Recorded<'r> = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + 'r>>;
-
 impl Recorder for Scripted {
-    fn intent(&self, intent: Intent) -> Recorded<'_> {
-        self.order.lock().unwrap().push(format!("intent {}", intent.sinks.join(",")));
+    fn part(&self, part: RunPart<'_>) -> Result<LogMark, RecordError> {
+        let mut order = self.order.lock().unwrap();
+        if part.number == 0 {
+            order.push(format!("start {} as {}", part.run.chain, part.run.who.name));
+        }
+        order.extend(part.events.iter().map(|event| event.stage.name().to_string()));
+        order.extend(part.intent.map(|intent| format!("intent {}", intent.sinks.join(","))));
+        Ok(LogMark(order.len() as u64))
+    }
+
+    fn note(&self, _: &Note) -> Result<LogMark, RecordError> {
+        Ok(LogMark(0))
+    }
+
+    fn durable(&self, mark: LogMark) -> Recorded<'_> {
+        assert_eq!(mark.0, self.order.lock().unwrap().len() as u64);
         let works = self.works;
         Box::pin(
             async move { if works { Ok(()) } else { Err(RecordError("no space left on device".into())) } },
         )
-    }
-
-    fn start(&self, start: &Start) {
-        self.order.lock().unwrap().push(format!("start {} as {}", start.chain, start.principal));
-    }
-
-    fn note(&self, _: &Str, event: &Event) {
-        self.order.lock().unwrap().push(event.stage.name().into());
-    }
-
-    fn close(&self, _: &Str) -> Recorded<'_> {
-        Box::pin(async { Ok(()) })
     }
 }
 
@@ -95,8 +97,7 @@ async fn the_file_holds_the_run_and_none_of_its_data() {
     let bench = bench(&project(&server.url("")), PERMIT_ALL);
     let report = bench.run(&[&chain(&server.url(""))], "{}").await;
     assert_eq!(shown(&report), "1");
-    let path = bench.records.join(format!("{}.jsonl", report.run));
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = bench.record();
     let lines: Vec<Value> = text.lines().map(json).collect();
     let stage = |at: usize| lines[at].get("stage").unwrap().as_str().unwrap().to_string();
     assert_eq!(
@@ -108,16 +109,19 @@ async fn the_file_holds_the_run_and_none_of_its_data() {
     assert_eq!(intent.get("sinks"), Some(&Value::list([Value::from(server.url("").as_str())])));
     assert_eq!(intent.get("args_sha256").unwrap().as_str().unwrap().len(), 64);
     assert!(!text.contains("hunter2"));
+    assert!(text.contains(&*report.run), "{text}");
     use std::os::unix::fs::PermissionsExt;
-    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    for path in logs(&bench.records) {
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
 
 #[tokio::test]
 async fn a_run_that_ends_at_its_door_is_recorded_too() {
     let bench = bench("", PERMIT_ALL);
     let chain = "chain: t\ninput: {type: integer}\noutput: ${input}";
-    let report = bench.run(&[chain], "\"text\"").await;
-    let text = std::fs::read_to_string(bench.records.join(format!("{}.jsonl", report.run))).unwrap();
+    bench.run(&[chain], "\"text\"").await;
+    let text = bench.record();
     let last = json(text.lines().last().unwrap());
     assert_eq!(last.get("stage"), Some(&"failed".into()));
     assert!(last.get("failure").unwrap().as_str().unwrap().starts_with("invalid: the input does not fit"));
@@ -133,21 +137,17 @@ async fn a_disk_that_is_gone_stops_effects() {
     assert!(server.requests().is_empty());
 }
 
-/// The folder was removed and made anew while an engine ran, and its records went into a file that nobody could find.
+/// Story: the folder was removed and made anew while an engine ran, and its records went into a file that nobody could find.
 #[tokio::test]
-async fn what_was_removed_is_not_written_to() {
+async fn a_log_that_was_taken_away_stops_effects() {
     let server = serve(|_| json_answer("{}")).await;
     let bench = bench(&project(&server.url("")), PERMIT_ALL);
     bench.run(&[&chain(&server.url(""))], "{}").await;
     std::fs::remove_dir_all(&bench.records).unwrap();
     std::fs::create_dir(&bench.records).unwrap();
-    let report = bench.run(&[&chain(&server.url(""))], "{}").await;
-    assert_eq!(shown(&report), "1");
-    let record = bench.record();
-    assert!(
-        record.contains(&*report.run) && record.contains("intent") && record.contains("answered"),
-        "{record}"
-    );
+    let refused = shown(&bench.run(&[&chain(&server.url(""))], "{}").await);
+    assert_eq!(refused, "refused record-failed: the intent could not be recorded");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn runs_share_a_file_and_each_line_says_whose_it_is() {
     for run in runs.collect::<Vec<_>>() {
         ids.push(run.await.unwrap().run.to_string());
     }
-    assert_eq!(std::fs::read_dir(&bench.records).unwrap().count(), 1);
+    assert_eq!(logs(&bench.records).len(), 1);
     let lines: Vec<Value> = bench.record().lines().map(json).collect();
     for id in ids {
         let own = lines.iter().filter(|line| line.get("run").and_then(Value::as_str) == Some(&id));

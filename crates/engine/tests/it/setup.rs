@@ -4,9 +4,9 @@ use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
 use ringmail_engine::core::trail::{Event, Stage};
 use ringmail_engine::{
-    Engine, EngineBuilder, FileRecorder, LogLine, LogSink, Principal, Report, RunError, Value,
+    Audit, Engine, EngineBuilder, HostKey, LogLine, LogSink, Principal, Report, RunError, Value, transcript,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Permits everything Cedar is asked; grants and labels still decide.
@@ -54,17 +54,20 @@ pub fn bench_in(
     let builder = Engine::builder()
         .project(Source::new("ringmail.toml", project), folder.path())
         .policies(vec![Source::new("main.cedar", policy)])
-        .recorder(Arc::new(FileRecorder::open(&records).unwrap()))
+        .recorder(Arc::new(Audit::open(&records, &host_key(folder.path())).unwrap()))
         .log(log.clone());
     let engine = more(builder).build().unwrap();
     Bench { engine, log, folder, records }
 }
 
+pub fn host_key(folder: &Path) -> HostKey {
+    HostKey::open(&folder.join("host.key")).unwrap()
+}
+
 impl Bench {
-    /// All that is on record.
+    /// All that is on record, a line each.
     pub fn record(&self) -> String {
-        let files = std::fs::read_dir(&self.records).unwrap();
-        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+        transcript(&self.records, Some(&host_key(self.folder.path()))).unwrap()
     }
 
     /// Loads chains and runs the first of them.

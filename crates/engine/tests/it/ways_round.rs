@@ -31,7 +31,7 @@ async fn attack_03_a_redirect_is_a_call_like_any_other() {
     let plain = bench(&net(&both), PERMIT_ALL);
     let report = plain.run(&[&chain], "{}").await;
     assert_eq!(shown(&report), r#"{"name":"Ada"}"#);
-    let record = std::fs::read_to_string(plain.records.join(format!("{}.jsonl", report.run))).unwrap();
+    let record = plain.record();
     let intents = record.lines().filter(|line| line.contains("\"intent\"")).count();
     assert_eq!(intents, 2, "{record}");
     assert!(record.contains(&second.url("")), "{record}");

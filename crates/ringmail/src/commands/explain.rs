@@ -32,7 +32,7 @@ impl Args {
             return explain_rule(*rule, self.format);
         }
         let place = Place::open(common.project.as_deref(), Path::new(""))?;
-        let record = Record::find(&place.records(), self.what.as_deref())?;
+        let record = Record::find(&place, self.what.as_deref())?;
         match self.format {
             Format::Json => {
                 let members =

@@ -9,8 +9,7 @@ use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::{
-    Chain, Engine, FileRecorder, HostKey, Output, PluginFolder, Resolve, Resolving, RunError, Value,
-    WorkerCommand,
+    Audit, Chain, Engine, HostKey, Output, PluginFolder, Resolve, Resolving, RunError, Value, WorkerCommand,
 };
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -155,12 +154,13 @@ impl Stage {
     /// An engine for a project's text.
     pub(super) fn build(&self, project: &str) -> Result<Engine, String> {
         let folder = &self.folder.path;
-        let recorder = FileRecorder::open(&folder.join("records")).map_err(|error| error.to_string())?;
+        let audit = Audit::open(&folder.join("audit"), &HostKey::ephemeral());
+        let audit = audit.map_err(|error| error.to_string())?;
         let policy = if self.attack.vouched { VOUCHED } else { POLICY };
         let mut builder = Engine::builder()
             .project(Source::new("ringmail.toml", project), folder)
             .policies(vec![Source::new("main.cedar", policy)])
-            .recorder(Arc::new(recorder))
+            .recorder(Arc::new(audit))
             .resolver(self.names.clone());
         if self.mode == Mode::Process {
             let program = std::env::current_exe().map_err(|error| error.to_string())?;

@@ -639,11 +639,8 @@ impl Case {
             seen.push_str(&String::from_utf8_lossy(&output.stderr));
         }
         for folder in [".ringmail", "elsewhere"] {
-            let Ok(runs) = std::fs::read_dir(place.path().join(folder).join("runs")) else { continue };
-            seen.push_str(&format!("in {folder}\n"));
-            for run in runs {
-                seen.push_str(&std::fs::read_to_string(run.unwrap().path()).unwrap());
-            }
+            let Some(recorded) = place.recorded_in(folder) else { continue };
+            seen.push_str(&format!("in {folder}\n{recorded}"));
         }
         format!("{seen}asked {:?}", server.asked.lock().unwrap())
     }

@@ -10,6 +10,7 @@
 )]
 
 mod advisories;
+mod audit;
 mod authoring;
 mod bench;
 mod c_header;
@@ -27,6 +28,7 @@ mod examples;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod keys;
+mod kills;
 mod mcp;
 mod packages;
 mod policy;
@@ -35,6 +37,7 @@ mod publishing;
 mod python;
 mod registries;
 mod review;
+mod secrets;
 mod selftest;
 mod serve;
 mod setup;

@@ -509,10 +509,9 @@ fn while_it_loops(name: &str, place: &Place, change: impl FnOnce()) -> String {
     let mut run = place.command(&["run", "use", "--input", "1"]);
     let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // It is under way once the run is on record.
-    let runs = place.path().join(".ringmail/runs");
-    let before = std::fs::read_dir(&runs).map_or(0, Iterator::count);
-    let begun = std::time::Instant::now();
-    while std::fs::read_dir(&runs).map_or(0, Iterator::count) <= before && begun.elapsed().as_secs() < 20 {
+    let count = || place.recorded().matches("\"started\"").count();
+    let (before, begun) = (count(), std::time::Instant::now());
+    while count() <= before && begun.elapsed().as_secs() < 20 {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     std::thread::sleep(std::time::Duration::from_millis(300));

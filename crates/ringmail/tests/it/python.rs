@@ -3,9 +3,7 @@
 use crate::setup::Place;
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::json::{JsonLimits, parse, to_string};
-use ringmail_engine::{
-    BuildError, Engine, FileRecorder, HostKey, LogLine, LogSink, Principal, Report, RunError,
-};
+use ringmail_engine::{Audit, BuildError, Engine, HostKey, LogLine, LogSink, Principal, Report, RunError};
 use std::sync::{Arc, Mutex};
 
 const DOUBLE: &str = "chain: double\ninput: {type: object, properties: {number: {}}, required: [number]}\noutput: ${input.number * 2}";
@@ -49,7 +47,9 @@ impl Bench {
         let engine = Engine::builder()
             .project(Source::new("ringmail.toml", text), place.path())
             .policies(vec![Source::new("main.cedar", policy)])
-            .recorder(Arc::new(FileRecorder::open(&data.join("runs")).unwrap()))
+            .recorder(Arc::new(
+                Audit::open(&data.join("audit"), &HostKey::open(&data.join("host.key")).unwrap()).unwrap(),
+            ))
             .key(HostKey::open(&data.join("host.key")).unwrap())
             .module_cache(data.join("modules"), true)
             .log(log.clone())
@@ -553,9 +553,7 @@ async fn attack_27_a_tool_that_was_not_granted_is_refused_and_recorded() {
     );
     assert!(trail.contains("add it to the link's `tools`: [note]"), "{trail}");
     assert!(bench.log.0.lock().unwrap().is_empty());
-    let records = std::fs::read_dir(bench.place.path().join(".ringmail/runs")).unwrap();
-    let records: String =
-        records.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let records = bench.place.recorded();
     assert!(records.contains("no-grant") && records.contains("any.p.tool_note"), "{records}");
 }
 

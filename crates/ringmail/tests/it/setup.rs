@@ -35,6 +35,21 @@ impl Place {
         Place { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// All that is on record, a line each.
+    pub fn recorded(&self) -> String {
+        self.recorded_in(".ringmail").unwrap_or_default()
+    }
+
+    /// The same of some data folder; nothing if nothing was ever recorded there.
+    pub fn recorded_in(&self, data: &str) -> Option<String> {
+        let data = self.path().join(data);
+        if !data.join("audit").is_dir() {
+            return None;
+        }
+        let key = ringmail_engine::HostKey::open(&data.join("host.key")).unwrap();
+        Some(ringmail_engine::transcript(&data.join("audit"), Some(&key)).unwrap())
+    }
+
     /// A project as `ringmail init` makes it.
     pub fn project() -> Place {
         let place = Place::empty();

@@ -64,13 +64,7 @@ fn started(place: &Place) -> std::process::Child {
     let mut command = place.command(&["run", "waits.yaml"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     loop {
-        let runs = std::fs::read_dir(place.path().join(".ringmail/runs"));
-        let begun = runs
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default().contains("started"));
-        if begun {
+        if place.recorded().contains("started") {
             return child;
         }
         std::thread::yield_now();

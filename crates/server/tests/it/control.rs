@@ -70,7 +70,7 @@ async fn whoever_owns_the_host_steers_it_over_its_socket() {
     assert!(matches!(within(doors.server.task()).await, Task::Drain));
     doors.doors_say("\"order\":\"drain\"").await;
     // An order that cannot be put on record is not followed.
-    let noted = std::fs::read_to_string(doors.folder.path().join("doors.jsonl")).unwrap();
+    let noted = doors.record();
     assert!(noted.contains("\"stage\":\"ordered\"") && noted.contains("\"what\":\"POST /keys\""), "{noted}");
     // No listener leads here.
     let key = doors.alice().await;

@@ -4,9 +4,8 @@ use ringmail_engine::core::doc::{Source, toml};
 use ringmail_engine::core::json::{JsonLimits, parse};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
-use ringmail_engine::{Engine, FileRecorder, Value};
+use ringmail_engine::{Audit, Engine, HostKey, Value, transcript};
 use ringmail_server::{KeyStore, Loaded, NewKey, Server, ServerError};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -90,6 +89,10 @@ fn unchunked(mut rest: &str) -> String {
     out
 }
 
+fn host_key(folder: &std::path::Path) -> HostKey {
+    HostKey::open(&folder.join("host.key")).unwrap()
+}
+
 /// A project's text, and what stands in `policy`, loaded as `ringmail serve` loads them.
 pub fn loaded(
     folder: &std::path::Path,
@@ -104,7 +107,7 @@ pub fn loaded(
     let engine = Engine::builder()
         .project(source.clone(), folder)
         .policies(vec![Source::new("main.cedar", policy)])
-        .recorder(Arc::new(FileRecorder::open(&folder.join("runs")).unwrap()))
+        .recorder(Arc::new(Audit::open(&folder.join("audit"), &host_key(folder)).unwrap()))
         .native("hold", move |_| {
             held.fetch_add(1, Ordering::SeqCst);
             let go = go.clone();
@@ -251,12 +254,11 @@ impl Doors {
         Reply::read(&answer)
     }
 
-    /// The folder's own text of what happened at the doors, once it holds `wanted`.
+    /// What is on record, once it holds `wanted`.
     pub async fn doors_say(&self, wanted: &str) -> String {
-        let path: PathBuf = self.folder.path().join("doors.jsonl");
         within(async {
             loop {
-                let text = std::fs::read_to_string(&path).unwrap();
+                let text = self.record();
                 if text.contains(wanted) {
                     return text;
                 }
@@ -266,10 +268,10 @@ impl Doors {
         .await
     }
 
-    /// What is on record of all runs.
+    /// All that is on record, a line each.
     pub fn record(&self) -> String {
-        let files = std::fs::read_dir(self.folder.path().join("runs")).unwrap();
-        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+        let folder = self.folder.path();
+        transcript(&folder.join("audit"), Some(&host_key(folder))).unwrap()
     }
 
     /// Waits until so many calls of `held` have begun.

@@ -20,7 +20,8 @@ use crate::setup::{Log, PERMIT_ALL, alice, json, shown};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::{
-    Engine, FileRecorder, KernelWalls, PLUGIN_FILE, PluginFolder, Principal, Report, Resolve, Resolving, Wall,
+    Audit, Engine, HostKey, KernelWalls, PLUGIN_FILE, PluginFolder, Principal, Report, Resolve, Resolving,
+    Wall,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -137,7 +138,7 @@ impl Case {
         let builder = Engine::builder()
             .project(Source::new("ringmail.toml", project.as_str()), folder)
             .policies(vec![Source::new("main.cedar", self.policy)])
-            .recorder(Arc::new(FileRecorder::open(&folder.join("records")).unwrap()))
+            .recorder(Arc::new(Audit::open(&folder.join("records"), &HostKey::ephemeral()).unwrap()))
             .log(log.clone())
             .kept(folder.join("kept.redb"))
             .resolver(Arc::new(Home))

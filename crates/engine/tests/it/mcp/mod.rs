@@ -7,7 +7,7 @@ pub mod web;
 use crate::server::{Server, serve};
 use crate::setup::{PERMIT_ALL, alice, json, shown};
 use ringmail_engine::core::doc::Source;
-use ringmail_engine::{Engine, FileRecorder, Principal, Report};
+use ringmail_engine::{Audit, Engine, HostKey, Principal, Report};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -63,7 +63,7 @@ async fn bench(peer_keys: &str, more: &str) -> Bench {
     let engine = Engine::builder()
         .project(Source::new("ringmail.toml", project), path)
         .policies(vec![Source::new("p.cedar", PERMIT_ALL)])
-        .recorder(std::sync::Arc::new(FileRecorder::open(&path.join("records")).unwrap()))
+        .recorder(std::sync::Arc::new(Audit::open(&path.join("records"), &HostKey::ephemeral()).unwrap()))
         .build()
         .unwrap_or_else(|error| panic!("{error}"));
     Bench { engine, _folder: folder, server }

@@ -6,6 +6,7 @@ use super::sign::vouch;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{clean, print};
+use ringmail_engine::Audit;
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::package::{IndexDistrust, Locked, Offer, Package, PluginNeed, resolve, sha256};
@@ -25,6 +26,7 @@ const PLUGINS_MAX: usize = 200;
 pub(super) struct Registries<'p> {
     place: &'p Place,
     asked: How<'p>,
+    audit: Audit,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -43,7 +45,7 @@ impl<'p> Registries<'p> {
     pub(super) fn new(place: &'p Place, asked: How<'p>) -> Result<Registries<'p>, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Fault::user(format!("there is no runtime: {error}")))?;
-        Ok(Registries { place, asked, runtime })
+        Ok(Registries { place, asked, audit: place.audit()?, runtime })
     }
 
     /// The registry to ask for a plugin.
@@ -93,8 +95,9 @@ impl<'p> Registries<'p> {
         let project = &self.place.project;
         let secret = setting.secret.as_ref();
         let secret = secret.and_then(|name| project.secrets.iter().find(|secret| secret.name == *name));
+        let key = self.place.host_key()?;
         let credentials = secret.map(|secret| {
-            read_secret(&secret.from, &self.place.root).map(|value| Credentials {
+            read_secret(secret, &self.place.root, Some(&key)).map(|value| Credentials {
                 user: setting.user.clone(),
                 secret: value.into(),
                 bound_to: secret.bound_to.clone(),
@@ -104,7 +107,7 @@ impl<'p> Registries<'p> {
         let access = RegistryAccess {
             around: ProjectFolders {
                 root: &self.place.root,
-                records: &self.place.records(),
+                audit: &self.audit,
                 roots: &project.extra_roots,
             },
             credentials,

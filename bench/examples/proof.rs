@@ -1,0 +1,126 @@
+//! Proof: what a record costs a run, how many durable ones a second there are, beside the bare disk in the same run, and how
+//! fast a log is verified. `proof [SECONDS]`
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a tool for whoever measures"
+)]
+
+use ringmail_engine::core::value::Value;
+use ringmail_engine::{Audit, DataSubject, HostKey, LogMark, Note, Recorder};
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+fn note() -> Note {
+    Note {
+        kind: "bench",
+        at_ms: 1_700_000_000_000,
+        open: vec![("chain", Value::from("greet")), ("padding", Value::from("x".repeat(300)))],
+        who: DataSubject { name: "ada".into(), tenant: None },
+        sealed: vec![("peer", Value::from("192.0.2.1"))],
+    }
+}
+
+/// Records a second that writers make durable, each waiting for its own.
+fn durable(audit: &Audit, writers: usize, length: Duration) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (count, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..writers)
+            .map(|_| {
+                let (audit, count) = (audit.clone(), count.clone());
+                tokio::spawn(async move {
+                    let note = note();
+                    while begun.elapsed() < length {
+                        let mark = audit.note(&note).unwrap();
+                        audit.durable(mark).await.unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    count.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// The same with nothing but a file: writers hand in bytes, and whoever finds the disk free syncs for all.
+fn bare(folder: &std::path::Path, writers: usize, length: Duration) -> f64 {
+    struct Shared {
+        state: Mutex<(u64, u64, bool)>,
+        wake: Condvar,
+        file: Mutex<std::fs::File>,
+    }
+    let file = std::fs::File::create(folder.join(format!("bare-{writers}"))).unwrap();
+    let own = file.try_clone().unwrap();
+    let shared = Shared { state: Mutex::new((0, 0, false)), wake: Condvar::new(), file: Mutex::new(file) };
+    let (record, begun, count) = (vec![b'x'; 560], Instant::now(), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..writers {
+            scope.spawn(|| {
+                while begun.elapsed() < length {
+                    let mut state = {
+                        let mut file = shared.file.lock().unwrap();
+                        file.write_all(&record).unwrap();
+                        let mut state = shared.state.lock().unwrap();
+                        state.0 += 1;
+                        state
+                    };
+                    let own_place = state.0;
+                    while state.1 < own_place {
+                        if state.2 {
+                            state = shared.wake.wait(state).unwrap();
+                            continue;
+                        }
+                        state.2 = true;
+                        let end = state.0;
+                        drop(state);
+                        own.sync_data().unwrap();
+                        state = shared.state.lock().unwrap();
+                        (state.1, state.2) = (end, false);
+                        shared.wake.notify_all();
+                    }
+                    drop(state);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    count.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2);
+    let length = Duration::from_secs(seconds);
+    let folder = tempfile::tempdir().unwrap();
+    let audit = Audit::open(&folder.path().join("audit"), &HostKey::ephemeral()).unwrap();
+    let note = note();
+    let mut last = LogMark(0);
+    for round in 0..3 {
+        let begun = Instant::now();
+        for _ in 0..100_000 {
+            last = audit.note(&note).unwrap();
+        }
+        println!("written record, round {round}: {:.2} us", begun.elapsed().as_secs_f64() * 10.0);
+    }
+    for writers in [1, 64, 1_024] {
+        let ours = durable(&audit, writers, length);
+        // A thread each would measure threads.
+        let alone = bare(folder.path(), writers.min(64), length);
+        println!(
+            "{writers} writers: {ours:.0} durable a second, the bare file {alone:.0}: {:.2}",
+            ours / alone
+        );
+    }
+    drop(audit);
+    let begun = Instant::now();
+    let found = ringmail_verify::verify(&folder.path().join("audit"), &[]).unwrap();
+    let rate = found.records as f64 / begun.elapsed().as_secs_f64();
+    assert!(found.records > last.0);
+    println!("verified {} records, {:.1} million a minute", found.records, rate * 60.0 / 1e6);
+}

@@ -1,0 +1,169 @@
+//! Records as those read them who may: with what is sealed, where its key is still there.
+
+use super::subjects::{SubjectKey, Subjects};
+use super::{AuditError, SUBJECTS};
+use crate::recorder::DataSubject;
+use crate::sign::HostKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringmail_core::json::{JsonLimits, parse, to_string};
+use ringmail_core::value::{Str, Value};
+use ringmail_store::{LogError, Reader};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Goes through the records of a log.
+#[derive(Debug)]
+pub struct AuditReader {
+    records: Reader,
+    keys: Option<Subjects>,
+    /// Whom an id in the log stands for, as far as somebody asked; nothing for those who were erased.
+    known: HashMap<Str, Option<(DataSubject, Arc<SubjectKey>)>>,
+}
+
+/// One record, and what could be opened of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the log, from 0.
+    pub at: u64,
+    pub record: Value,
+    /// Nothing, if there is no such key any more, or none was at hand.
+    pub who: Option<DataSubject>,
+    /// What was sealed; nothing the same way.
+    pub sealed: Option<Value>,
+}
+
+impl AuditReader {
+    /// From a record on; without the host's key, with what is open alone.
+    pub fn open(folder: &Path, key: Option<&HostKey>, from: u64) -> Result<AuditReader, AuditError> {
+        let records = Reader::open(folder, from)?;
+        let subjects = folder.join(SUBJECTS);
+        let keys = key.filter(|_| subjects.is_dir()).map(|key| Subjects::open(&subjects, key)).transpose()?;
+        Ok(AuditReader { records, keys, known: HashMap::new() })
+    }
+
+    /// The next record that `wants` from its text; nothing at the end.
+    pub fn next_where(&mut self, wants: impl Fn(&[u8]) -> bool) -> Result<Option<Entry>, AuditError> {
+        loop {
+            let Some(read) = self.records.next_record()? else { return Ok(None) };
+            if !wants(read.record) {
+                continue;
+            }
+            let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
+            let record = parse(read.record, &limits)
+                .map_err(|error| LogError::Changed(format!("record {} is no JSON: {error}", read.at)))?;
+            let at = read.at;
+            let known = self.who(record.get("who").and_then(Value::as_str).unwrap_or_default())?;
+            let sealed = known.as_ref().and_then(|(_, key)| {
+                let sealed = STANDARD.decode(record.get("sealed")?.as_str()?).ok()?;
+                parse(&key.unseal(&sealed)?, &limits).ok()
+            });
+            return Ok(Some(Entry { at, who: known.map(|(who, _)| who), record, sealed }));
+        }
+    }
+
+    /// How those stand in the log who fit, as far as they can be known.
+    pub fn ids_of(&self, fits: impl Fn(&DataSubject) -> bool) -> Result<Vec<Str>, AuditError> {
+        let all = self.keys.as_ref().map(Subjects::all).transpose()?.unwrap_or_default();
+        Ok(all.into_iter().filter(|(_, (who, _))| fits(who)).map(|(id, _)| id).collect())
+    }
+
+    /// The number that the record after all that were read has.
+    pub fn next_number(&self) -> u64 {
+        self.records.next_number()
+    }
+
+    /// Whom an id stands for. Keys are looked for once more where one is not known yet: somebody may have come since.
+    fn who(&mut self, id: &str) -> Result<Option<(DataSubject, Arc<SubjectKey>)>, AuditError> {
+        if let (None, Some(keys)) = (self.known.get(id), &self.keys) {
+            self.known.extend(keys.all()?.into_iter().map(|(id, known)| (id, Some(known))));
+            self.known.entry(id.into()).or_default();
+        }
+        Ok(self.known.get(id).cloned().flatten())
+    }
+}
+
+/// Records as they stand in a log, with their numbers.
+#[derive(Debug)]
+pub struct LogLines(Reader);
+
+impl LogLines {
+    pub fn open(folder: &Path, from: u64) -> Result<LogLines, AuditError> {
+        Ok(LogLines(Reader::open(folder, from)?))
+    }
+}
+
+impl Iterator for LogLines {
+    type Item = Result<(u64, Vec<u8>), AuditError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.0.next_record().map(|read| read.map(|read| (read.at, read.record.to_vec())));
+        read.map_err(AuditError::from).transpose()
+    }
+}
+
+/// Everything on record as lines of JSON, one for each stage.
+pub fn transcript(folder: &Path, key: Option<&HostKey>) -> Result<String, AuditError> {
+    let mut reader = AuditReader::open(folder, key, 0)?;
+    let mut out = String::new();
+    while let Some(entry) = reader.next_where(|_| true)? {
+        for stage in stages(&entry) {
+            out.push_str(&to_string(&stage));
+            out.push('\n');
+        }
+    }
+    Ok(out)
+}
+
+fn text(value: &Str) -> Value {
+    Value::Str(value.clone())
+}
+
+/// What a record says happened, a line each, in the order it happened in.
+pub fn stages(entry: &Entry) -> Vec<Value> {
+    let record = &entry.record;
+    let member = |key: &'static str| (Str::from(key), record.get(key).cloned().unwrap_or_default());
+    let who = |out: &mut Vec<(Str, Value)>| {
+        let name = entry.who.as_ref();
+        out.push(("principal".into(), name.map_or(Value::Null, |who| text(&who.name))));
+        out.push(("tenant".into(), name.and_then(|who| who.tenant.as_ref()).map_or(Value::Null, text)));
+    };
+    let members = |value: &Value| -> Vec<(Str, Value)> {
+        let map = value.as_map().into_iter().flat_map(|map| map.iter());
+        map.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let sealed =
+        |key: &str| entry.sealed.as_ref().and_then(|all| all.get(key)).map(members).unwrap_or_default();
+    if record.get("kind").and_then(Value::as_str) != Some("run") {
+        let mut out = vec![(Str::from("stage"), record.get("kind").cloned().unwrap_or_default())];
+        out.extend(
+            members(record).into_iter().filter(|(name, _)| !matches!(&**name, "kind" | "who" | "sealed")),
+        );
+        who(&mut out);
+        out.extend(entry.sealed.as_ref().map(members).unwrap_or_default());
+        return vec![Value::map(out)];
+    }
+    let mut out = Vec::new();
+    if record.get("part") == Some(&Value::Int(0)) {
+        let mut line = vec![(Str::from("stage"), Value::from("started"))];
+        line.extend(["at_ms", "run", "project", "chain", "chain_sha256"].map(member));
+        who(&mut line);
+        out.push(Value::map(line));
+    }
+    let recorded = record.get("stages").and_then(Value::as_list);
+    for (at, stage) in recorded.into_iter().flat_map(|list| list.iter()).enumerate() {
+        let mut line = members(stage);
+        line.insert(0, member("run"));
+        line.extend(sealed(&at.to_string()));
+        out.push(Value::map(line));
+    }
+    if let Some(intent) = record.get("intent") {
+        let mut line = vec![(Str::from("stage"), Value::from("intent")), member("run")];
+        line.extend(members(intent));
+        who(&mut line);
+        line.extend(sealed("intent"));
+        out.push(Value::map(line));
+    }
+    out
+}

@@ -1,0 +1,155 @@
+//! What a record says. Open is what happened, where and when; sealed is what may tell of a person's data.
+
+use super::subjects::SubjectKey;
+use crate::recorder::{Intent, Note, RunPart, refusal_value};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringmail_core::json::{to_string, write_text};
+use ringmail_core::trail::{Event, Stage};
+use ringmail_core::value::{Str, Value};
+use std::fmt::Write;
+
+/// A record being written: compact JSON, its members in the order in which they come.
+struct Text(String);
+
+impl Text {
+    fn begin(kind: &str, at_ms: u64) -> Text {
+        let mut out = String::with_capacity(512);
+        let _infallible = write!(out, "{{\"kind\":\"{kind}\",\"at_ms\":{at_ms}");
+        Text(out)
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        let _infallible = write!(self.0, ",\"{key}\":");
+        write_text(text, &mut self.0);
+    }
+
+    fn number(&mut self, key: &str, number: u64) {
+        let _infallible = write!(self.0, ",\"{key}\":{number}");
+    }
+
+    fn value(&mut self, key: &str, value: &Value) {
+        let _infallible = write!(self.0, ",\"{key}\":{}", to_string(value));
+    }
+
+    /// Who is behind it, and what only that subject's key opens.
+    fn end(mut self, sealed: Vec<(Str, Value)>, key: &SubjectKey) -> String {
+        self.text("who", key.id());
+        if !sealed.is_empty() {
+            let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes());
+            self.text("sealed", &STANDARD.encode(sealed));
+        }
+        self.0.push('}');
+        self.0
+    }
+}
+
+pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> String {
+    let run = part.run;
+    let mut out = Text::begin("run", run.at_ms);
+    out.text("run", &run.run);
+    out.number("part", part.number.into());
+    out.text("chain", &run.chain);
+    if part.number == 0 {
+        out.text("project", &run.project);
+        out.text("chain_sha256", &run.digest);
+    }
+    let mut sealed = Vec::new();
+    out.0.push_str(",\"stages\":[");
+    for (at, event) in part.events.iter().enumerate() {
+        if at > 0 {
+            out.0.push(',');
+        }
+        stage(event, &mut out);
+        if let Some(details) = details(&event.stage) {
+            sealed.push((Str::from(at.to_string()), details));
+        }
+    }
+    out.0.push(']');
+    if let Some(intent) = part.intent {
+        out.value("intent", &open_intent(intent));
+        sealed.push(("intent".into(), sealed_intent(intent)));
+    }
+    if part.is_last {
+        out.value("last", &Value::Bool(true));
+    }
+    out.end(sealed, key)
+}
+
+pub(super) fn note(note: &Note, key: &SubjectKey) -> String {
+    let mut out = Text::begin(note.kind, note.at_ms);
+    for (name, value) in &note.open {
+        out.value(name, value);
+    }
+    let sealed = note.sealed.iter().map(|(name, value)| (Str::from(*name), value.clone()));
+    out.end(sealed.collect(), key)
+}
+
+/// What anybody may read of a stage.
+fn stage(event: &Event, out: &mut Text) {
+    let _infallible = write!(out.0, "{{\"at_us\":{},\"stage\":\"{}\"", event.at_us, event.stage.name());
+    out.text("link", &event.link);
+    let names = |names: &[&'static str]| Value::list(names.iter().map(|name| Value::from(*name)));
+    match &event.stage {
+        Stage::Admitted { attempt } if *attempt > 1 => out.number("attempt", u64::from(*attempt)),
+        Stage::Failed { attempt, .. } => out.number("attempt", u64::from(*attempt)),
+        Stage::Found { tagged, signals } => {
+            out.value("tagged", &names(tagged));
+            out.value("signals", &names(signals));
+        }
+        Stage::Intended { sink } => out.text("sink", sink),
+        Stage::Retrying { pause_ms } => out.number("pause_ms", *pause_ms),
+        Stage::Skipped(why) => out.text("why", why.words()),
+        Stage::Took { target } => out.text("target", target),
+        Stage::MiddlewareFailed { middleware } => out.text("middleware", middleware),
+        Stage::Refused(refusal) => {
+            out.text("layer", refusal.rule.layer().name());
+            out.text("rule", refusal.rule.id());
+        }
+        _ => {}
+    }
+    out.0.push('}');
+}
+
+/// What may tell of data, and of whom.
+fn details(stage: &Stage) -> Option<Value> {
+    let one = |key: &'static str, text: &Str| Some(Value::map([(key, Value::Str(text.clone()))]));
+    match stage {
+        Stage::Failed { failure, .. } => one("failure", failure),
+        Stage::Undumped { why } => one("why", why),
+        Stage::Dumped { file } => one("file", file),
+        Stage::Refused(refusal) => Some(Value::map([("refusal", refusal_value(refusal))])),
+        _ => None,
+    }
+}
+
+fn names(names: &[Str]) -> Value {
+    Value::list(names.iter().map(|name| Value::Str(name.clone())))
+}
+
+fn open_intent(intent: &Intent) -> Value {
+    Value::map([
+        ("at_ms", Value::Int(i64::try_from(intent.at_ms).unwrap_or(i64::MAX))),
+        ("link", Value::Str(intent.link.clone())),
+        ("kind", Value::from(intent.kind)),
+        ("attempt", Value::Int(intent.attempt.into())),
+        ("sinks", Value::list(intent.sinks.iter().map(|sink| Value::from(sink.as_str())))),
+        ("tags", names(&intent.tags)),
+    ])
+}
+
+fn sealed_intent(intent: &Intent) -> Value {
+    let act = intent.act.as_ref().map_or(Value::Null, |signed| {
+        Value::map([
+            ("record", signed.act.clone()),
+            ("public_key", Value::from(signed.public_key.as_str())),
+            ("signature", Value::from(signed.signature.as_str())),
+        ])
+    });
+    Value::map([
+        ("args_sha256", Value::from(intent.args_digest.as_str())),
+        ("idempotency_key", intent.idempotency_key.clone().map_or(Value::Null, Value::Str)),
+        ("origins", names(&intent.origins)),
+        ("act", act),
+    ])
+}

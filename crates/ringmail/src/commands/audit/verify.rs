@@ -1,0 +1,96 @@
+//! `ringmail audit verify`.
+
+use crate::exit::{Exit, Fault};
+use crate::place::{Place, shown};
+use crate::terminal::{Format, clean, print, print_json, say};
+use anyhow::Context;
+use ringmail_engine::core::value::Value;
+use ringmail_verify::{Checkpoint, public_key, verify};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The folder of a log, if it is not that of the project
+    folder: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere; may be given again
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
+    /// Whose signature counts, as 64 hexadecimal digits; by default the host's own
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+impl Args {
+    pub(super) fn run(self, place: &Place) -> Result<Exit, Fault> {
+        let folder = self.folder.clone().unwrap_or_else(|| place.audit_folder());
+        if !folder.is_dir() {
+            let fault = Fault::user(format!("there is no audit log in `{}`", shown(&folder)));
+            return Err(fault.hint("run a chain first: ringmail run CHAIN"));
+        }
+        let key = match &self.key {
+            Some(text) => public_key(text)
+                .ok_or_else(|| Fault::user("the key is neither 64 hexadecimal digits nor NAME+ID+KEY"))?,
+            None => place.host_key()?.public_bytes(),
+        };
+        let own = folder.join("checkpoint");
+        let own = own.exists().then_some(&own);
+        if own.is_none() {
+            say("nobody has signed for this log yet, so its end is not certain: ringmail audit checkpoint");
+        }
+        let mut checkpoints = Vec::new();
+        for path in own.into_iter().chain(&self.anchor) {
+            checkpoints.push(signed(path, &key)?);
+        }
+        let found = verify(&folder, &checkpoints);
+        let signed = checkpoints.iter().map(|one| one.size).max().unwrap_or(0);
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        match (self.format, &found) {
+            (Format::Json, Ok(found)) => print_json(&Value::map([
+                ("good", Value::Bool(true)),
+                ("records", number(found.records)),
+                ("signed", number(signed)),
+                ("files", number(found.files as u64)),
+                ("cut", number(found.cut as u64)),
+            ]))?,
+            (Format::Json, Err(wrong)) => print_json(&Value::map([
+                ("good", Value::Bool(false)),
+                ("record", number(wrong.record)),
+                ("file", Value::from(wrong.file.as_str())),
+                ("line", wrong.line.map_or(Value::Null, number)),
+                ("why", Value::from(wrong.why.as_str())),
+            ]))?,
+            (Format::Text, Ok(found)) => {
+                print(&format!(
+                    "{} records in {} files are what was written; {signed} of them are signed for",
+                    found.records, found.files
+                ))?;
+                if found.cut > 0 {
+                    say(&format!("{} crashes cut something off, which lies beside the log", found.cut));
+                }
+            }
+            (Format::Text, Err(_)) => {}
+        }
+        match found {
+            Ok(_) => Ok(Exit::Done),
+            Err(_) if self.format == Format::Json => Ok(Exit::User),
+            Err(wrong) => Err(Fault::user(format!(
+                "the log is not what was written, from {}",
+                clean(&wrong.to_string())
+            ))),
+        }
+    }
+}
+
+fn signed(path: &Path, key: &[u8; 32]) -> Result<Checkpoint, Fault> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", shown(path)))?;
+    let wrong = |why: String| Fault::user(format!("`{}`: {why}", shown(path)));
+    let checkpoint = Checkpoint::parse(&text).map_err(wrong)?;
+    match checkpoint.is_signed_by(key) {
+        true => Ok(checkpoint),
+        false => {
+            Err(wrong("it is not signed by this key".into()).hint("say whose signature counts: --key KEY"))
+        }
+    }
+}
