@@ -219,13 +219,14 @@ mod tests {
     #[test]
     fn so_many_are_told_apart_and_no_more() {
         let counts = Arc::new(Rates::new());
-        let rates = [rate(Per::Principal, 1_000, None)];
+        // One call of each is held against it for an hour, so that the time the test takes counts for little.
+        let rates = [rate(Per::Principal, 1, None)];
         let held =
             |name: usize| counts.enter(&rates, &subject(&name.to_string(), None, "c")).map(drop).is_ok();
         let let_in = (0..COUNTS_MAX + 20_000).filter(|name| held(*name)).count();
         let kept: usize = counts.shards.iter().map(|shard| shard.lock().unwrap().counts.len()).sum();
         assert!(kept <= COUNTS_MAX + SHARDS, "{kept}");
-        // Those who could not be told apart had a thousand calls together.
-        assert!(let_in <= COUNTS_MAX + 1_000, "{let_in}");
+        // Those who could not be told apart had one call together.
+        assert!(let_in <= COUNTS_MAX + 10, "{let_in}");
     }
 }
