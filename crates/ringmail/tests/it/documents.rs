@@ -55,7 +55,7 @@ fn the_link_kind_of_the_architecture_page_builds_and_runs() {
     let (file, line) = (&blocks[0], &blocks[1]);
     let workspace = tempfile::tempdir().unwrap();
     let at = |path: &str| workspace.path().join(path);
-    for name in ["crates/core", "crates/host", "crates/engine"] {
+    for name in ["crates/core", "crates/host", "crates/store", "crates/engine"] {
         copy(&root().join(name).join("src"), &at(name).join("src"));
         let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
         std::fs::write(at(name).join("Cargo.toml"), manifest.split("[dev-dependencies]").next().unwrap())
@@ -65,7 +65,7 @@ fn the_link_kind_of_the_architecture_page_builds_and_runs() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest = manifest.lines().filter(|line| !line.starts_with("default-members")).map(|line| {
         if line.starts_with("members") {
-            "members = [\"crates/core\", \"crates/host\", \"crates/engine\"]"
+            "members = [\"crates/core\", \"crates/host\", \"crates/store\", \"crates/engine\"]"
         } else {
             line
         }
