@@ -1,9 +1,10 @@
 //! Judges from outside. Schemathesis from PyPI: it calls what examples serve, as their OpenAPI documents say and as they do not, and holds every answer
-//! against the document.
+//! against the document. Proofbundle, from there too: it verifies what `audit prove` writes.
 
 use crate::Outcome;
 use crate::conformance::start;
 use crate::shell::{cargo, output, root, run, say};
+use std::path::PathBuf;
 use std::process::Command;
 
 const WANTED: &str = include_str!("../judges/requirements.txt");
@@ -47,14 +48,18 @@ const JUDGED: &[Judged] = &[
     },
 ];
 
-/// All of them, or the browser alone.
+/// All of them, or `browser` or `proofs` alone.
 pub(crate) fn run_all(args: &[String]) -> Outcome {
-    if args.first().is_some_and(|only| only == "browser") {
-        cargo(&["build", "--workspace", "--locked"])?;
+    cargo(&["build", "--workspace", "--locked"])?;
+    let only = args.first().map(String::as_str);
+    if only == Some("browser") {
         return crate::browser::judge();
     }
-    let judge = installed()?;
-    cargo(&["build", "--workspace", "--locked"])?;
+    let judge = |name: &str| installed().map(|folder| folder.join(name).display().to_string());
+    if only == Some("proofs") {
+        return proofs(&judge("proofbundle")?);
+    }
+    let (judge, verifier) = (judge("schemathesis")?, judge("proofbundle")?);
     let _steps = start("python3", &["examples/serve.py", "mcp-everything"], false)?;
     crate::conformance::until_there("127.0.0.1:8600")?;
     let mut failed = Vec::new();
@@ -80,15 +85,47 @@ pub(crate) fn run_all(args: &[String]) -> Outcome {
             failed.push(judged.name);
         }
     }
-    if let Err(why) = crate::browser::judge() {
-        println!("{why}");
-        failed.push("a browser");
+    let others = [("a browser", crate::browser::judge()), ("proofs", proofs(&verifier))];
+    for (name, ended) in others {
+        if let Err(why) = ended {
+            println!("{why}");
+            failed.push(name);
+        }
     }
     if failed.is_empty() { Ok(()) } else { Err(format!("not as their documents say: {}", failed.join(", "))) }
 }
 
-/// The judge, in an environment of its own.
-fn installed() -> Result<String, String> {
+/// A proof verifies with the record that it is of, and with no other.
+fn proofs(verifier: &str) -> Outcome {
+    say("proofs of records");
+    let folder = root().join("target/tmp/proofs");
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    // What an earlier run left is no part of this one.
+    let _none = std::fs::remove_dir_all(&folder);
+    let (project, ringmail) = (folder.display().to_string(), "target/debug/ringmail");
+    output(ringmail, &["init", &project])?;
+    for _ in 0..5 {
+        output(ringmail, &["-C", &project, "run", "greet", "--input", "{\"name\": \"Ada\"}"])?;
+    }
+    let key = output(ringmail, &["-C", &project, "audit", "key"])?;
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (proof, record) = (at("record.tlog-proof"), at("record"));
+    let proved = output(ringmail, &["-C", &project, "audit", "prove", "3", "--out", &record])?;
+    std::fs::write(&proof, proved).map_err(failed)?;
+    let text = std::fs::read_to_string(&record).map_err(failed)?;
+    let verified = |text: &str| {
+        std::fs::write(&record, text).map_err(failed)?;
+        run(verifier, &["verify-proof", &proof, "--payload-file", &record, "--log-vkey", key.trim()])
+    };
+    verified(text.trim_end())?;
+    match verified(&text.trim_end().replace("run", "rum")) {
+        Ok(()) => Err("a record that was changed is proved, too".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The folder of the judges' programs, in an environment of their own.
+fn installed() -> Result<PathBuf, String> {
     let folder = root().join("target/tools/judges");
     let path = |name: &str| folder.join(name).display().to_string();
     let stamp = folder.join("installed");
@@ -98,5 +135,5 @@ fn installed() -> Result<String, String> {
         run(&path("bin/pip"), &["install", "--quiet", "-r", "xtask/judges/requirements.txt"])?;
         std::fs::write(&stamp, WANTED).map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
-    Ok(path("bin/schemathesis"))
+    Ok(folder.join("bin"))
 }

@@ -7,6 +7,7 @@ use ringmail_engine::core::doc::{Source, Span, Spot};
 use ringmail_engine::core::refusal::{Refusal, Rule};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::stages;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,20 +20,15 @@ pub(crate) struct Record {
 impl Record {
     /// The run whose id starts with `wanted`, or the latest.
     pub(crate) fn find(place: &Place, wanted: Option<&str>) -> Result<Record, Fault> {
-        let mut log = place.recorded(0)?;
+        let latest = if wanted.is_none() { latest(place)? } else { None };
         let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        let fits = |run: &[u8]| wanted.is_none_or(|wanted| run.starts_with(wanted.as_bytes()));
-        while let Some(entry) =
-            log.next_where(|text| run_of(text).is_some_and(fits)).context("cannot read the log")?
-        {
-            let Some(run) = text(&entry.record, "run").map(String::from) else { continue };
-            // Ids start with the time: none but the latest is asked for.
-            if wanted.is_none() && found.keys().next_back().is_some_and(|latest| *latest < run) {
-                found.clear();
-            } else if wanted.is_none() && found.keys().next().is_some_and(|latest| *latest > run) {
-                continue;
+        if let Some(asked) = wanted.or(latest.as_deref()) {
+            let fits = |text: &[u8]| run_of(text).is_some_and(|run| run.starts_with(asked.as_bytes()));
+            let mut log = place.recorded(0)?;
+            while let Some(entry) = log.next_where(fits).context("cannot read the log")? {
+                let Some(run) = text(&entry.record, "run").map(String::from) else { continue };
+                found.entry(run).or_default().extend(stages(&entry));
             }
-            found.entry(run).or_default().extend(stages(&entry));
         }
         let count = found.len();
         match (wanted, found.pop_last()) {
@@ -67,6 +63,20 @@ impl Record {
     pub(crate) fn refusals(&self) -> Vec<&Value> {
         self.lines.iter().filter_map(|line| line.get("refusal")).collect()
     }
+}
+
+/// The run that began last: ids start with the time.
+fn latest(place: &Place) -> Result<Option<String>, Fault> {
+    let latest = RefCell::new(None);
+    let look = |text: &[u8]| {
+        let run = run_of(text).and_then(|run| std::str::from_utf8(run).ok()).map(String::from);
+        let known = latest.take().max(run);
+        latest.replace(known);
+        // None of them need be taken apart.
+        false
+    };
+    place.recorded(0)?.next_where(look).context("cannot read the log")?;
+    Ok(latest.into_inner())
 }
 
 /// How a line says which run it is of; nothing that a run says of itself stands before it.
