@@ -28,7 +28,11 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("conformance", "the conformance suite of MCP, on a server, a gateway and the client", |_| {
         conformance::run_all()
     }),
-    ("judges", "schemathesis on what examples serve, a browser on who may call, and proofs before another verifier", judges::run_all),
+    (
+        "judges",
+        "schemathesis on what examples serve, a browser on who may call, and proofs before another verifier",
+        judges::run_all,
+    ),
     ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
     (
         "review-score",
