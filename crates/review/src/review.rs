@@ -68,6 +68,7 @@ pub fn packages(files: &[TextFile]) -> Vec<Part> {
     let mut out = Vec::new();
     for file in files.iter().filter(|file| vulnerable::pins(&file.path)) {
         if let Some(file) = Looked::new(file.clone()) {
+            // One that cannot be read is told where it is reviewed.
             let node = data::parse(&file).ok();
             out.extend(vulnerable::parts(&file, node.as_ref()).into_iter().map(|(part, _)| part));
         }

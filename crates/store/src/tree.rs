@@ -51,51 +51,6 @@ impl Tree {
         let Some(last) = peaks.next() else { return Sha256::digest([]).into() };
         peaks.fold(*last, |right, left| node(left, &right))
     }
-
-    /// The subtrees whose roots prove that the record at `at` is in a tree of `size`, from the leaf up.
-    pub fn path(at: u64, size: u64) -> Vec<std::ops::Range<u64>> {
-        let (mut from, mut to, mut out) = (0, size, Vec::new());
-        while to - from > 1 {
-            let middle = from + split(to - from);
-            if at < middle {
-                out.push(middle..to);
-                to = middle;
-            } else {
-                out.push(from..middle);
-                from = middle;
-            }
-        }
-        out.reverse();
-        out
-    }
-
-    /// The subtrees whose roots prove that a tree of `old` records is the beginning of one of `size`.
-    pub fn growth(old: u64, size: u64) -> Vec<std::ops::Range<u64>> {
-        let (mut from, mut to, mut out) = (0, size, Vec::new());
-        let mut whole = true;
-        while to > old {
-            let middle = from + split(to - from);
-            if old <= middle {
-                out.push(middle..to);
-                to = middle;
-            } else {
-                out.push(from..middle);
-                from = middle;
-                whole = false;
-            }
-        }
-        // The old tree itself is known, unless it is only a part of what was asked about.
-        if !whole {
-            out.push(from..to);
-        }
-        out.reverse();
-        out
-    }
-}
-
-/// The largest power of two below `count`, which is at least 2.
-fn split(count: u64) -> u64 {
-    1 << (63 - (count - 1).leading_zeros())
 }
 
 #[cfg(test)]
@@ -104,6 +59,11 @@ mod tests {
 
     fn hex(hash: &Hash) -> String {
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The largest power of two below `count`, which is at least 2.
+    fn split(count: u64) -> u64 {
+        1 << (63 - (count - 1).leading_zeros())
     }
 
     /// As RFC 6962 writes it down.
@@ -152,27 +112,5 @@ mod tests {
             tree.push(leaf(input));
         }
         assert_eq!(hex(&tree.root()), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
-    }
-
-    #[test]
-    fn a_path_leads_to_the_root_and_growth_to_both() {
-        for size in 1..70_u64 {
-            let all = leaves(size);
-            let root = naive(&all);
-            let of = |range: &std::ops::Range<u64>| naive(&all[range.start as usize..range.end as usize]);
-            for at in 0..size {
-                let mut top = all[at as usize];
-                for part in Tree::path(at, size) {
-                    top = if part.start > at { node(&top, &of(&part)) } else { node(&of(&part), &top) };
-                }
-                assert_eq!(top, root, "{at} of {size}");
-            }
-            for old in 1..=size {
-                let parts = Tree::growth(old, size);
-                let covered: u64 = parts.iter().map(|part| part.end - part.start).sum();
-                // Either all of the new tree, or all but the old one, which is whole.
-                assert!(covered == size || covered == size - old, "{old} of {size}: {parts:?}");
-            }
-        }
     }
 }

@@ -70,9 +70,8 @@ fn id_of(origin: &str, key: &[u8; 32]) -> [u8; 4] {
 /// A public key as 64 hexadecimal digits, or as C2SP writes verifier keys (`NAME+ID+KEY`).
 pub fn public_key(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
-    if let Some((_, key)) = text.rsplit_once('+') {
-        // Base64 has a `+` too, and the key is what stands behind the id of eight digits.
-        let key = text.splitn(3, '+').nth(2).unwrap_or(key);
+    // Base64 has a `+` too, and a name has none: the key is all behind the second.
+    if let Some(key) = text.splitn(3, '+').nth(2) {
         let bytes = STANDARD.decode(key).ok()?;
         return bytes.strip_prefix(&[1])?.try_into().ok();
     }

@@ -39,11 +39,6 @@ impl Audit {
         Ok(Audit { log, subjects: Arc::new(Subjects::open(&folder.join(SUBJECTS), key)?) })
     }
 
-    /// How many records there are.
-    pub fn count(&self) -> u64 {
-        self.log.count()
-    }
-
     /// Signs for all there is, and answers what was signed.
     pub fn checkpoint(&self) -> Result<String, AuditError> {
         Ok(self.log.checkpoint()?)
