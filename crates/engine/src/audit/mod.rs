@@ -48,7 +48,8 @@ impl Audit {
         &self.subjects
     }
 
-    fn append(&self, record: &str) -> Result<LogMark, RecordError> {
+    fn append(&self, record: Option<String>) -> Result<LogMark, RecordError> {
+        let record = record.ok_or_else(|| RecordError("there is no randomness to seal with".into()))?;
         let position =
             self.log.append(&[record.as_bytes()]).map_err(|error| RecordError(error.to_string()))?;
         Ok(LogMark(position.0))
@@ -73,12 +74,12 @@ impl Signs for HostKey {
 impl Recorder for Audit {
     fn part(&self, part: RunPart<'_>) -> Result<LogMark, RecordError> {
         let key = self.subjects.key(&part.run.who).map_err(|error| RecordError(error.to_string()))?;
-        self.append(&record::part(part, &key))
+        self.append(record::part(part, &key))
     }
 
     fn note(&self, note: &Note) -> Result<LogMark, RecordError> {
         let key = self.subjects.key(&note.who).map_err(|error| RecordError(error.to_string()))?;
-        self.append(&record::note(note, &key))
+        self.append(record::note(note, &key))
     }
 
     fn durable(&self, mark: LogMark) -> Recorded<'_> {

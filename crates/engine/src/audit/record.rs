@@ -32,19 +32,19 @@ impl Text {
         let _infallible = write!(self.0, ",\"{key}\":{}", to_string(value));
     }
 
-    /// Who is behind it, and what only that subject's key opens.
-    fn end(mut self, sealed: Vec<(Str, Value)>, key: &SubjectKey) -> String {
+    /// Who is behind it, and what only that subject's key opens. What cannot be sealed makes no record.
+    fn end(mut self, sealed: Vec<(Str, Value)>, key: &SubjectKey) -> Option<String> {
         self.text("who", key.id());
         if !sealed.is_empty() {
-            let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes());
+            let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes())?;
             self.text("sealed", &STANDARD.encode(sealed));
         }
         self.0.push('}');
-        self.0
+        Some(self.0)
     }
 }
 
-pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> String {
+pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> Option<String> {
     let run = part.run;
     let mut out = Text::begin("run", run.at_ms);
     out.text("run", &run.run);
@@ -76,7 +76,7 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> String {
     out.end(sealed, key)
 }
 
-pub(super) fn note(note: &Note, key: &SubjectKey) -> String {
+pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<String> {
     let mut out = Text::begin(note.kind, note.at_ms);
     for (name, value) in &note.open {
         out.value(name, value);

@@ -62,9 +62,9 @@ impl SubjectKey {
         &self.id
     }
 
-    pub(super) fn seal(&self, plain: &[u8]) -> Vec<u8> {
-        // Without randomness a key would not have come about either; what cannot be sealed is not written.
-        self.key.seal(plain, b"").unwrap_or_default()
+    /// Nothing where there is no randomness.
+    pub(super) fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.key.seal(plain, b"")
     }
 
     pub(super) fn unseal(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
