@@ -40,7 +40,7 @@ impl Format {
             () if name.starts_with("dockerfile") || ends(&[".dockerfile", "containerfile"]) => Format::Docker,
             () if required && ends(&[".txt", ".in"]) => Format::Requirements,
             () if name.starts_with(".env")
-                || ends(&[".ini", ".cfg", ".conf", ".sh", ".env", "go.mod", "go.sum"]) =>
+                || ends(&[".ini", ".cfg", ".conf", ".sh", ".env", "go.mod", "go.sum", ".cedar"]) =>
             {
                 Format::Lines
             }

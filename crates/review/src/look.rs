@@ -106,3 +106,59 @@ fn is_172(host: &str) -> bool {
     let second = host.strip_prefix("172.").and_then(|rest| rest.split('.').next());
     second.and_then(|second| second.parse::<u8>().ok()).is_some_and(|second| (16..32).contains(&second))
 }
+
+/// Whether a function of this name holds something against a rule.
+pub(crate) fn is_check(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "validate", "check", "ensure", "verify", "assert", "allowed", "sanitize", "sanitise", "is_safe",
+        "is_valid",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a name says that somebody is asked who they are.
+pub(crate) fn is_auth(name: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "authent",
+        "authoriz",
+        "authoris",
+        "jwt",
+        "apikey",
+        "api_key",
+        "oauth",
+        "bearer",
+        "permission",
+        "credential",
+        "hmac",
+        "signature",
+        "currentuser",
+        "login_required",
+        "compare_digest",
+        "require_auth",
+    ];
+    const WORDS: &[&str] = &[
+        "auth",
+        "user",
+        "token",
+        "principal",
+        "admin",
+        "role",
+        "roles",
+        "scopes",
+        "identity",
+        "verify",
+        "login",
+        "required",
+        "who",
+        "secure",
+        "security",
+        "session_user",
+        "caller",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let starts = lower.starts_with("auth") && !lower.starts_with("author");
+    PARTS.iter().any(|part| lower.contains(part))
+        || starts
+        || lower.split(['_', '-', '.']).any(|word| WORDS.contains(&word))
+}

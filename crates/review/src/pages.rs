@@ -1,5 +1,6 @@
 //! What a rule says of itself, for the terminal and for the reference.
 
+use crate::owasp;
 use crate::rule::{Area, ReviewRule};
 use crate::rules::RULES;
 use std::fmt::Write;
@@ -10,7 +11,7 @@ pub fn explain(rule: &ReviewRule) -> String {
     let area = rule.area;
     let _infallible =
         writeln!(out, "area {}, {}; severity {}", area.number(), area.id(), area.grade().name());
-    let _infallible = writeln!(out, "OWASP: {}", rule.owasp.join(", "));
+    let _infallible = writeln!(out, "OWASP: {}", owasp::named(rule.owasp));
     if let Some(refusal) = rule.refusal {
         let _infallible = writeln!(out, "at run time: `{refusal}`");
     }
@@ -38,7 +39,8 @@ pub fn page() -> String {
         );
         for rule in RULES.iter().filter(|rule| rule.area == area) {
             let _infallible = write!(out, "\n### {}\n\n{}. {}\n", rule.id, capital(rule.title), rule.why);
-            let _infallible = write!(out, "\nWhat to do: {}\n\nOWASP: {}.", rule.mend, rule.owasp.join(", "));
+            let _infallible =
+                write!(out, "\nWhat to do: {}\n\nOWASP: {}.", rule.mend, owasp::named(rule.owasp));
             if let Some(refusal) = rule.refusal {
                 let _infallible = write!(out, " At run time: [{refusal}](refusals.md#{refusal}).");
             }

@@ -16,6 +16,9 @@ use ringmail_core::doc::{Node, Span};
 use ringmail_core::package::{Advisory, Part};
 use std::sync::Arc;
 
+/// More findings than these in one file tell nobody more; the worst come first.
+const FINDINGS_MAX: usize = 500;
+
 /// What is asked of a review.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -30,6 +33,8 @@ pub struct Terms {
     /// Where lines changed, by path, first and last; only findings there count.
     pub changed: Option<Vec<(String, usize, usize)>>,
     pub baseline: Option<Baseline>,
+    /// What needs more than texts to be seen.
+    pub told: Vec<SeenElsewhere>,
     /// Whether code of tests is held to all rules.
     pub tests: bool,
 }
@@ -44,9 +49,20 @@ impl Default for Terms {
             advisories: Vec::new(),
             changed: None,
             baseline: None,
+            told: Vec::new(),
             tests: false,
         }
     }
+}
+
+/// Something that whoever asks for a review saw by itself, in one of its files: a policy that matches nothing once the
+/// project is loaded, a server that offers something else.
+#[derive(Clone, Debug)]
+pub struct SeenElsewhere {
+    pub rule: &'static str,
+    pub path: String,
+    pub span: Span,
+    pub message: String,
 }
 
 /// What a review found.
@@ -112,16 +128,28 @@ pub fn review(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands) -> Review {
     for (program, hits) in programs.iter().zip(walked) {
         hits.into_iter().for_each(|(rule, hit)| drafts.hit(rule, &program.file, hit));
     }
-    for arrival in flow::follow(&index, hands) {
-        drafts.arrival(&programs, &arrival);
+    let flows = flow::follow(&index, hands);
+    flows.arrivals.iter().for_each(|arrival| drafts.arrival(&programs, arrival));
+    for (program, at, what) in flows.cut {
+        let Some(file) = programs.get(program).map(|program| &program.file) else { continue };
+        let why = format!("data {what} is not followed to the end: it takes more steps than there are");
+        done.unread.push((file.path().to_string(), file.lines.line(at.start), why));
     }
     for (file, node) in &documents {
         data::walk(file, node).into_iter().for_each(|(rule, hit)| drafts.hit(rule, file, hit));
     }
+    let nodes: HashMap<&str, &Node> = documents.iter().map(|(file, node)| (file.path(), node)).collect();
     for file in &files {
-        let node = documents.iter().find(|(known, _)| Arc::ptr_eq(known, file)).map(|(_, node)| node);
+        let node = nodes.get(file.path()).copied();
         let hits = vulnerable::hits(file, node, &ask.advisories);
         hits.into_iter().for_each(|hit| drafts.hit(&vulnerable::RULE, file, hit));
+    }
+    for told in &ask.told {
+        let file = files.iter().find(|file| file.path() == told.path);
+        let rule = RULES.iter().find(|rule| rule.id == told.rule);
+        if let (Some(file), Some(rule)) = (file, rule) {
+            drafts.hit(rule, file, Hit::high(told.span, told.message.as_str()));
+        }
     }
     finish(drafts, &files, ask, done)
 }
@@ -216,9 +244,20 @@ fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) 
     }
     let mut seen: HashMap<u64, u32> = HashMap::new();
     let mut findings = Vec::new();
+    let mut counts: HashMap<String, usize> = HashMap::new();
     for (rule, draft) in all {
+        let (test, line) = (draft.file.test, draft.file.lines.line(draft.hit.span.start));
         let finding = finding(rule, draft, &mut seen);
-        if !wanted(&finding, ask, files) {
+        if !wanted(&finding, ask, test) {
+            continue;
+        }
+        let count = counts.entry(finding.path().to_string()).or_default();
+        *count += 1;
+        if *count == FINDINGS_MAX + 1 {
+            let why = format!("there are more than {FINDINGS_MAX} findings; the others are left out");
+            done.unread.push((finding.path().to_string(), line, why));
+        }
+        if *count > FINDINGS_MAX {
             continue;
         }
         let allowed = allowances.get_mut(finding.path()).is_some_and(|one| one.allow(rule.id, finding.line));
@@ -234,7 +273,7 @@ fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) 
         for hit in wrong {
             let draft = Draft { file: file.clone(), hit, steps: Vec::new() };
             let finding = finding(&crate::rules::suppressed::RULE, draft, &mut seen);
-            findings.extend(Some(finding).filter(|finding| wanted(finding, ask, files)));
+            findings.extend(Some(finding).filter(|finding| wanted(finding, ask, file.test)));
         }
     }
     findings.sort_by(|one, two| two.grade().cmp(&one.grade()).then(one.rule.area.cmp(&two.rule.area)));
@@ -265,15 +304,14 @@ fn finding(rule: &'static ReviewRule, draft: Draft, seen: &mut HashMap<u64, u32>
     }
 }
 
-fn wanted(finding: &Finding, ask: &Terms, files: &[Arc<Looked>]) -> bool {
+fn wanted(finding: &Finding, ask: &Terms, test: bool) -> bool {
     let area = ask.areas.is_empty() || ask.areas.contains(&finding.rule.area);
     let bad = finding.grade() >= ask.grade_min && finding.certainty >= ask.certainty_min;
     let changed = ask.changed.as_ref().is_none_or(|changed| {
         changed.iter().any(|(path, from, to)| path == finding.path() && (*from..=*to).contains(&finding.line))
     });
-    let test = || files.iter().any(|file| file.test && Arc::ptr_eq(&file.source, &finding.source));
     let leaks = finding.rule.area == Area::Credentials
         && finding.certainty == Certainty::High
         && finding.steps.is_empty();
-    area && bad && changed && (ask.tests || leaks || !test())
+    area && bad && changed && (ask.tests || leaks || !test)
 }

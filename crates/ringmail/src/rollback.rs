@@ -73,6 +73,11 @@ fn stage(
     Ok(())
 }
 
+/// Whether something was written down that is not finished.
+pub(crate) fn pending(root: &Path) -> bool {
+    root.join(JOURNAL).exists()
+}
+
 /// Finishes what was written down, if anything is.
 pub(crate) fn finish(root: &Path) -> Result<(), Fault> {
     let path = root.join(JOURNAL);

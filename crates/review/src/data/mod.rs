@@ -7,6 +7,9 @@ use crate::file::{Format, Looked};
 use crate::python::{Bind, Bound, Hits, LOOKS, TextSite};
 use ringmail_core::doc::{Data, Node, Problems, Span, toml};
 
+/// Keys that are looked through for another one: with each key of a map of any width, that must not take its square.
+const BESIDE_MAX: usize = 256;
+
 /// A key of a document.
 pub(crate) struct Entry<'d> {
     pub(crate) file: &'d Looked,
@@ -14,12 +17,22 @@ pub(crate) struct Entry<'d> {
     pub(crate) above: &'d [&'d str],
     pub(crate) key: &'d str,
     pub(crate) value: &'d Node,
-    /// The map that it stands in.
-    pub(crate) beside: &'d Node,
+    map: &'d Node,
     pub(crate) span: Span,
 }
 
-impl Entry<'_> {
+impl<'d> Entry<'d> {
+    /// Another key of the map that it stands in; of a very wide map, one of its first.
+    pub(crate) fn beside(&self, name: &str) -> Option<&'d Node> {
+        let entries = self.map.entries().iter().take(BESIDE_MAX);
+        entries.rev().find(|(key, _)| key.name == name).map(|(_, value)| value)
+    }
+
+    /// The keys of the map that it stands in, as many as are looked through.
+    pub(crate) fn siblings(&self) -> impl Iterator<Item = (&'d str, &'d Node)> {
+        self.map.entries().iter().take(BESIDE_MAX).map(|(key, value)| (key.name.as_str(), value))
+    }
+
     pub(crate) fn under(&self, name: &str) -> bool {
         self.above.contains(&name)
     }
@@ -58,7 +71,7 @@ fn visit<'d>(file: &'d Looked, node: &'d Node, above: &mut Vec<&'d str>, hits: &
             hits.extend(look(&bind).map(|hit| (*rule, hit)));
         }
         let span = if value.span.end > value.span.start { value.span } else { key.span };
-        let entry = Entry { file, above, key: &key.name, value, beside: node, span };
+        let entry = Entry { file, above, key: &key.name, value, map: node, span };
         for (rule, look) in &LOOKS.entries {
             hits.extend(look(&entry).map(|hit| (*rule, hit)));
         }

@@ -4,11 +4,11 @@
 use super::eval::Run;
 use super::guard::cleans;
 use super::tables::{
-    CLEANERS, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Only, Origin, SINKS, SOURCES, Sink,
-    SinkRow, is,
+    CLEANERS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Only, Origin, SINKS,
+    SOURCES, Sink, SinkRow, is,
 };
-use super::value::{From, Sinks, Step, Taint, Val};
-use super::{Arrival, Reach};
+use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
+use super::{Arrival, REACHES_MAX, Reach};
 use crate::python::{last, span, word_of};
 use foldhash::{HashMap, HashMapExt};
 use ringmail_core::doc::Span;
@@ -123,8 +123,19 @@ impl<'a> Run<'_, 'a> {
         if let Some((_, origin)) = SOURCES.iter().find(|(pattern, _)| is(pattern, &name)) {
             return self.outside(*origin, at);
         }
+        if let Some(closure) = self.closure(&call.func) {
+            let mut out = self.known(at, closure.func, &args, &name);
+            out.take(&closure.around);
+            return out;
+        }
         if let Some(func) = self.function(call, &name, receiver.as_ref()) {
-            return self.known(call, func, &args, &name);
+            return self.known(at, func, &args, &name);
+        }
+        if let Some(out) = self.handed_on(at, &name, &args) {
+            return out;
+        }
+        if let Some(class) = self.index.class_named(&name) {
+            return self.object(at, class, &args, &name);
         }
         let word = match &*call.func {
             Expr::Attribute(attribute) => attribute.attr.as_str(),
@@ -157,6 +168,79 @@ impl<'a> Run<'_, 'a> {
             }
         }
         args
+    }
+
+    /// The function that a name or an attribute of this function holds.
+    fn closure(&self, func: &'a Expr) -> Option<Arc<Closure>> {
+        self.env.get(&super::eval::Key::of(func)?)?.func.clone()
+    }
+
+    /// A call of a function that is given to another, which calls it with what comes after.
+    fn handed_on(&mut self, at: Span, name: &str, args: &Args<'a>) -> Option<Val> {
+        let (_, place, after) = HANDED_ON.iter().find(|(pattern, ..)| is(pattern, name))?;
+        let (given, _) = args.positional.get(*place)?;
+        let closure = given.func.clone()?;
+        let rest = Args {
+            positional: args.positional.get(*after..).unwrap_or_default().to_vec(),
+            named: args.named.clone(),
+            spread: args.spread.clone(),
+        };
+        let mut out = self.known(at, closure.func, &rest, name);
+        out.take(&closure.around);
+        Some(out)
+    }
+
+    /// An object of a class of the project: what its `__init__` does, and what stands in its fields.
+    fn object(&mut self, at: Span, class: usize, args: &Args<'a>, name: &str) -> Val {
+        let made: Arc<str> = name.into();
+        let Some(init) = self.index.method(class, "__init__") else {
+            let fields = self.index.classes.get(class).map_or(&[][..], |class| &class.fields);
+            let named = args.named.iter().map(|(name, value, _)| (Piece::named(name), value.clone()));
+            // A class without annotated fields fills them in a way that nobody sees.
+            let places =
+                args.positional.iter().zip(fields).filter(|(_, (_, annotation, _))| annotation.is_some());
+            let places = places.map(|((value, _), (field, ..))| (Piece::named(field), value.clone()));
+            let beyond = args.positional.len() > fields.len();
+            let rest = if beyond { args.all() } else { args.spread.clone() };
+            return Val { made: Some(made), ..Val::holding(named.chain(places).collect(), rest).open() };
+        };
+        self.known(at, init, args, name);
+        let keeps = self.summaries.get(init).map_or(&[][..], |summary| &summary.keeps);
+        let mut fields: Vec<(Piece, Val)> = Vec::new();
+        for (attribute, taint) in keeps {
+            let From::Param(param, piece) = taint.from else { continue };
+            let Some((value, _)) = self.given(init, args, param, piece) else { continue };
+            let value = value.cleaned(taint.clean).plain();
+            for taint in value
+                .taints
+                .iter()
+                .filter(|taint| matches!(taint.from, From::Outside(origin) if origin != Origin::Secret))
+            {
+                self.out.kept.push((class, attribute.clone(), taint.clone()));
+            }
+            let piece = Piece::named(attribute);
+            match fields.iter_mut().find(|(known, _)| *known == piece) {
+                Some((_, known)) => known.take(&value),
+                None => fields.push((piece, value)),
+            }
+        }
+        let mut out = Val::holding(fields, Val::default()).open();
+        out.take(&args.all());
+        Val { made: Some(made), ..out }
+    }
+
+    /// What a call gives a parameter, and where it stands.
+    fn given(&self, func: usize, args: &Args<'a>, param: u16, piece: Option<Piece>) -> Option<(Val, Span)> {
+        let callee = self.index.funcs.get(func)?;
+        let bound = callee.params.first().is_some_and(|first| matches!(first.name.as_str(), "self" | "cls"));
+        let param = usize::from(param);
+        let name = callee.params.get(param)?.name.as_str();
+        let at = if param < callee.places { param.checked_sub(usize::from(bound))? } else { usize::MAX };
+        let (value, at) = args.value(name, at)?;
+        Some(match piece {
+            Some(piece) => (value.piece(piece), at),
+            None => (value.clone(), at),
+        })
     }
 
     /// The dotted name of what is called.
@@ -215,23 +299,19 @@ impl<'a> Run<'_, 'a> {
     }
 
     /// A function that was followed: what it does with its parameters, it does with these arguments.
-    fn known(&mut self, call: &'a ExprCall, func: usize, args: &Args<'a>, name: &str) -> Val {
+    fn known(&mut self, call: Span, func: usize, args: &Args<'a>, name: &str) -> Val {
         self.out.called.insert(func);
         let (Some(callee), Some(summary)) = (self.index.funcs.get(func), self.summaries.get(func)) else {
             return Val::default();
         };
-        let bound = callee.params.first().is_some_and(|first| matches!(first.name.as_str(), "self" | "cls"));
+        if !self.spend(summary.reaches.len()) {
+            return Val::default();
+        }
         let clean = cleans(callee.def.name.as_str());
-        let given = |param: u16| -> Option<(&Val, Span)> {
-            let param = usize::from(param);
-            let name = callee.params.get(param)?.name.as_str();
-            let at = if param < callee.places { param.checked_sub(usize::from(bound))? } else { usize::MAX };
-            args.value(name, at)
-        };
         let step = format!("is given to `{}`", callee.def.name);
         let mut arrivals = Vec::new();
         for reach in &summary.reaches {
-            let Some((value, at)) = given(reach.param) else { continue };
+            let Some((value, at)) = self.given(func, args, reach.param, reach.piece) else { continue };
             for taint in value.taints.iter().filter(|taint| !taint.clean.has(reach.sink)) {
                 let way = self.onward(taint, at, &step, &reach.way);
                 arrivals.push((reach.clone(), taint.from, taint.part, way, at));
@@ -243,33 +323,24 @@ impl<'a> Run<'_, 'a> {
             let told = if composed { Some((self.program, at)) } else { None };
             self.arrived(Reach { part: part || reach.part, way, ..reach }, from, told);
         }
-        let mut out = Val { made: summary.made.clone(), ..Val::default() };
-        for taint in &summary.returns {
-            match taint.from {
-                From::Outside(_) => {
-                    let way = Step::after(
-                        Some(&taint.way),
-                        self.program,
-                        span(call.range()),
-                        format!("comes back from `{}`", last(name)),
-                    );
-                    out.add(Taint { way, ..taint.clone() });
-                }
-                From::Param(param) => {
-                    let Some((value, at)) = given(param) else { continue };
-                    for inner in &value.taints {
-                        let way = Step::after(
-                            Some(&inner.way),
-                            self.program,
-                            at,
-                            format!("goes through `{}`", last(name)),
-                        );
-                        let clean = inner.clean.and(taint.clean);
-                        out.add(Taint { from: inner.from, clean, part: inner.part || taint.part, way });
-                    }
-                }
+        let back = &summary.returns;
+        let out = back.told(&mut |taint| match taint.from {
+            From::Outside(_) => {
+                let note = format!("comes back from `{}`", last(name));
+                vec![Taint { way: Step::after(Some(&taint.way), self.program, call, note), ..taint.clone() }]
             }
-        }
+            From::Param(param, piece) => {
+                let Some((value, at)) = self.given(func, args, param, piece) else { return Vec::new() };
+                let note = format!("goes through `{}`", last(name));
+                let through = |inner: &Taint| Taint {
+                    from: inner.from,
+                    clean: inner.clean.and(taint.clean),
+                    part: inner.part || taint.part,
+                    way: Step::after(Some(&inner.way), self.program, at, note.clone()),
+                };
+                value.taints.iter().map(through).collect()
+            }
+        });
         out.cleaned(clean)
     }
 
@@ -293,6 +364,9 @@ impl<'a> Run<'_, 'a> {
         let mut clean = cleans(word);
         for (_, sinks) in CLEANERS.iter().filter(|(pattern, _)| is(pattern, name)) {
             clean = sinks.iter().fold(clean, |all, sink| all.and(Sinks::of(*sink)));
+        }
+        if let Some(piece) = self.piece_of_call(word, receiver.as_ref(), args) {
+            return piece.cleaned(clean);
         }
         let mut out = Val::default();
         let carries = CARRIERS.contains(&word) || receiver.is_none() || self.is_module(call);
@@ -318,6 +392,14 @@ impl<'a> Run<'_, 'a> {
             && let Some(key) = super::eval::Key::of(&method.value)
         {
             let mut held = self.env.remove(&key).unwrap_or_default();
+            match (word, args.positional.first()) {
+                // What comes before others moves them.
+                ("insert", _) => held = held.plain(),
+                ("setdefault", Some((_, key))) if args.positional.len() == 2 => {
+                    held.put(super::eval::piece_of(key), &given);
+                }
+                _ => held.put(None, &given),
+            }
             held.take(&given);
             self.env.insert(key, held);
         }
@@ -335,6 +417,23 @@ impl<'a> Run<'_, 'a> {
             out.made = Some(name.into());
         }
         out.cleaned(clean)
+    }
+
+    /// `d.get("k")` and `dict(a=1)`: calls that are no more than a look into a container, or one.
+    fn piece_of_call(&self, word: &str, receiver: Option<&Val>, args: &Args<'a>) -> Option<Val> {
+        let named = |(name, value, _): &(&str, Val, &Expr)| (Piece::named(name), value.clone());
+        match (word, receiver) {
+            ("get" | "pop", Some(receiver)) if args.named.is_empty() => {
+                let (_, key) = args.positional.first()?;
+                let mut out = receiver.piece(super::eval::piece_of(key)?);
+                args.positional.get(1).into_iter().for_each(|(value, _)| out.take(value));
+                Some(out)
+            }
+            ("dict", None) if args.positional.is_empty() => {
+                Some(Val::holding(args.named.iter().map(named).collect(), args.spread.clone()))
+            }
+            _ => None,
+        }
     }
 
     fn is_module(&self, call: &ExprCall) -> bool {
@@ -391,7 +490,7 @@ impl<'a> Run<'_, 'a> {
         for taint in value.taints.iter().filter(|taint| !taint.clean.has(sink)) {
             let way = Step::after(Some(&taint.way), self.program, at, format!("comes to {}", sink.words()));
             let at = (self.program, at);
-            let reach = Reach { param: 0, sink, part: taint.part, way, at };
+            let reach = Reach { param: 0, piece: None, sink, part: taint.part, way, at };
             self.arrived(reach, taint.from, Some(at));
         }
     }
@@ -405,13 +504,17 @@ impl<'a> Run<'_, 'a> {
                     self.out.arrivals.push(Arrival { sink, from: Some(origin), part, at, way });
                 }
             }
-            From::Param(param) => {
-                let known = |one: &Reach| one.param == param && one.sink == sink && one.at == at;
-                if !self.out.summary.reaches.iter().any(known) {
+            From::Param(param, piece) => {
+                let known = |one: &Reach| {
+                    one.param == param && one.piece == piece && one.sink == sink && one.at == at
+                };
+                if self.out.summary.reaches.len() >= REACHES_MAX {
+                    self.out.cut = true;
+                } else if !self.out.summary.reaches.iter().any(known) {
                     if let Some(at) = told.filter(|_| sink.open(part).is_some()) {
                         self.out.arrivals.push(Arrival { sink, from: None, part, at, way: way.clone() });
                     }
-                    self.out.summary.reaches.push(Reach { param, sink, part, way, at });
+                    self.out.summary.reaches.push(Reach { param, piece, sink, part, way, at });
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! What an expression is worth: where its data came from and what is known of it.
 
 use super::tables::{Origin, SOURCE_NAMES, Sink, is};
-use super::value::{From, Sinks, Step, Taint, Val};
+use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
 use super::{Followed, Kept, Summary};
-use crate::python::{HOLE, Index, Names, folded, literal, span};
+use crate::python::{HOLE, Index, Names, folded, literal, number, span};
 use foldhash::HashMap;
 use ringmail_core::doc::Span;
 use ruff_python_ast::{Comprehension, Expr, InterpolatedStringElement, Operator};
@@ -39,6 +39,20 @@ pub(super) struct Run<'r, 'a> {
     pub(super) names: &'r Names,
     pub(super) env: HashMap<Key<'a>, Val>,
     pub(super) out: Followed,
+    /// How many are left.
+    pub(super) steps: usize,
+    /// How many functions deep this is in the one that is followed.
+    pub(super) around: usize,
+    /// It is a function that is followed, not a file.
+    pub(super) inside: bool,
+}
+
+/// The piece of a container that an index or a key names, where that is known.
+pub(super) fn piece_of(key: &Expr) -> Option<Piece> {
+    match literal(key) {
+        Some(text) => Some(Piece::named(text)),
+        None => number(key).and_then(|place| usize::try_from(place).ok()).map(Piece::at),
+    }
 }
 
 /// The words that a name is made of when it holds what nobody should read.
@@ -76,7 +90,18 @@ impl<'a> Run<'_, 'a> {
         Val::tainted(Taint { from: From::Outside(origin), clean: Sinks::default(), part: false, way })
     }
 
+    /// Takes steps; whether there were that many left.
+    pub(super) fn spend(&mut self, steps: usize) -> bool {
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        self.out.cut |= left.is_none();
+        left.is_some()
+    }
+
     pub(super) fn eval(&mut self, expr: &'a Expr) -> Val {
+        if !self.spend(1) {
+            return Val::default();
+        }
         match expr {
             Expr::Name(_) | Expr::Attribute(_) => self.read(expr),
             Expr::StringLiteral(text) => Val { text: Some(text.value.to_str().into()), ..Val::default() },
@@ -97,7 +122,10 @@ impl<'a> Run<'_, 'a> {
                     // A piece of a secret is shown so that people can tell secrets apart.
                     base = base.cleaned(Sinks::of(Sink::Log));
                 }
-                Val { made: None, text: None, ..base }
+                match piece_of(&subscript.slice) {
+                    Some(piece) => base.piece(piece),
+                    None => base.plain(),
+                }
             }
             Expr::If(choice) => {
                 self.eval(&choice.test);
@@ -122,8 +150,8 @@ impl<'a> Run<'_, 'a> {
                 value
             }
             Expr::Dict(dict) => self.dict(dict),
-            Expr::List(list) => self.all(&list.elts),
-            Expr::Tuple(tuple) => self.all(&tuple.elts),
+            Expr::List(list) => self.places(&list.elts),
+            Expr::Tuple(tuple) => self.places(&tuple.elts),
             Expr::Set(set) => self.all(&set.elts),
             Expr::Starred(star) => self.eval(&star.value),
             Expr::ListComp(list) => self.comprehension(&list.generators, &list.elt, None),
@@ -131,7 +159,13 @@ impl<'a> Run<'_, 'a> {
             Expr::Generator(made) => self.comprehension(&made.generators, &made.elt, None),
             Expr::DictComp(dict) => self.comprehension(&dict.generators, &dict.value, dict.key.as_deref()),
             Expr::Lambda(lambda) => {
+                let names = lambda.parameters.iter().flat_map(|all| all.iter());
+                let names: Vec<Key<'a>> = names.map(|one| Key::Name(one.name().as_str())).collect();
+                let before: Vec<Option<Val>> = names.iter().map(|name| self.env.remove(name)).collect();
                 self.eval(&lambda.body);
+                for (name, value) in names.into_iter().zip(before) {
+                    self.env.extend(value.map(|value| (name, value)));
+                }
                 Val::default()
             }
             Expr::Compare(compare) => {
@@ -175,9 +209,14 @@ impl<'a> Run<'_, 'a> {
                     if !telling.contains(&attribute.attr.as_str()) {
                         base.taints.retain(|taint| taint.from != From::Outside(Origin::Fault));
                     }
-                    Val { made: None, text: None, ..base }
+                    base.piece(Piece::named(attribute.attr.as_str()))
                 }
             },
+            Expr::Name(_) => {
+                let func = self.names.resolve(expr).and_then(|name| self.index.func_named(&name));
+                let func = func.map(|func| Arc::new(Closure { func, around: Val::default() }));
+                Val { func, ..Val::default() }
+            }
             _ => Val::default(),
         };
         let name = match expr {
@@ -218,8 +257,17 @@ impl<'a> Run<'_, 'a> {
         out
     }
 
+    /// A list, each item with its place.
+    fn places(&mut self, items: &'a [Expr]) -> Val {
+        if items.iter().any(Expr::is_starred_expr) {
+            return self.all(items);
+        }
+        let known = items.iter().enumerate().map(|(at, item)| (Piece::at(at), self.eval(item))).collect();
+        Val::holding(known, Val::default())
+    }
+
     fn dict(&mut self, dict: &'a ruff_python_ast::ExprDict) -> Val {
-        let mut out = Val::default();
+        let (mut known, mut rest) = (Vec::new(), Val::default());
         let key = |item: &'a ruff_python_ast::DictItem| item.key.as_ref().and_then(literal);
         let role =
             dict.items.iter().find(|item| key(item) == Some("role")).and_then(|item| literal(&item.value));
@@ -228,9 +276,12 @@ impl<'a> Run<'_, 'a> {
             if key(item) == Some("content") && matches!(role, Some("system" | "developer")) {
                 self.arrive(Sink::SystemPrompt, &value, span(item.value.range()));
             }
-            out.take(&value);
+            match item.key.as_ref().and_then(piece_of) {
+                Some(piece) => known.push((piece, value)),
+                None => rest.take(&value),
+            }
         }
-        out
+        Val::holding(known, rest)
     }
 
     fn comprehension(
@@ -241,7 +292,7 @@ impl<'a> Run<'_, 'a> {
     ) -> Val {
         for one in generators {
             let items = self.eval(&one.iter);
-            self.bind(&one.target, Val { made: None, text: None, ..items });
+            self.bind(&one.target, items.plain());
             for test in &one.ifs {
                 self.eval(test);
                 self.guard(test);
@@ -252,7 +303,7 @@ impl<'a> Run<'_, 'a> {
             let key = self.eval(key);
             out.take(&key);
         }
-        Val { made: None, text: None, ..out }
+        out.plain()
     }
 
     fn fstring(&mut self, expr: &'a Expr) -> Val {

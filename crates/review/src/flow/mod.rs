@@ -10,11 +10,12 @@ mod tables;
 mod value;
 
 use crate::hands::{Hands, gather};
-use crate::python::Index;
+use crate::python::{Index, span};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use ringmail_core::doc::Span;
+use ruff_text_size::Ranged;
 use std::sync::Arc;
-use value::{From, Step, Taint};
+use value::{From, Piece, Step, Taint, Val};
 
 pub(crate) use eval::is_secret_name;
 pub(crate) use guard::is_opt_in;
@@ -23,11 +24,18 @@ pub(crate) use tables::{Origin, Sink};
 
 /// Data goes through no more calls than this.
 const ROUNDS_MAX: usize = 6;
+/// What following the functions of one file may take, each its share by its length. Expressions, names that are
+/// copied where ways part, and what calls bring count.
+const STEPS_MAX: usize = 2_000_000;
+const UNIT_STEPS_MIN: usize = 20_000;
+/// More sinks behind one function tell its callers no more.
+const REACHES_MAX: usize = 256;
 
 /// Data of a parameter comes to a sink, here or in what is called.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) param: u16,
+    pub(super) piece: Option<Piece>,
     pub(super) sink: Sink,
     pub(super) part: bool,
     pub(super) way: Arc<Step>,
@@ -38,9 +46,10 @@ pub(super) struct Reach {
 /// What callers of a function need to know.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Summary {
-    pub(super) returns: Vec<Taint>,
-    pub(super) made: Option<Arc<str>>,
+    pub(super) returns: Val,
     pub(super) reaches: Vec<Reach>,
+    /// What of its parameters it keeps in attributes of `self`.
+    pub(super) keeps: Vec<(String, Taint)>,
 }
 
 /// What following a function brought.
@@ -49,8 +58,10 @@ pub(super) struct Followed {
     pub(super) summary: Summary,
     pub(super) arrivals: Vec<Arrival>,
     pub(super) called: HashSet<usize>,
-    /// Outside data that was kept in attributes of `self`.
-    pub(super) kept: Vec<(String, Taint)>,
+    /// Outside data that was kept in attributes of the objects of a class.
+    pub(super) kept: Vec<(usize, String, Taint)>,
+    /// It took more steps than there are: data in it is not followed to the end.
+    pub(super) cut: bool,
 }
 
 /// Data that came where it must not.
@@ -72,8 +83,16 @@ impl Arrival {
 
 pub(super) type Kept = HashMap<(usize, String), Vec<Taint>>;
 
+/// Where data came that it must not, and where it was not followed to the end.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    pub(crate) arrivals: Vec<Arrival>,
+    /// The program, the place, and what it is.
+    pub(crate) cut: Vec<(usize, Span, String)>,
+}
+
 /// Follows everything there is.
-pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Vec<Arrival> {
+pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Flows {
     let functions = index.funcs.len();
     let count = functions + index.programs.len();
     let mut summaries: Vec<Summary> = vec![Summary::default(); functions];
@@ -94,13 +113,11 @@ pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Vec<Arrival> {
                 }
                 *summary = followed.summary.clone();
             }
-            if let Some(class) = index.funcs.get(unit).and_then(|func| func.class) {
-                for (attribute, taint) in &followed.kept {
-                    let held = kept.entry((class, attribute.clone())).or_default();
-                    if !held.iter().any(|known| known.from == taint.from) {
-                        held.push(taint.clone());
-                        classes.insert(class);
-                    }
+            for (class, attribute, taint) in &followed.kept {
+                let held = kept.entry((*class, attribute.clone())).or_default();
+                if !held.iter().any(|known| known.from == taint.from) {
+                    held.push(taint.clone());
+                    classes.insert(*class);
                 }
             }
             if let Some(slot) = all.get_mut(unit) {
@@ -122,14 +139,27 @@ pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Vec<Arrival> {
             break;
         }
     }
-    all.into_iter().flat_map(|one| one.arrivals).collect()
+    let mut flows = Flows::default();
+    for (unit, one) in all.into_iter().enumerate() {
+        flows.arrivals.extend(one.arrivals);
+        if one.cut {
+            flows.cut.push(match index.funcs.get(unit) {
+                Some(func) => (func.program, span(func.def.name.range()), format!("in `{}`", func.def.name)),
+                None => (unit - functions, Span::default(), "outside of functions".into()),
+            });
+        }
+    }
+    flows
 }
 
 /// What of a summary its callers would notice.
-type Noticed = (Vec<(From, u32)>, Vec<(u16, Sink, usize, usize)>, Option<Arc<str>>);
+type Noticed =
+    (Vec<(From, u32)>, Vec<(u16, Option<Piece>, Sink, usize, usize)>, Option<Arc<str>>, Vec<(String, From)>);
 
 fn key(summary: &Summary) -> Noticed {
-    let returns = summary.returns.iter().map(|taint| (taint.from, taint.clean.0));
-    let reaches = summary.reaches.iter().map(|one| (one.param, one.sink, one.at.0, one.at.1.start));
-    (returns.collect(), reaches.collect(), summary.made.clone())
+    let returns = summary.returns.taints.iter().map(|taint| (taint.from, taint.clean.0));
+    let reaches = summary.reaches.iter();
+    let reaches = reaches.map(|one| (one.param, one.piece, one.sink, one.at.0, one.at.1.start));
+    let keeps = summary.keeps.iter().map(|(name, taint)| (name.clone(), taint.from));
+    (returns.collect(), reaches.collect(), summary.returns.made.clone(), keeps.collect())
 }

@@ -1,16 +1,19 @@
 //! What statements do to what is known: in their order, branches joined, checks believed.
 
-use super::eval::{Key, Run};
+use super::eval::{Key, Run, piece_of};
 use super::guard::{guards, opts_in};
 use super::origin;
 use super::tables::{Origin, Sink};
-use super::value::{From, Sinks, Step, Taint, Val};
-use super::{Followed, Kept, Summary};
-use crate::python::{Index, span, type_name};
+use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
+use super::{Followed, Kept, STEPS_MAX, Summary, UNIT_STEPS_MIN};
+use crate::python::{Index, Program, span, type_name};
 use foldhash::{HashMap, HashMapExt};
-use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt};
+use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFunctionDef};
 use ruff_text_size::Ranged;
 use std::sync::Arc;
+
+/// Functions in functions in functions: further in, only what they do by themselves is followed.
+const AROUND_MAX: usize = 4;
 
 /// Follows one function, or what a file does when it is loaded.
 pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit: usize) -> Followed {
@@ -26,6 +29,9 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
         names: &read.names,
         env: HashMap::new(),
         out: Followed::default(),
+        steps: steps_of(read, func.map(|func| func.def.range().len().to_usize())),
+        around: 0,
+        inside: func.is_some(),
     };
     match func {
         None => run.block(&read.body),
@@ -38,10 +44,10 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
                 let mut value = Val { made: made.map(Arc::from), ..Val::default() };
                 let at = u16::try_from(at).unwrap_or(u16::MAX);
                 if origin::holds_text(index, program, parameter) {
-                    let from = from.map_or(From::Param(at), From::Outside);
+                    let from = from.map_or(From::Param(at, None), From::Outside);
                     let note = match from {
                         From::Outside(origin) => format!("`{name}` is {}", origin.words()),
-                        From::Param(_) => format!("`{name}` is what callers of `{}` give", func.def.name),
+                        From::Param(..) => format!("`{name}` is what callers of `{}` give", func.def.name),
                     };
                     let way = Step::after(None, program, span(parameter.range()), note);
                     value.add(Taint { from, clean: Sinks::default(), part: false, way });
@@ -50,7 +56,7 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
             }
             run.block(&func.def.body);
             let route = func.def.decorator_list.iter().any(origin::is_route);
-            let told = run.out.summary.returns.clone();
+            let told = run.out.summary.returns.taints.clone();
             for taint in told.into_iter().filter(|_| route) {
                 let at = taint.way.span;
                 run.arrive(Sink::Answer, &Val::tainted(taint), at);
@@ -60,8 +66,14 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
     run.out
 }
 
+/// How many steps a function has: its share of what its file has.
+fn steps_of(program: &Program, length: Option<usize>) -> usize {
+    let all = program.file.text().len().max(1);
+    let share = length.map_or(STEPS_MAX, |length| STEPS_MAX / all * length);
+    share.max(UNIT_STEPS_MIN)
+}
+
 impl<'a> Run<'_, 'a> {
-    /// Whether what follows is still reached.
     pub(super) fn block(&mut self, body: &'a [Stmt]) {
         for statement in body {
             self.statement(statement);
@@ -69,6 +81,9 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn statement(&mut self, statement: &'a Stmt) {
+        if !self.spend(1) {
+            return;
+        }
         match statement {
             Stmt::Expr(said) => {
                 self.eval(&said.value);
@@ -110,7 +125,7 @@ impl<'a> Run<'_, 'a> {
             Stmt::If(branch) => self.branch(branch),
             Stmt::For(each) => {
                 let items = self.eval(&each.iter);
-                self.bind(&each.target, Val { made: None, text: None, ..items });
+                self.bind(&each.target, items.plain());
                 self.apart(&[&each.body, &each.orelse]);
             }
             Stmt::While(each) => {
@@ -137,6 +152,8 @@ impl<'a> Run<'_, 'a> {
                 self.eval(&assert.test);
                 self.guard(&assert.test);
             }
+            // At the margin of a file there is nothing around it that comes from outside.
+            Stmt::FunctionDef(def) if self.inside => self.inner(def),
             Stmt::ClassDef(class) => {
                 for inner in &class.body {
                     if matches!(inner, Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::Expr(_)) {
@@ -156,7 +173,7 @@ impl<'a> Run<'_, 'a> {
     fn attempt(&mut self, attempt: &'a ruff_python_ast::StmtTry) {
         self.block(&attempt.body);
         for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
-            let before = self.env.clone();
+            let before = self.kept_env();
             if let Some(name) = &handler.name {
                 let fault = self.outside(Origin::Fault, span(name.range()));
                 self.env.insert(Key::Name(name.as_str()), fault);
@@ -174,7 +191,7 @@ impl<'a> Run<'_, 'a> {
     fn choice(&mut self, choice: &'a ruff_python_ast::StmtMatch) {
         let subject = self.eval(&choice.subject);
         for case in &choice.cases {
-            let before = self.env.clone();
+            let before = self.kept_env();
             if let Pattern::MatchAs(bound) = &case.pattern
                 && let Some(name) = &bound.name
             {
@@ -193,11 +210,11 @@ impl<'a> Run<'_, 'a> {
 
     fn branch(&mut self, branch: &'a ruff_python_ast::StmtIf) {
         self.eval(&branch.test);
-        let before = self.env.clone();
+        let before = self.kept_env();
         self.guard(&branch.test);
         self.block(&branch.body);
         let mut ends = Vec::new();
-        let mut after = std::mem::replace(&mut self.env, before.clone());
+        let mut after = std::mem::replace(&mut self.env, before);
         if !leaves(&branch.body) {
             ends.push(std::mem::take(&mut after));
         } else {
@@ -214,7 +231,7 @@ impl<'a> Run<'_, 'a> {
         }
         let mut otherwise = false;
         for clause in &branch.elif_else_clauses {
-            let start = self.env.clone();
+            let start = self.kept_env();
             match &clause.test {
                 Some(test) => {
                     self.eval(test);
@@ -242,10 +259,18 @@ impl<'a> Run<'_, 'a> {
     /// Blocks that may run or not.
     fn apart(&mut self, bodies: &[&'a [Stmt]]) {
         for body in bodies.iter().filter(|body| !body.is_empty()) {
-            let before = self.env.clone();
+            let before = self.kept_env();
             self.block(body);
             let after = std::mem::replace(&mut self.env, before);
             self.merge(after);
+        }
+    }
+
+    /// A copy of all that is known, for where ways part.
+    fn kept_env(&mut self) -> HashMap<Key<'a>, Val> {
+        match self.spend(self.env.len()) {
+            true => self.env.clone(),
+            false => HashMap::new(),
         }
     }
 
@@ -279,32 +304,19 @@ impl<'a> Run<'_, 'a> {
             Expr::Name(_) | Expr::Attribute(_) => {
                 if let Some(key) = Key::of(target) {
                     if let Key::Attr("self", attribute) = key {
-                        for taint in value.taints.iter().filter(
-                            |taint| matches!(taint.from, From::Outside(origin) if origin != Origin::Secret),
-                        ) {
-                            self.out.kept.push((attribute.to_string(), taint.clone()));
-                        }
+                        self.keep(attribute, &value);
                     }
                     self.env.insert(key, value);
                 }
             }
-            Expr::Tuple(tuple) => {
-                tuple
-                    .elts
-                    .iter()
-                    .for_each(|one| self.bind(one, Val { made: None, text: None, ..value.clone() }));
-            }
-            Expr::List(list) => {
-                list.elts
-                    .iter()
-                    .for_each(|one| self.bind(one, Val { made: None, text: None, ..value.clone() }));
-            }
+            Expr::Tuple(tuple) => self.unpack(&tuple.elts, &value),
+            Expr::List(list) => self.unpack(&list.elts, &value),
             Expr::Starred(star) => self.bind(&star.value, value),
             Expr::Subscript(subscript) => {
                 // What is put into a container is in it.
                 if let Some(key) = Key::of(&subscript.value) {
                     let mut held = self.env.remove(&key).unwrap_or_default();
-                    held.take(&value);
+                    held.put(piece_of(&subscript.slice), &value);
                     self.env.insert(key, held);
                 }
             }
@@ -312,12 +324,56 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
+    fn unpack(&mut self, targets: &'a [Expr], value: &Val) {
+        let starred = targets.iter().any(Expr::is_starred_expr);
+        for (at, target) in targets.iter().enumerate() {
+            let piece = if starred { value.clone().plain() } else { value.piece(Piece::at(at)) };
+            self.bind(target, piece);
+        }
+    }
+
+    /// An attribute of the object itself gets a value.
+    fn keep(&mut self, attribute: &str, value: &Val) {
+        let Some(class) = self.class else { return };
+        for taint in &value.taints {
+            match taint.from {
+                From::Outside(Origin::Secret) => {}
+                From::Outside(_) => self.out.kept.push((class, attribute.to_string(), taint.clone())),
+                From::Param(..) => {
+                    let keeps = &mut self.out.summary.keeps;
+                    if !keeps.iter().any(|(name, known)| name == attribute && known.from == taint.from) {
+                        keeps.push((attribute.to_string(), taint.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A function inside of a function: what it does with what is around it. What it does with its parameters is
+    /// followed where it is called.
+    fn inner(&mut self, def: &'a StmtFunctionDef) {
+        let Some(func) = self.index.func_of(def) else { return };
+        let mut around = Val::default();
+        if self.around < AROUND_MAX {
+            let env = self.kept_env();
+            for parameter in def.parameters.iter() {
+                self.env.insert(Key::Name(parameter.name().as_str()), Val::default());
+            }
+            let returns = std::mem::take(&mut self.out.summary.returns);
+            self.around += 1;
+            self.block(&def.body);
+            self.around -= 1;
+            around = std::mem::replace(&mut self.out.summary.returns, returns);
+            self.env = env;
+        }
+        let closure = Some(Arc::new(Closure { func, around }));
+        self.env.insert(Key::Name(def.name.as_str()), Val { func: closure, ..Val::default() });
+    }
+
     pub(super) fn returned(&mut self, value: Val) {
-        let summary = &mut self.out.summary;
-        let mut all = Val { taints: std::mem::take(&mut summary.returns), ..Val::default() };
-        all.take(&value);
-        summary.returns = all.taints;
-        summary.made = summary.made.take().or(value.made);
+        let known = std::mem::take(&mut self.out.summary.returns);
+        let first = known.taints.is_empty() && known.made.is_none();
+        self.out.summary.returns = if first { value } else { known.join(value) };
     }
 }
 

@@ -518,6 +518,19 @@ pub(crate) const HARMLESS_METHODS: &[&str] = &[
     "is_relative_to",
 ];
 
+/// Calls that call a function they are given: which argument that is, and where its own begin.
+pub(crate) const HANDED_ON: &[(&str, usize, usize)] = &[
+    ("asyncio.to_thread", 0, 1),
+    ("anyio.to_thread.run_sync", 0, 1),
+    ("starlette.concurrency.run_in_threadpool", 0, 1),
+    ("fastapi.concurrency.run_in_threadpool", 0, 1),
+    ("functools.partial", 0, 1),
+    ("map", 0, 1),
+    ("*.run_in_executor", 1, 2),
+    ("*.submit", 0, 1),
+    ("*.add_task", 0, 1),
+];
+
 /// Calls that make a value safe for some sinks.
 pub(crate) const CLEANERS: &[(&str, &[Sink])] = &[
     ("shlex.quote", &[Sink::Shell]),

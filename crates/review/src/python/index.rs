@@ -1,9 +1,11 @@
 //! Every class and function of a project by its dotted name, and what classes derive from, across files.
 
+use super::doors::Doors;
 use super::parse::Program;
 use foldhash::{HashMap, HashMapExt};
 use ruff_python_ast::{Expr, Parameter, Stmt, StmtClassDef, StmtFunctionDef};
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 /// How often a name may be handed on from package to package.
 const HOPS_MAX: usize = 8;
@@ -49,6 +51,7 @@ pub(crate) struct Index<'a> {
     /// Methods that only one class has.
     only: HashMap<&'a str, Option<usize>>,
     ancestors: Vec<Vec<String>>,
+    doors: OnceLock<Doors>,
 }
 
 impl<'a> Index<'a> {
@@ -63,6 +66,7 @@ impl<'a> Index<'a> {
             by_class: HashMap::new(),
             only: HashMap::new(),
             ancestors: Vec::new(),
+            doors: OnceLock::new(),
         };
         for (at, program) in programs.iter().enumerate() {
             let prefix = program.names.module.clone();
@@ -182,6 +186,11 @@ impl<'a> Index<'a> {
             out.push(name);
         }
         out
+    }
+
+    /// Which doors ask who is calling.
+    pub(crate) fn doors(&self) -> &Doors {
+        self.doors.get_or_init(|| Doors::read(self))
     }
 
     pub(crate) fn ancestors(&self, class: usize) -> &[String] {

@@ -2,16 +2,22 @@
 //! rules once. Never runs anything. Called by `review` for each file, and by `flow` for what names mean.
 
 mod depth;
+mod doors;
 mod index;
 mod names;
 mod parse;
+mod scan;
 mod text;
 mod walk;
 
+pub(crate) use doors::asks;
 pub(crate) use index::{Func, Index, last, type_name};
 pub(crate) use names::Names;
 pub(crate) use parse::Program;
+pub(crate) use scan::{
+    Thing, assigned, calls_in, has_word, mentions, method_of, names_in, receiver_of, scan,
+};
 pub(crate) use text::{HOLE, folded, literal, number, span};
 pub(crate) use walk::{
-    Bind, Bound, CallSite, ClassSite, CommentSite, FunctionSite, Hits, LOOKS, TextSite, walk, word_of,
+    Bind, Bound, CallSite, ClassSite, CommentSite, FunctionSite, Hits, LOOKS, Place, TextSite, walk, word_of,
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "unpack.py",
     bad: "import tarfile\n\n\ndef unpack(path, folder):\n    with tarfile.open(path) as archive:\n        archive.extractall(folder)\n",
     good: "import tarfile\n\n\ndef unpack(path, folder):\n    with tarfile.open(path) as archive:\n        archive.extractall(folder, filter=\"data\")\n",
-    owasp: &["LLM03", "ASI02", "MCP05"],
+    owasp: &["LLM04", "ASI02", "MCP05"],
     refusal: Some("bad-address"),
     looks: &[Look::Call(call)],
 };

@@ -15,7 +15,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "sandbox.py",
     bad: "def run(code):\n    scope = {\"__builtins__\": __builtins__}\n    return scope\n",
     good: "def run(code):\n    scope = {\"__builtins__\": {\"len\": len}}\n    return scope\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Bind(bind), Look::File(file)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "graph.py",
     bad: "def add_label(session, label: str, key: str):\n    session.run(f\"MATCH (n {{id: $key}}) SET n:{label}\", key=key)\n",
     good: "import re\n\n\ndef add_label(session, label: str, key: str):\n    if not re.fullmatch(r\"[A-Za-z_][A-Za-z0-9_]*\", label):\n        raise ValueError(\"not a label\")\n    session.run(f\"MATCH (n {{id: $key}}) SET n:{label}\", key=key)\n",
-    owasp: &["LLM05", "ASI02", "MCP05"],
+    owasp: &["LLM10", "ASI02", "MCP05"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Flow(Sink::Cypher)],
 };

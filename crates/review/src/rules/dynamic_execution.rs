@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tool.py",
     bad: "from langchain_core.tools import tool\n\n\n@tool\ndef calculate(expression: str) -> str:\n    return str(eval(expression))\n",
     good: "import ast\n\nfrom langchain_core.tools import tool\n\n\n@tool\ndef calculate(expression: str) -> str:\n    return str(ast.literal_eval(expression))\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Flow(Sink::Code), Look::Call(call)],
 };

@@ -1,7 +1,8 @@
 //! Memory that never forgets.
 
-use crate::python::{ClassSite, last, span};
+use crate::python::{ClassSite, Thing, has_word, last, names_in, scan, span};
 use crate::rule::{Area, Hit, Look, ReviewRule};
+use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::Ranged;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -13,35 +14,94 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "memory.py",
     bad: "class RedisMemory(MemoryBackend):\n    def add(self, message):\n        self.client.rpush(self.key, message)\n",
     good: "class RedisMemory(MemoryBackend):\n    ttl_seconds: int = 86400\n\n    def add(self, message):\n        self.client.rpush(self.key, message)\n        self.client.expire(self.key, self.ttl_seconds)\n",
-    owasp: &["LLM08", "ASI06", "MCP10"],
+    owasp: &["LLM09", "ASI06", "MCP10"],
     refusal: None,
     looks: &[Look::Class(class)],
 };
 
+const BASES: &[&str] = &[
+    "MemoryBackend",
+    "BaseChatMessageHistory",
+    "BaseMemory",
+    "BaseStorage",
+    "BaseChatStore",
+    "BaseChatMemory",
+    "ChatMessageHistory",
+];
+const WRITES: &[&str] =
+    &["add", "add_message", "add_messages", "save", "save_context", "put", "set_messages", "aadd_messages"];
+/// Words of names that bound how long or how much is kept.
+const ENDS: &[&str] = &[
+    "ttl", "expire", "expires", "expiry", "expiration", "retention", "maxlen", "window", "prune", "trim", "evict",
+    "max_messages", "max_size", "max_items", "max_entries", "token_limit", "max_token", "setex", "psetex", "popleft",
+    "ltrim", "max_age", "keep_last",
+];
+
 fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
     let index = site.place.index;
-    let bases = ["MemoryBackend", "BaseChatMessageHistory", "BaseMemory", "BaseStorage", "BaseChatStore"];
     let known = index.classes.get(site.class)?;
-    let at = span(site.def.range());
-    let text = site.place.program.file.text().get(at.start..at.end)?.to_ascii_lowercase();
-    let ends = [
-        "ttl",
-        "expire",
-        "expiry",
-        "retention",
-        "max_messages",
-        "maxlen",
-        "window",
-        "max_size",
-        "prune",
-        "trim",
-    ];
-    let keeps = ["add", "add_message", "add_messages", "save", "save_context", "put", "set_messages"]
-        .iter()
-        .any(|method| known.methods.contains_key(method));
-    let derived = known.bases.iter().any(|base| bases.contains(&last(base)));
-    let transient = site.def.name.contains("InMemory") || site.def.name.contains("Base");
-    (derived && keeps && !transient && !ends.iter().any(|word| text.contains(word))).then(|| {
-        Hit::medium(span(site.def.name.range()), format!("`{}` has no end for what it keeps", site.def.name))
+    let derived = known.bases.iter().any(|base| BASES.contains(&last(base)));
+    let name = site.def.name.as_str();
+    let transient = ["InMemory", "Base", "Abstract", "Null", "Dummy"].iter().any(|word| name.contains(word));
+    let writes: Vec<&&str> = WRITES.iter().filter(|method| known.methods.contains_key(**method)).collect();
+    if !derived || transient || writes.is_empty() || !is_written(&site.def.body) {
+        return None;
+    }
+    // Whoever it derives from may bound what is kept.
+    let bounded = ends(&site.def.body)
+        || known.methods.keys().any(|method| has_word(method, ENDS))
+        || index.ancestors(site.class).iter().any(|base| {
+            let base = index.class_named(base).and_then(|base| index.classes.get(base));
+            base.is_some_and(|base| {
+                let fields = base.fields.iter().any(|(field, ..)| has_word(field, ENDS));
+                fields || base.methods.values().filter_map(|at| index.funcs.get(*at)).any(|one| ends(&one.def.body))
+            })
+        });
+    (!bounded).then(|| {
+        Hit::medium(span(site.def.name.range()), format!("`{name}` has no end for what it keeps"))
     })
+}
+
+/// Whether anything is written at all: a class whose methods raise or pass is a shape for others.
+fn is_written(body: &[Stmt]) -> bool {
+    let mut written = false;
+    scan(body, 2, &mut |thing| {
+        if let Thing::Stmt(Stmt::FunctionDef(method)) = thing
+            && WRITES.contains(&method.name.as_str())
+        {
+            scan(&method.body, 1, &mut |thing| {
+                written |= matches!(thing, Thing::Expr(Expr::Call(_)) | Thing::Stmt(Stmt::Assign(_) | Stmt::AugAssign(_)));
+            });
+        }
+    });
+    written
+}
+
+/// Whether something in a body bounds what is kept: by a name that says so, a slice of the last ones, or a deletion
+/// of the first.
+fn ends(body: &[Stmt]) -> bool {
+    let mut ends = false;
+    scan(body, 2, &mut |thing| {
+        ends |= match thing {
+            Thing::Stmt(Stmt::AnnAssign(assign)) => names_in(&assign.target).iter().any(|name| has_word(name, ENDS)),
+            Thing::Stmt(Stmt::FunctionDef(method)) => {
+                method.parameters.iter().any(|one| has_word(one.name().as_str(), ENDS))
+            }
+            Thing::Expr(Expr::Name(name)) => has_word(name.id.as_str(), ENDS),
+            Thing::Expr(Expr::Attribute(attribute)) => has_word(attribute.attr.as_str(), ENDS),
+            Thing::Expr(Expr::Call(call)) => call.arguments.keywords.iter().any(|keyword| {
+                keyword.arg.as_ref().is_some_and(|name| has_word(name.as_str(), ENDS) || ["ex", "px"].contains(&name.as_str()))
+            }),
+            Thing::Expr(Expr::Subscript(part)) => {
+                matches!(&*part.slice, Expr::Slice(slice) if matches!(slice.lower.as_deref(), Some(Expr::UnaryOp(_))))
+            }
+            // Statements that are kept as texts say so, too.
+            Thing::Expr(Expr::StringLiteral(text)) => {
+                let text = text.value.to_str().to_ascii_lowercase();
+                text.len() < 4000 && (text.contains("expireafterseconds") || text.contains("_ttl") || text.contains("expires_at"))
+            }
+            _ => false,
+        };
+    });
+    ends
 }

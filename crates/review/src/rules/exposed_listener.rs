@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "main.py",
     bad: "import uvicorn\n\nuvicorn.run(app, host=\"0.0.0.0\", port=8000)\n",
     good: "import uvicorn\n\nuvicorn.run(app, host=\"127.0.0.1\", port=8000)\n",
-    owasp: &["LLM06", "ASI03", "MCP07"],
+    owasp: &["LLM03", "ASI03", "MCP07"],
     refusal: None,
     looks: &[Look::Bind(bind)],
 };

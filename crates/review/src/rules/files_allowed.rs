@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tools.py",
     bad: "class CodeTool(Node):\n    is_files_allowed: bool = True\n",
     good: "class CodeTool(Node):\n    is_files_allowed: bool = False\n",
-    owasp: &["LLM06", "ASI02", "MCP10"],
+    owasp: &["LLM03", "ASI02", "MCP10"],
     refusal: Some("no-grant"),
     looks: &[Look::Bind(bind), Look::Entry(entry)],
 };

@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "sandbox.py",
     bad: "ALLOWED_MODULES = [\"math\", \"json\", \"requests\", \"os\"]\n",
     good: "ALLOWED_MODULES = [\"math\", \"json\"]\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Bind(bind)],
 };

@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "plugin.py",
     bad: "import subprocess\nimport sys\n\nsubprocess.check_call([sys.executable, \"-m\", \"pip\", \"install\", \"acme\"])\n",
     good: "try:\n    import acme\nexcept ImportError as error:\n    raise RuntimeError(\"install the extra `acme`\") from error\n",
-    owasp: &["LLM03", "ASI04", "MCP04"],
+    owasp: &["LLM04", "ASI04", "MCP04"],
     refusal: None,
     looks: &[Look::Call(call)],
 };

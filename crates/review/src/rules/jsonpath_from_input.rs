@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "from flask import request\nfrom jsonpath_ng import parse\n\n\ndef pick(document):\n    return parse(request.args[\"path\"]).find(document)\n",
     good: "from jsonpath_ng import parse\n\n\ndef pick(document):\n    return parse(\"$.order.id\").find(document)\n",
-    owasp: &["LLM05", "ASI02", "MCP10"],
+    owasp: &["LLM10", "ASI02", "MCP10"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Flow(Sink::JsonPath)],
 };

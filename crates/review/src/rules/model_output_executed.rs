@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "agent.py",
     bad: "from openai import OpenAI\n\nclient = OpenAI()\n\n\ndef act(question):\n    answer = client.chat.completions.create(model=\"m\", messages=[{\"role\": \"user\", \"content\": question}])\n    exec(answer.choices[0].message.content)\n",
     good: "from openai import OpenAI\n\nclient = OpenAI()\nACTIONS = {\"open\": open_ticket, \"close\": close_ticket}\n\n\ndef act(question):\n    answer = client.chat.completions.create(model=\"m\", messages=[{\"role\": \"user\", \"content\": question}])\n    return ACTIONS[answer.choices[0].message.content]()\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("untrusted-argument"),
     looks: &[
         Look::FlowOf(Origin::Model, Sink::Code),

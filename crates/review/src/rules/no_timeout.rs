@@ -15,7 +15,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "client.py",
     bad: "import requests\n\nanswer = requests.get(\"https://api.example.com\")\n",
     good: "import requests\n\nanswer = requests.get(\"https://api.example.com\", timeout=30)\n",
-    owasp: &["LLM10", "ASI08", "MCP09"],
+    owasp: &["LLM06", "ASI08"],
     refusal: Some("time-budget"),
     looks: &[Look::Call(call)],
 };

@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "nodes.py",
     bad: "from dynamiq.nodes import Node\n\n\nclass Lookup(Node):\n    name: str = \"lookup\"\n\n    def execute(self, input_data, config=None, **kwargs):\n        return {\"content\": input_data[\"query\"]}\n",
     good: "from typing import ClassVar\n\nfrom dynamiq.nodes import Node\nfrom pydantic import BaseModel\n\n\nclass LookupInput(BaseModel):\n    query: str\n\n\nclass Lookup(Node):\n    name: str = \"lookup\"\n    input_schema: ClassVar[type[LookupInput]] = LookupInput\n\n    def execute(self, input_data: LookupInput, config=None, **kwargs):\n        return {\"content\": input_data.query}\n",
-    owasp: &["LLM05", "ASI02", "MCP05"],
+    owasp: &["LLM10", "ASI02", "MCP05"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Class(class)],
 };

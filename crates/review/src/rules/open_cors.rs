@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "from fastapi.middleware.cors import CORSMiddleware\n\napp.add_middleware(CORSMiddleware, allow_origins=[\"*\"], allow_credentials=True)\n",
     good: "from fastapi.middleware.cors import CORSMiddleware\n\napp.add_middleware(CORSMiddleware, allow_origins=[\"https://desk.example.com\"], allow_credentials=True)\n",
-    owasp: &["LLM06", "ASI03", "MCP07"],
+    owasp: &["LLM03", "ASI03", "MCP07"],
     refusal: None,
     looks: &[Look::Call(call)],
 };

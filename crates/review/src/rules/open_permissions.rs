@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "setup.py",
     bad: "import os\n\nos.chmod(\"run.sh\", 0o777)\n",
     good: "import os\n\nos.chmod(\"run.sh\", 0o700)\n",
-    owasp: &["LLM06", "ASI03", "MCP02"],
+    owasp: &["LLM03", "ASI03", "MCP02"],
     refusal: None,
     looks: &[Look::Call(call)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "from flask import redirect, request\n\n\ndef back():\n    return redirect(request.args[\"next\"])\n",
     good: "from flask import redirect\n\n\ndef back():\n    return redirect(\"/home\")\n",
-    owasp: &["LLM05", "ASI09", "MCP07"],
+    owasp: &["LLM10", "ASI09", "MCP07"],
     refusal: None,
     looks: &[Look::Flow(Sink::Redirect)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/notes\")\ndef note(name: str, user=Depends(who)):\n    return open(\"notes/\" + name).read()\n",
     good: "from pathlib import Path\n\nfrom fastapi import FastAPI\n\napp = FastAPI()\nROOT = Path(\"notes\").resolve()\n\n\n@app.get(\"/notes\")\ndef note(name: str, user=Depends(who)):\n    path = (ROOT / name).resolve()\n    if not path.is_relative_to(ROOT):\n        raise ValueError(\"no such note\")\n    return path.read_text()\n",
-    owasp: &["LLM06", "ASI02", "MCP05"],
+    owasp: &["LLM03", "ASI02", "MCP05"],
     refusal: Some("bad-address"),
     looks: &[Look::Flow(Sink::Path)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "fetch.py",
     bad: "import requests\n\n\ndef fetch(url_list):\n    listed = requests.get(\"https://files.example.com/list\", timeout=10).json()\n    for item in listed:\n        open(\"downloads/\" + item[\"name\"], \"wb\").write(b\"\")\n",
     good: "import os\n\nimport requests\n\n\ndef fetch(url_list):\n    listed = requests.get(\"https://files.example.com/list\", timeout=10).json()\n    for item in listed:\n        open(\"downloads/\" + os.path.basename(item[\"name\"]), \"wb\").write(b\"\")\n",
-    owasp: &["LLM05", "ASI02", "MCP05"],
+    owasp: &["LLM10", "ASI02", "MCP05"],
     refusal: Some("bad-address"),
     looks: &[Look::FlowOf(Origin::Remote, Sink::Path), Look::FlowOf(Origin::Model, Sink::Path)],
 };

@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "agent.py",
     bad: "system_prompt = \"You look things up at http://ldap.corp.internal:389 as svc-agent.\"\n",
     good: "system_prompt = \"You look things up with the tool `directory`.\"\n",
-    owasp: &["LLM07", "ASI01", "MCP10"],
+    owasp: &["LLM08", "ASI01", "MCP10"],
     refusal: Some("clearance"),
     looks: &[Look::Bind(bind)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tool.py",
     bad: "from agents import function_tool\n\n\n@function_tool\ndef find(name: str) -> list:\n    cursor = connection.cursor()\n    cursor.execute(f\"SELECT * FROM users WHERE name = '{name}'\")\n    return cursor.fetchall()\n",
     good: "from agents import function_tool\n\n\n@function_tool\ndef find(name: str) -> list:\n    cursor = connection.cursor()\n    cursor.execute(\"SELECT * FROM users WHERE name = %s\", (name,))\n    return cursor.fetchall()\n",
-    owasp: &["LLM05", "ASI02", "MCP05"],
+    owasp: &["LLM10", "ASI02", "MCP05"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Flow(Sink::Sql)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "model.py",
     bad: "from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained(\"some/model\", trust_remote_code=True)\n",
     good: "from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained(\"some/model\")\n",
-    owasp: &["LLM03", "ASI04", "MCP04"],
+    owasp: &["LLM04", "ASI04", "MCP04"],
     refusal: None,
     looks: &[Look::Bind(bind)],
 };

@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "sandbox.py",
     bad: "GLOBALS = {\"_getattr_\": getattr, \"_getitem_\": lambda value, key: value[key]}\n",
     good: "from RestrictedPython.Guards import safer_getattr\n\nGLOBALS = {\"_getattr_\": safer_getattr}\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Bind(bind)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "agent.py",
     bad: "from langchain_experimental.agents import create_csv_agent\n\nagent = create_csv_agent(llm, \"data.csv\", allow_dangerous_code=True)\n",
     good: "from langchain_experimental.agents import create_csv_agent\n\nagent = create_csv_agent(llm, \"data.csv\")\n",
-    owasp: &["LLM06", "ASI05", "MCP05"],
+    owasp: &["LLM03", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Bind(bind), Look::Call(call)],
 };

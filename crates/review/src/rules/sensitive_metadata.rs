@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "index.py",
     bad: "def document(text, person):\n    return Document(page_content=text, metadata={\"ssn\": person.ssn})\n",
     good: "def document(text, person):\n    return Document(page_content=text, metadata={\"person\": person.id})\n",
-    owasp: &["LLM08", "ASI06", "MCP10"],
+    owasp: &["LLM09", "ASI06", "MCP10"],
     refusal: Some("clearance"),
     looks: &[Look::Call(call)],
 };

@@ -2,6 +2,7 @@
 
 use crate::data::Entry;
 use crate::rule::{Area, Hit, Look, ReviewRule};
+use foldhash::{HashSet, HashSetExt};
 use ringmail_core::doc::Node;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -13,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tools.json",
     bad: "{\"tools\": [{\"name\": \"send_mail\", \"description\": \"Sends.\"}, {\"name\": \"Send-Mail\", \"description\": \"Sends too.\"}]}\n",
     good: "{\"tools\": [{\"name\": \"send_mail\", \"description\": \"Sends.\"}, {\"name\": \"read_mail\", \"description\": \"Reads.\"}]}\n",
-    owasp: &["LLM03", "ASI04", "MCP03"],
+    owasp: &["LLM04", "ASI04", "MCP03"],
     refusal: Some("tool-changed"),
     looks: &[Look::Entry(entry)],
 };
@@ -29,12 +30,11 @@ fn entry(entry: &Entry<'_>) -> Option<Hit> {
             name.text()?.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         Some((plain, name.span))
     };
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
     for (name, span) in entry.value.items().iter().filter_map(name) {
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             return Some(Hit::high(span, "another tool is called so"));
         }
-        seen.push(name);
     }
     None
 }

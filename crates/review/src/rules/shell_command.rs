@@ -15,7 +15,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tool.py",
     bad: "import subprocess\n\nfrom agents import function_tool\n\n\n@function_tool\ndef ping(host: str) -> str:\n    return subprocess.run(f\"ping -c 1 {host}\", shell=True, capture_output=True).stdout\n",
     good: "import subprocess\n\n\ndef ping() -> str:\n    return subprocess.run([\"ping\", \"-c\", \"1\", \"example.com\"], capture_output=True).stdout\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("no-grant"),
     looks: &[Look::Flow(Sink::Shell), Look::Call(call)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "import requests\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/preview\")\ndef preview(url: str, user=Depends(who)):\n    return requests.get(url, timeout=10).text\n",
     good: "from urllib.parse import urlparse\n\nimport requests\nfrom fastapi import FastAPI\n\napp = FastAPI()\nHOSTS = {\"docs.example.com\"}\n\n\n@app.get(\"/preview\")\ndef preview(url: str, user=Depends(who)):\n    if urlparse(url).hostname not in HOSTS:\n        raise ValueError(\"not one of our hosts\")\n    return requests.get(url, timeout=10).text\n",
-    owasp: &["LLM06", "ASI02", "MCP05"],
+    owasp: &["LLM03", "ASI02", "MCP05"],
     refusal: Some("special-address"),
     looks: &[Look::Flow(Sink::Url)],
 };

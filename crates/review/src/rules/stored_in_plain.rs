@@ -15,7 +15,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "index.py",
     bad: "def keep(store, user):\n    store.add_texts([f\"{user.name} {user.passport_number}\"])\n",
     good: "def keep(store, user):\n    store.add_texts([f\"{user.id}\"])\n",
-    owasp: &["LLM08", "ASI06", "MCP10"],
+    owasp: &["LLM09", "ASI06", "MCP10"],
     refusal: Some("clearance"),
     looks: &[Look::Call(call)],
 };

@@ -12,7 +12,7 @@ pub(crate) static RULE: ReviewRule = ReviewRule {
     file: "client.py",
     bad: "import random\n\npause = random.random()  # nosec\n",
     good: "import random\n\npause = random.random()  # nosec B311 - jitter between tries, no secret\n",
-    owasp: &["LLM03", "ASI04", "MCP08"],
+    owasp: &["LLM04", "ASI04", "MCP08"],
     refusal: None,
     looks: &[Look::Comment(comment)],
 };

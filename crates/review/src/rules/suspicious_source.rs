@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "requirements.txt",
     bad: "--extra-index-url https://pypi.internal.example.com/simple\nacme-core==1.0.0\n",
     good: "--index-url https://pypi.internal.example.com/simple\nacme-core==1.0.0\n",
-    owasp: &["LLM03", "ASI04", "MCP04"],
+    owasp: &["LLM04", "ASI04", "MCP04"],
     refusal: None,
     looks: &[Look::File(file)],
 };

@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "from flask import Flask, request\nfrom jinja2 import Template\n\n\ndef greet():\n    return Template(request.args[\"greeting\"]).render(name=\"Ada\")\n",
     good: "from flask import Flask, request\nfrom jinja2 import Template\n\n\ndef greet():\n    return Template(\"Hello {{ name }}\").render(name=request.args[\"name\"])\n",
-    owasp: &["LLM05", "ASI05", "MCP05"],
+    owasp: &["LLM10", "ASI05", "MCP05"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Flow(Sink::Template)],
 };

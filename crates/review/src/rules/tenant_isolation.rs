@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "retriever.py",
     bad: "class Retriever:\n    def execute(self, input_data):\n        filters = input_data.filters or self.filters\n        return self.store.search(filters=filters)\n",
     good: "class Retriever:\n    def execute(self, input_data):\n        filters = {\"and\": [self.filters, input_data.filters]}\n        return self.store.search(filters=filters)\n",
-    owasp: &["LLM08", "ASI03", "MCP10"],
+    owasp: &["LLM09", "ASI03", "MCP10"],
     refusal: Some("foreign-tenant"),
     looks: &[Look::Bind(bind)],
 };

@@ -13,7 +13,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tools.py",
     bad: "from langchain_core.tools import StructuredTool\n\ntool = StructuredTool.from_function(func=find, description=\"Reads the table users at http://10.0.3.7:5432 as admin\")\n",
     good: "from langchain_core.tools import StructuredTool\n\ntool = StructuredTool.from_function(func=find, description=\"Finds a user by name\")\n",
-    owasp: &["LLM07", "ASI02", "MCP10"],
+    owasp: &["LLM08", "ASI02", "MCP10"],
     refusal: Some("clearance"),
     looks: &[Look::Bind(bind)],
 };

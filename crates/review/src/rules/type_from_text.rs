@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "app.py",
     bad: "import importlib\n\nfrom flask import request\n\n\ndef load():\n    return importlib.import_module(request.args[\"module\"])\n",
     good: "from flask import request\n\nfrom nodes import Http, Sql\n\nKINDS = {\"http\": Http, \"sql\": Sql}\n\n\ndef load():\n    return KINDS[request.args[\"kind\"]]\n",
-    owasp: &["LLM03", "ASI05", "MCP05"],
+    owasp: &["LLM04", "ASI05", "MCP05"],
     refusal: None,
     looks: &[Look::Flow(Sink::Import)],
 };

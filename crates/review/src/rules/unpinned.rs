@@ -14,7 +14,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "requirements.txt",
     bad: "openai>=1.0\n",
     good: "openai==1.51.0\n",
-    owasp: &["LLM03", "ASI04", "MCP04"],
+    owasp: &["LLM04", "ASI04", "MCP04"],
     refusal: None,
     looks: &[Look::File(file), Look::Entry(entry)],
 };
@@ -99,7 +99,7 @@ fn entry(entry: &Entry<'_>) -> Option<Hit> {
         return entry.value.items().iter().find_map(loose);
     }
     let server = entry.under("mcpServers") && entry.key == "args";
-    let command = entry.beside.get("command").and_then(|node| node.text()).unwrap_or_default();
+    let command = entry.beside("command").and_then(|node| node.text()).unwrap_or_default();
     let package =
         entry.value.items().iter().filter_map(|item| item.text()).find(|text| !text.starts_with('-'))?;
     let pinned = match command {

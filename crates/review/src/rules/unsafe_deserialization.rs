@@ -16,7 +16,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "store.py",
     bad: "import jsonpickle\n\n\ndef load(row):\n    return jsonpickle.decode(row[\"state\"])\n",
     good: "import json\n\n\ndef load(row):\n    return json.loads(row[\"state\"])\n",
-    owasp: &["LLM03", "ASI05", "MCP05"],
+    owasp: &["LLM04", "ASI05", "MCP05"],
     refusal: None,
     looks: &[Look::Flow(Sink::Deserializer), Look::Call(call)],
 };

@@ -15,7 +15,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "loader.py",
     bad: "import yaml\n\n\ndef read(text):\n    return yaml.load(text, Loader=yaml.Loader)\n",
     good: "import yaml\n\n\ndef read(text):\n    return yaml.safe_load(text)\n",
-    owasp: &["LLM03", "ASI05", "MCP05"],
+    owasp: &["LLM04", "ASI05", "MCP05"],
     refusal: None,
     looks: &[Look::Call(call)],
 };

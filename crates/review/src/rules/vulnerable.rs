@@ -14,7 +14,7 @@ pub(crate) static RULE: ReviewRule = ReviewRule {
     file: "requirements.txt",
     bad: "acme-parser==1.0.0\n",
     good: "acme-parser==1.2.0\n",
-    owasp: &["LLM03", "ASI04", "MCP04"],
+    owasp: &["LLM04", "ASI04", "MCP04"],
     refusal: None,
     looks: &[Look::Asked],
 };

@@ -13,17 +13,16 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "ringmail.toml",
     bad: "[[grant]]\nto = \"mail.send\"\nreason = \"sends\"\nnet = [{ address = \"https://*\" }]\n",
     good: "[[grant]]\nto = \"mail.send\"\nreason = \"sends\"\nnet = [{ address = \"https://desk.example.com\", methods = [\"POST\"] }]\n",
-    owasp: &["LLM06", "ASI03", "MCP02"],
+    owasp: &["LLM03", "ASI03", "MCP02"],
     refusal: Some("no-grant"),
     looks: &[Look::Entry(entry)],
 };
 
 fn entry(entry: &Entry<'_>) -> Option<Hit> {
-    let name = entry.file.path().rsplit('/').next()?;
-    if !name.starts_with("ringmail") || !name.ends_with(".toml") {
+    if !is_project(entry) {
         return None;
     }
-    if entry.key == "dangerous" {
+    if entry.key == "dangerous" && entry.above.first() != Some(&"listener") {
         return Some(Hit::medium(entry.span, "something that keeps this project safe is turned off"));
     }
     let granted = entry.under("grant") || entry.under("net") || entry.key == "net";
@@ -37,4 +36,10 @@ fn entry(entry: &Entry<'_>) -> Option<Hit> {
     let root = ["path", "folder", "host"].contains(&entry.key) && entry.value.text() == Some("/");
     (root && (entry.under("mount") || entry.under("fs")))
         .then(|| Hit::high(entry.span, "this is the whole file system"))
+}
+
+/// Whether a key is one of a project's settings, or of a layer of them.
+pub(super) fn is_project(entry: &Entry<'_>) -> bool {
+    let name = entry.file.path().rsplit('/').next().unwrap_or_default();
+    name.starts_with("ringmail") && name.ends_with(".toml")
 }

@@ -13,13 +13,13 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     file: "tools.json",
     bad: "{\"tools\": [{\"name\": \"add\", \"description\": \"Adds.\", \"inputSchema\": {\"type\": \"object\", \"additionalProperties\": true}}]}\n",
     good: "{\"tools\": [{\"name\": \"add\", \"description\": \"Adds.\", \"inputSchema\": {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"number\"}}, \"additionalProperties\": false}}]}\n",
-    owasp: &["LLM06", "ASI02", "MCP10"],
+    owasp: &["LLM03", "ASI02", "MCP10"],
     refusal: None,
     looks: &[Look::Entry(entry)],
 };
 
 fn entry(entry: &Entry<'_>) -> Option<Hit> {
-    if !["inputSchema", "input_schema"].contains(&entry.key) || entry.beside.get("name").is_none() {
+    if !["inputSchema", "input_schema"].contains(&entry.key) || entry.beside("name").is_none() {
         return None;
     }
     let open =

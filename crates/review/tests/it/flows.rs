@@ -116,3 +116,91 @@ fn an_allowance_needs_a_reason_and_a_day_and_ends() {
         assert!(found.contains(expected), "{comment}: {found}");
     }
 }
+
+#[test]
+fn elements_of_containers_are_told_apart() {
+    let head = "from agents import function_tool\nimport sqlite3\nfrom dataclasses import dataclass\n\n\n@dataclass\nclass Ask:\n    text: str\n    table: str\n\n\ndef pick(ask):\n    return ask.table\n\n\ndef both(a, b):\n    return a, b\n\n\n@function_tool\ndef find(name: str):\n    cursor = sqlite3.connect(\"x\").cursor()\n";
+    for (body, hit) in [
+        (
+            "    d = {\"name\": name, \"table\": \"users\"}\n    cursor.execute(f\"SELECT * FROM {d['table']}\")\n",
+            false,
+        ),
+        (
+            "    d = {\"name\": name, \"table\": \"users\"}\n    cursor.execute(f\"SELECT * FROM {d['name']}\")\n",
+            true,
+        ),
+        (
+            "    d = {\"table\": \"users\"}\n    d[\"table\"] = name\n    cursor.execute(f\"SELECT * FROM {d.get('table')}\")\n",
+            true,
+        ),
+        (
+            "    d = {\"table\": name}\n    d[\"table\"] = \"users\"\n    cursor.execute(f\"SELECT * FROM {d['table']}\")\n",
+            false,
+        ),
+        (
+            "    d = {\"table\": \"users\"}\n    d[where()] = name\n    cursor.execute(f\"SELECT * FROM {d['table']}\")\n",
+            true,
+        ),
+        (
+            "    d = dict(table=\"users\", name=name)\n    cursor.execute(f\"SELECT * FROM {d['table']}\")\n",
+            false,
+        ),
+        (
+            "    d = {\"a\": {\"table\": \"users\", \"name\": name}}\n    cursor.execute(f\"SELECT * FROM {d['a']['table']}\")\n",
+            false,
+        ),
+        (
+            "    d = {\"a\": {\"table\": \"users\", \"name\": name}}\n    cursor.execute(f\"SELECT * FROM {d['a']['name']}\")\n",
+            true,
+        ),
+        ("    t = (\"users\", name)\n    cursor.execute(f\"SELECT * FROM {t[0]}\")\n", false),
+        ("    t = (\"users\", name)\n    cursor.execute(f\"SELECT * FROM {t[-1]}\")\n", true),
+        ("    table, value = \"users\", name\n    cursor.execute(f\"SELECT * FROM {table}\")\n", false),
+        ("    table, value = both(\"users\", name)\n    cursor.execute(f\"SELECT * FROM {table}\")\n", false),
+        ("    table, value = both(\"users\", name)\n    cursor.execute(f\"SELECT * FROM {value}\")\n", true),
+        (
+            "    ask = Ask(text=name, table=\"users\")\n    cursor.execute(f\"SELECT * FROM {pick(ask)}\")\n",
+            false,
+        ),
+        ("    ask = Ask(\"hello\", name)\n    cursor.execute(f\"SELECT * FROM {pick(ask)}\")\n", true),
+        (
+            "    rows = [\"users\"]\n    rows.insert(0, name)\n    cursor.execute(f\"SELECT * FROM {rows[0]}\")\n",
+            true,
+        ),
+        (
+            "    d = {\"table\": \"users\"}\n    if name:\n        d[\"table\"] = name\n    cursor.execute(f\"SELECT * FROM {d['table']}\")\n",
+            true,
+        ),
+    ] {
+        let text = format!("{head}{body}");
+        assert_eq!(found(&[("t.py", &text)]).contains("query-injection"), hit, "{body}");
+    }
+}
+
+#[test]
+fn functions_inside_of_functions_see_what_is_around_them() {
+    let head = "import asyncio\nimport functools\nfrom agents import function_tool\n\n\ndef run(code):\n    return eval(code)\n\n\n@function_tool\nasync def calculate(text: str, pool):\n";
+    for (body, hit) in [
+        ("    def inner():\n        return eval(text)\n    return inner()\n", true),
+        ("    def inner():\n        return text\n    return eval(inner())\n", true),
+        ("    def inner(code):\n        return eval(code)\n    return inner(text)\n", true),
+        ("    def inner(text):\n        return eval(text)\n    return inner(\"1\")\n", false),
+        ("    go = run\n    return go(text)\n", true),
+        ("    return await asyncio.to_thread(run, text)\n", true),
+        ("    return functools.partial(run, text)()\n", true),
+        ("    return pool.submit(run, text)\n", true),
+        ("    return list(map(lambda text: text, []))\n", false),
+        ("    return (lambda: eval(text))()\n", true),
+    ] {
+        let text = format!("{head}{body}");
+        assert_eq!(found(&[("t.py", &text)]).contains("high dynamic-execution"), hit, "{body}");
+    }
+}
+
+#[test]
+fn what_an_object_is_made_with_is_followed_into_its_methods() {
+    let text = "from agents import function_tool\n\n\nclass Job:\n    def __init__(self, code, name):\n        self.code = code\n        self.name = name\n\n    def go(self):\n        return eval(self.code)\n\n    def tell(self):\n        return eval(self.name)\n\n\n@function_tool\ndef calculate(text: str):\n    return Job(text, \"fixed\").go()\n";
+    let found = found(&[("t.py", text)]);
+    assert!(found.contains("high dynamic-execution t.py:10"), "{found}");
+    assert!(!found.contains("high dynamic-execution t.py:13"), "{found}");
+}

@@ -91,3 +91,28 @@ fn pieces_of_programs_in_any_order_are_looked_at() {
         }
     }
 }
+
+/// Ways that part again and again, each with a copy of all that is known: the work would grow with the square.
+#[test]
+fn a_function_that_takes_too_many_steps_is_told_and_the_rest_goes_on() {
+    let mut text = String::from("def wide(x):\n");
+    (0..2000).for_each(|at| text.push_str(&format!("    name_{at} = x\n")));
+    (0..2000).for_each(|at| text.push_str(&format!("    if name_{at}:\n        pass\n")));
+    text.push_str("\n\ndef fine(x):\n    return eval(x)\n");
+    let review = look(&[("wide.py", &text)], &all());
+    let told = &review.unread;
+    assert!(told.len() == 1 && told[0].2.contains("in `wide` is not followed to the end"), "{told:?}");
+    assert_eq!(told[0].1, 1);
+    assert_eq!(review.findings.len(), 1);
+}
+
+#[test]
+fn a_file_with_too_many_findings_keeps_the_worst_of_them() {
+    let text = "def f(x):\n".to_string()
+        + &"    requests.get('http://files.example.com/a')\n".repeat(600)
+        + "    eval(x)\n";
+    let review = look(&[("many.py", &format!("import requests\n\n\n{text}"))], &all());
+    assert_eq!(review.findings.len(), 500);
+    assert_eq!(review.findings[0].rule.id, "dynamic-execution");
+    assert!(review.unread[0].2.contains("more than 500 findings"), "{:?}", review.unread);
+}

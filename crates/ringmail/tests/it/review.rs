@@ -157,3 +157,38 @@ fn rules_are_explained_and_slips_are_met() {
     assert_eq!(place.run(&["review", "--area", "nowhere"]).code, 2);
     assert_eq!(place.run(&["review", "nowhere"]).code, 1);
 }
+
+#[test]
+fn what_is_wide_in_a_project_of_ringmail_is_found() {
+    let place = Place::project();
+    let project = place.read("ringmail.toml");
+    place.write(
+        "ringmail.toml",
+        &format!(
+            "{project}\n[secret.bank]\nfrom = \"file:keys/bank\"\nbound_to = [\"https://bank.example.com\"]\n\n[listener.open]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\ndangerous = {{ anonymous = true }}\n"
+        ),
+    );
+    place.write(
+        "policies/more.cedar",
+        "@id(\"slip\")\nforbid (principal, action, resource == Ringmail::Chain::\"gret\");\n\n@id(\"all\")\npermit (principal, action, resource);\n",
+    );
+    place.write(
+        "chains/keep.yaml",
+        "chain: keep\ninput: {type: object, properties: {text: {type: string}}, required: [text]}\nlinks:\n  seen:\n    kind: endorse\n    reason: somebody looked\n    with: {value: '${input.text}'}\n  note:\n    kind: native\n    call: upper\n    with: {text: '${seen}'}\noutput: ${note}\n",
+    );
+    let found = place.run(&["review", "--format", "markdown"]);
+    for wanted in [
+        "(secret-file), medium certainty at ringmail.toml:",
+        "(open-listener), high certainty at ringmail.toml:",
+        "(dead-policy), high certainty at policies/more.cedar:2",
+        "(open-policy), high certainty at policies/more.cedar:5",
+        "(wide-endorsement), high certainty at chains/keep.yaml:5",
+    ] {
+        assert!(found.out.contains(wanted), "{wanted}: {}", found.shown());
+    }
+    // One that does not load is said, and everything else is found still.
+    place.write("chains/keep.yaml", "chain: keep\nlinks: 3\n");
+    let found = place.run(&["review"]);
+    assert!(found.out.contains("not all of its chains load"), "{}", found.shown());
+    assert!(found.out.contains("open-policy") && !found.out.contains("dead-policy"), "{}", found.shown());
+}

@@ -70,7 +70,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Found, Fault> {
 }
 
 /// A path as it is shown and compared: `/` between parts, no `./`.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let parts = path.components().filter(|part| !matches!(part, std::path::Component::CurDir));
     let path: PathBuf = parts.collect();
     path.to_string_lossy().replace('\\', "/")

@@ -2,6 +2,7 @@
 
 mod files;
 mod fix;
+mod projects;
 mod shown;
 
 use super::Common;
@@ -98,8 +99,9 @@ impl Args {
             return explained(rule.as_deref());
         }
         let paths = if self.paths.is_empty() { vec![PathBuf::from(".")] } else { self.paths.clone() };
-        let found = files::read(&paths)?;
-        let ask = self.ask(&found, &paths)?;
+        let mut found = files::read(&paths)?;
+        let mut ask = self.ask(&found, &paths)?;
+        ask.told = projects::dead_policies(&mut found);
         let mut done = review(found.files, &ask, &files::Threads);
         done.unread.extend(found.unread);
         done.unread.sort();
@@ -145,6 +147,7 @@ impl Args {
             advisories,
             changed,
             baseline,
+            told: Vec::new(),
             tests: self.tests,
         })
     }

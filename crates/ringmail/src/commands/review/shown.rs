@@ -3,8 +3,9 @@
 use crate::snippet::{range, render};
 use crate::terminal::{BOLD, DIM, GREEN, YELLOW, clean, paint};
 use annotate_snippets::{AnnotationKind, Level, Snippet};
-use ringmail_engine::core::doc::Spot;
+use ringmail_engine::core::doc::{Source, Span, Spot};
 use ringmail_review::{Area, Finding, Grade, RULES, Review};
+use std::sync::Arc;
 
 /// A review for people.
 pub(super) fn text(done: &Review) -> String {
@@ -18,8 +19,11 @@ pub(super) fn text(done: &Review) -> String {
 
 fn one(finding: &Finding) -> String {
     let level = if finding.grade() == Grade::Medium { Level::WARNING } else { Level::ERROR };
-    let spot = Spot { source: finding.source.clone(), span: finding.span };
-    let place = Snippet::source(clean(&finding.source.text).into_owned())
+    // The lines around it, not the whole of a file for each of its findings.
+    let (source, span, first) = around(finding);
+    let spot = Spot { source: source.clone(), span };
+    let place = Snippet::source(clean(&source.text).into_owned())
+        .line_start(first)
         .path(clean(finding.path()).into_owned())
         .annotation(AnnotationKind::Primary.span(range(&spot)));
     let group = level
@@ -41,6 +45,21 @@ fn one(finding: &Finding) -> String {
         format!("{} certainty; ringmail review explain {}", finding.certainty.name(), finding.rule.id);
     out.push_str(&format!("\n  {}", paint(DIM, &certainty)));
     out
+}
+
+const AROUND: usize = 4;
+
+/// The lines around a finding, its place in them, and the number of the first.
+fn around(finding: &Finding) -> (Arc<Source>, Span, usize) {
+    let (text, span) = (&finding.source.text, finding.span);
+    let back = |text: &str| text.rmatch_indices('\n').nth(AROUND).map_or(0, |(at, _)| at + 1);
+    let start = back(text.get(..span.start).unwrap_or_default());
+    let rest = text.get(span.end..).unwrap_or_default();
+    let end = rest.match_indices('\n').nth(AROUND).map_or(text.len(), |(at, _)| span.end + at);
+    let piece = text.get(start..end).unwrap_or_default().to_string();
+    let moved = Span { start: span.start.saturating_sub(start), end: span.end.saturating_sub(start) };
+    let first = 1 + text.get(..start).unwrap_or_default().matches('\n').count();
+    (Source::new(finding.path(), piece), moved, first)
 }
 
 fn sum(done: &Review) -> String {
