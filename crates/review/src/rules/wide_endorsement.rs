@@ -12,7 +12,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     mend: "say in `scope` what must hold of the value, and in `expires` when somebody has to decide anew",
     file: "chains/pay.yaml",
     bad: "chain: pay\nlinks:\n  order:\n    kind: endorse\n    reason: finance looked at it\n    with: {value: '${input.invoice}'}\n  send:\n    kind: http\n    with: {method: POST, url: 'https://bank.example.com/payments', body: '${order}'}\n",
-    good: "chain: pay\nlinks:\n  order:\n    kind: endorse\n    reason: finance looked at it\n    scope: value.cents <= 50000\n    expires: 2027-06-30\n    with: {value: '${input.invoice}'}\n  show:\n    kind: native\n    call: upper\n    with: {text: '${input.note}'}\n",
+    good: "chain: pay\nlinks:\n  order:\n    kind: endorse\n    reason: finance looked at it\n    scope: value.cents <= 50000\n    expires: 2027-06-30\n    with: {value: '${input.invoice}'}\n  show:\n    kind: native\n    call: sha256\n    with: {text: '${input.note}'}\n",
     owasp: &["LLM01", "ASI09", "MCP06"],
     refusal: Some("untrusted-argument"),
     looks: &[Look::Entry(entry)],

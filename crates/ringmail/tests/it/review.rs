@@ -174,7 +174,7 @@ fn what_is_wide_in_a_project_of_ringmail_is_found() {
     );
     place.write(
         "chains/keep.yaml",
-        "chain: keep\ninput: {type: object, properties: {text: {type: string}}, required: [text]}\nlinks:\n  seen:\n    kind: endorse\n    reason: somebody looked\n    with: {value: '${input.text}'}\n  note:\n    kind: native\n    call: upper\n    with: {text: '${seen}'}\noutput: ${note}\n",
+        "chain: keep\ninput: {type: object, properties: {text: {type: string}}, required: [text]}\nlinks:\n  seen:\n    kind: endorse\n    reason: somebody looked\n    with: {value: '${input.text}'}\n  note:\n    kind: native\n    call: sha256\n    with: {text: '${seen}'}\noutput: ${note}\n",
     );
     let found = place.run(&["review", "--format", "markdown"]);
     for wanted in [
