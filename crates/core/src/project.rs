@@ -3,9 +3,11 @@
 
 mod commands;
 mod registries;
+mod secrets;
 mod upstreams;
 
 pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
+pub use secrets::{LOCAL_SECRETS, PROVIDER_KEYS, ProviderSetting, SECRET_KEYS, SecretSetting, SecretSource};
 
 use crate::address::{IpRange, Pattern};
 use crate::command::{COMMAND_KEYS, CommandSetting};
@@ -17,7 +19,7 @@ use crate::grant::{
     ToolRule, Trusted,
 };
 use crate::issuer::ISSUER_KEYS;
-use crate::label::{TagTable, Tags, secret_tag};
+use crate::label::{TagTable, Tags};
 use crate::listener::{CONTROL_KEYS, LISTENER_KEYS, RATE_KEYS, SERVER_KEYS, ServerSetting};
 use crate::package::{PUBLISHER_KEYS, Publishers};
 use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
@@ -42,6 +44,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "secret",
         Form::Names(&Form::Table(SECRET_KEYS)),
         "secrets by name; `${secrets.NAME}` stands for one in a chain",
+    ),
+    Key::new(
+        "provider",
+        Form::Names(&Form::Table(PROVIDER_KEYS)),
+        "who is asked for secrets that are kept elsewhere, by name",
     ),
     Key::new(
         "mount",
@@ -143,11 +150,6 @@ pub const PRINCIPAL_KEYS: &[Key] = &[
     Key::new("tenant", Form::Text, "whose data it may see"),
 ];
 
-pub const SECRET_KEYS: &[Key] = &[
-    Key::required("from", Form::Text, "`env:NAME` or `file:PATH`"),
-    Key::required("bound_to", Form::List(&Form::Text), "the only addresses it may be sent to"),
-];
-
 pub const MOUNT_KEYS: &[Key] = &[Key::required("path", Form::Text, "the folder, from the project's own")];
 
 pub const CEILING_KEYS: &[Key] = &[
@@ -185,6 +187,7 @@ pub struct Project {
     /// The default principal of the command line.
     pub run_as: Option<Str>,
     pub secrets: Vec<SecretSetting>,
+    pub providers: Vec<ProviderSetting>,
     /// Mounts by name, with the folder as written.
     pub mounts: Vec<(Str, String)>,
     pub grants: Vec<Grant>,
@@ -203,23 +206,6 @@ pub struct Project {
     pub server: ServerSetting,
 }
 
-/// Where a secret is kept and where it may go.
-#[derive(Debug)]
-pub struct SecretSetting {
-    pub name: Str,
-    pub tag: Tags,
-    pub from: SecretSource,
-    pub bound_to: Vec<Pattern>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    Env(String),
-    File(String),
-    /// A file under the key of the host, for which it was sealed by name.
-    Sealed(String),
-}
-
 impl Project {
     pub fn load(node: &Node, source: &Arc<Source>, tags: &mut TagTable) -> Result<Project, Problems> {
         let mut problems = Problems::default();
@@ -232,6 +218,7 @@ impl Project {
             let written = node.get("project").and_then(|project| project.get(key)).and_then(Node::text);
             written.unwrap_or(standard).to_string()
         };
+        let secrets = loader.secrets(node);
         let project = Project {
             name: folder("name", "ringmail"),
             chains: folder("chains", "chains"),
@@ -240,7 +227,8 @@ impl Project {
             limits: limits(node.get("limits")),
             principals: loader.principals(node),
             run_as: node.get("run").and_then(|run| run.get("as")).and_then(Node::text).map(Str::from),
-            secrets: loader.secrets(node),
+            providers: loader.providers(node, &secrets),
+            secrets,
             mounts: mounts(node),
             grants: items(node, "grant").iter().map(|grant| loader.grant(grant)).collect(),
             plugins: loader.plugins(node),
@@ -278,6 +266,7 @@ impl Project {
             principals: Vec::new(),
             run_as: None,
             secrets: Vec::new(),
+            providers: Vec::new(),
             mounts: Vec::new(),
             grants: Vec::new(),
             plugins: Vec::new(),
@@ -368,39 +357,6 @@ impl Loader<'_> {
                 tenant: item.get("tenant").and_then(Node::text).map(Str::from),
                 authenticated: "local".into(),
             });
-        }
-        out
-    }
-
-    fn secrets(&mut self, node: &Node) -> Vec<SecretSetting> {
-        let mut out = Vec::new();
-        for (key, item) in node.get("secret").map_or(&[][..], Node::entries) {
-            let from = item.get("from").and_then(Node::text).unwrap_or_default();
-            let from = match from.split_once(':') {
-                Some(("env", name)) if !name.is_empty() => SecretSource::Env(name.into()),
-                Some(("file", path)) if !path.is_empty() => SecretSource::File(path.into()),
-                Some(("sealed", path)) if !path.is_empty() => SecretSource::Sealed(path.into()),
-                _ => {
-                    self.wrong(
-                        item.get("from").map_or(item.span, |from| from.span),
-                        "a secret comes from `env:NAME`, `file:PATH` or `sealed:PATH`",
-                    );
-                    continue;
-                }
-            };
-            let bound_to: Vec<Pattern> =
-                texts(Some(item), "bound_to").filter_map(|(text, span)| self.pattern(text, span)).collect();
-            // What a webhook is signed with is sent nowhere.
-            let mut hooks = node.get("webhook").map_or(&[][..], Node::entries).iter();
-            let signs =
-                hooks.any(|(_, hook)| hook.get("secret").and_then(Node::text) == Some(key.name.as_str()));
-            if bound_to.is_empty() && !signs {
-                self.wrong(item.span, "a secret is bound to at least one address");
-            }
-            match self.tags.intern(&secret_tag(&key.name)) {
-                Some(tag) => out.push(SecretSetting { name: key.name.as_str().into(), tag, from, bound_to }),
-                None => self.wrong(key.span, "too many different tags"),
-            }
         }
         out
     }
@@ -735,7 +691,7 @@ net = ["https://*.test"]
         assert_eq!(project.limits.steps_max, 100);
         assert_eq!(project.limits.depth_max, Limits::default().depth_max);
         assert_eq!(project.principals[0].tenant.as_deref(), Some("acme"));
-        assert_eq!(project.secrets[0].from, SecretSource::Env("BANK".into()));
+        assert_eq!(project.secrets[0].from.to_string(), "env:BANK");
         let grant = &project.grants[0];
         assert_eq!(grant.net[0].response_bytes_max, 1 << 20);
         assert_eq!(grant.net[0].flow.trusted, Trusted::Paths(vec![parse_path("body.iban")]));

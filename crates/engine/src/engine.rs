@@ -17,7 +17,7 @@ use crate::plugins::{Means, Origins, PluginFigures, Plugins, module_cache};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
-use crate::secrets::{SecretError, Secrets, placeholders, read_secret};
+use crate::secrets::{SecretError, SecretReader, Secrets, SecretsAround, placeholders};
 use crate::sign::HostKey;
 use crate::upstreams::{Served, Upstreams, pinned};
 use crate::variables::variable;
@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Why an engine cannot be built.
 #[derive(Debug, Error)]
@@ -342,7 +343,7 @@ pub struct EngineBuilder {
     policies: Option<Vec<Arc<Source>>>,
     natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
     middleware: BTreeMap<Str, Arc<dyn Middleware>>,
-    secrets: BTreeMap<Str, String>,
+    secrets: BTreeMap<Str, Zeroizing<String>>,
     recorder: Option<Arc<dyn Recorder>>,
     log: Option<Arc<dyn LogSink>>,
     clock: Option<Arc<dyn Clock>>,
@@ -353,6 +354,7 @@ pub struct EngineBuilder {
     walls: Option<Arc<KernelWalls>>,
     workers: Option<WorkerCommand>,
     unread_secrets: bool,
+    is_development: bool,
 }
 
 impl std::fmt::Debug for EngineBuilder {
@@ -432,7 +434,7 @@ impl EngineBuilder {
     /// Gives a secret's value directly instead of reading it from where the project says.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
-        self.secrets.insert(name.into(), value.into());
+        self.secrets.insert(name.into(), Zeroizing::new(value.into()));
         self
     }
 
@@ -440,6 +442,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn unread_secrets(mut self) -> Self {
         self.unread_secrets = true;
+        self
+    }
+
+    /// Lets secrets come from the `.env` of a developer.
+    #[must_use]
+    pub fn development(mut self) -> Self {
+        self.is_development = true;
         self
     }
 
@@ -607,6 +616,17 @@ impl EngineBuilder {
         })))
     }
 
+    fn around(&self, folder: &Path) -> SecretsAround {
+        SecretsAround {
+            folder: folder.to_path_buf(),
+            key: self.key.as_ref().map(|key| Arc::new(key.again())),
+            is_development: self.is_development,
+            recorder: self.recorder.clone(),
+            clock: self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)),
+            resolver: self.resolver.clone().unwrap_or_else(|| Arc::new(SystemResolver)),
+        }
+    }
+
     fn read_secrets(
         &self,
         project: &Project,
@@ -615,12 +635,14 @@ impl EngineBuilder {
     ) -> Result<(Secrets, Vec<SecretRule>), BuildError> {
         let mut secrets = Secrets::default();
         let mut rules = Vec::new();
+        let reader = SecretReader::new(project, self.around(folder));
         for setting in &project.secrets {
             let value = match self.secrets.get(&setting.name) {
                 Some(value) => Some(value.clone()),
                 None if self.unread_secrets => None,
                 None => Some(
-                    read_secret(setting, folder, self.key.as_ref())
+                    reader
+                        .read(setting)
                         .map_err(|cause| BuildError::Secret { name: setting.name.to_string(), cause })?,
                 ),
             };

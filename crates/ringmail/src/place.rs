@@ -6,14 +6,14 @@ use crate::snippet::Origin;
 use crate::terminal;
 use crate::{layers, rollback};
 use anyhow::Context;
-use ringmail_engine::core::config::Config;
+use ringmail_engine::core::config::{Config, PRODUCTION};
 use ringmail_engine::core::doc::{Problem, Problems, Source, suggest};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
 use ringmail_engine::{
     Audit, AuditReader, BuildError, Checked, Engine, EngineBuilder, GrantWatch, HostKey, LogLine, LogLines,
-    LogSink, Principal, WorkerCommand,
+    LogSink, Principal, SecretReader, SecretsAround, SystemClock, SystemResolver, WorkerCommand,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -202,6 +202,19 @@ impl Place {
         self.builder(None)?.looking_at(server).build().map_err(build_fault)
     }
 
+    /// Reads secrets of the project where they are kept.
+    pub(crate) fn secret_reader(&self) -> Result<SecretReader, Fault> {
+        let around = SecretsAround {
+            folder: self.root.clone(),
+            key: Some(Arc::new(self.host_key()?)),
+            is_development: layers::environment()? != PRODUCTION,
+            recorder: Some(Arc::new(self.audit()?)),
+            clock: Arc::new(SystemClock),
+            resolver: Arc::new(SystemResolver),
+        };
+        Ok(SecretReader::new(&self.project, around))
+    }
+
     fn builder(&self, before: Option<&Engine>) -> Result<EngineBuilder, Fault> {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
@@ -210,6 +223,7 @@ impl Place {
         let builder =
             with_workers(Engine::builder()).recorder(Arc::new(audit)).key(key).log(Arc::new(StderrLog));
         let builder = builder.module_cache(self.modules(), true);
+        let builder = if layers::environment()? == PRODUCTION { builder } else { builder.development() };
         let mut builder = match before {
             Some(before) => builder.kept_with(before),
             None => builder.kept(data.join("kept.redb")),

@@ -6,6 +6,7 @@ use super::File;
 const REGISTERED: &[(&str, &str)] = &[
     ("crates/core/src/detect/", "detectors! {\n    "),
     ("crates/engine/src/kinds/", "kinds! {"),
+    ("crates/engine/src/secrets/", "providers! {\n    "),
     ("crates/host/src/capability/", "capabilities! {"),
     ("crates/review/src/rules/", "rules! {\n    "),
     ("crates/ringmail/src/commands/", "commands! {"),

@@ -5,10 +5,10 @@ use crate::exit::{Exit, Fault};
 use crate::place::{Place, shown};
 use crate::terminal::{BOLD, Format, clean, paint, print, print_json, say};
 use anyhow::Context;
-use ringmail_engine::core::project::{SecretSetting, SecretSource};
+use ringmail_engine::core::project::SecretSetting;
 use ringmail_engine::core::value::Value;
 use ringmail_engine::packages::write_whole;
-use ringmail_engine::{HostKey, read_secret, seal_secret};
+use ringmail_engine::{SecretReader, seal_secret};
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
@@ -51,24 +51,16 @@ impl Args {
     }
 }
 
-fn kept(source: &SecretSource) -> String {
-    match source {
-        SecretSource::Env(name) => format!("env:{name}"),
-        SecretSource::File(path) => format!("file:{path}"),
-        SecretSource::Sealed(path) => format!("sealed:{path}"),
-    }
-}
-
 /// Why it cannot be read; nothing if it can.
-fn missing(secret: &SecretSetting, place: &Place, key: &HostKey) -> Option<String> {
-    read_secret(secret, &place.root, Some(key)).err().map(|error| error.to_string())
+fn missing(secret: &SecretSetting, reader: &SecretReader) -> Option<String> {
+    reader.read(secret).err().map(|error| error.to_string())
 }
 
 fn list(place: &Place, format: Format, reads: bool) -> Result<Exit, Fault> {
-    let (key, mut exit) = (place.host_key()?, Exit::Done);
+    let (reader, mut exit) = (place.secret_reader()?, Exit::Done);
     let mut cards = Vec::new();
     for secret in &place.project.secrets {
-        let missing = reads.then(|| missing(secret, place, &key)).flatten();
+        let missing = reads.then(|| missing(secret, &reader)).flatten();
         if missing.is_some() {
             exit = Exit::User;
         }
@@ -76,7 +68,7 @@ fn list(place: &Place, format: Format, reads: bool) -> Result<Exit, Fault> {
         match format {
             Format::Json => cards.push(Value::map([
                 ("name", Value::Str(secret.name.clone())),
-                ("from", Value::from(kept(&secret.from))),
+                ("from", Value::from(secret.from.to_string())),
                 ("bound_to", Value::list(bound.into_iter().map(Value::from))),
                 ("missing", missing.map_or(Value::Null, Value::from)),
             ])),
@@ -87,7 +79,7 @@ fn list(place: &Place, format: Format, reads: bool) -> Result<Exit, Fault> {
                     (None, false) => String::new(),
                 };
                 let bound = if bound.is_empty() { "nothing".into() } else { bound.join(", ") };
-                let from = kept(&secret.from);
+                let from = secret.from.to_string();
                 print(&format!("{}  {}  bound to {bound}{state}", paint(BOLD, &secret.name), clean(&from)))?;
             }
         }

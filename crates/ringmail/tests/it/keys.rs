@@ -1,17 +1,19 @@
 //! The keys that the binary reads, or that only it can show at work: each changes what a command does. Which key a case
 //! is about, its two documents say; the engine's tests walk the schemas and know which keys are left to these.
 
+mod providers;
 #[path = "../../../engine/tests/it/keys/schema.rs"]
 mod schema;
 
 use crate::guest::Guest;
+use crate::providers::{secret_file, service_account};
 use crate::setup::Place;
 use crate::shop::{Release, publisher, sign};
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
 use schema::{MANIFEST, PROJECT};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -632,6 +634,10 @@ impl Case {
             ("@PORT@", &server.port.to_string()),
         ];
         place.write(PROJECT, &filled(&place, project, &more));
+        if text.contains("sa.secret") {
+            let login = format!("http://127.0.0.1:{}/login", server.port);
+            secret_file(&place, "sa.secret", &service_account(&login));
+        }
         let mut seen = String::new();
         for command in self.commands {
             let output = place.command(command).output().unwrap();
@@ -646,7 +652,10 @@ impl Case {
     }
 }
 
-/// Answers that there is nothing, and notes what was asked.
+/// Whatever any provider of secrets calls what it gives.
+const GIVEN: &str = r#"{"access_token": "t", "expires_in": 60, "auth": {"client_token": "t", "lease_duration": 60}, "data": {"ttl": 0}}"#;
+
+/// Answers that there is nothing, unless somebody wants to be let in, and notes what was asked.
 struct Server {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -660,12 +669,23 @@ impl Server {
         // Ends with the test's process.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let asks = request[0].contains("/private/");
-                let status = if asks { "401 X\r\nwww-authenticate: Basic realm=x" } else { "404 X" };
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let lines = reader.by_ref().lines().map_while(Result::ok);
+                let mut request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let length = request.iter().find_map(|line| line.strip_prefix("content-length: "));
+                let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                reader.read_exact(&mut body).unwrap();
+                request.push(String::from_utf8_lossy(&body).into_owned());
+                let (status, body) = match &request[0] {
+                    line if line.contains("/private/") => ("401 X\r\nwww-authenticate: Basic realm=x", ""),
+                    line if line.contains("login") || line.contains("/auth/") => ("200 X", GIVEN),
+                    _ => ("404 X", ""),
+                };
                 notes.lock().unwrap().push(request.join("\n"));
-                let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
                 let _gone = stream.write_all(head.as_bytes());
             }
         });
@@ -703,6 +723,11 @@ fn every_key_of_a_registry_changes_what_comes_in() {
 }
 
 #[test]
+fn every_key_of_a_provider_changes_what_is_asked() {
+    prove(providers::CASES);
+}
+
+#[test]
 fn every_key_of_advisories_changes_what_comes_in() {
     prove(KNOWN);
 }
@@ -715,8 +740,11 @@ fn every_key_of_python_changes_what_programs_do() {
 #[test]
 fn every_key_that_is_left_to_the_binary_has_a_case() {
     let left: BTreeSet<String> = schema::OF_THE_BINARY.iter().map(|key| (*key).to_string()).collect();
-    let shown: BTreeSet<String> =
-        [PLAIN, PUBLISHERS, REGISTRIES, KNOWN, PROGRAMS].into_iter().flatten().flat_map(Case::keys).collect();
+    let shown: BTreeSet<String> = [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, KNOWN, PROGRAMS]
+        .into_iter()
+        .flatten()
+        .flat_map(Case::keys)
+        .collect();
     assert_eq!(shown, left);
     let known: BTreeSet<String> = [MANIFEST, PROJECT].into_iter().flat_map(schema::keys).collect();
     assert!(shown.is_subset(&known));

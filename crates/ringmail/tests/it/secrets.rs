@@ -55,5 +55,7 @@ fn what_is_no_secret_is_not_sealed() {
         "ringmail.toml",
         &format!("{project}\n[secret.a]\nfrom = \"vault:x\"\nbound_to = [\"https://a.test\"]\n"),
     );
-    assert!(place.run(&["check"]).err.contains("`env:NAME`, `file:PATH` or `sealed:PATH`"));
+    assert!(
+        place.run(&["check"]).err.contains("`env:NAME`, `file:PATH`, `sealed:PATH`, or from `PROVIDER:NAME`")
+    );
 }

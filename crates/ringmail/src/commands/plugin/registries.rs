@@ -16,7 +16,7 @@ use ringmail_engine::packages::{
     Arrival, Credentials, Listed, Offers, PackageStore, ProjectFolders, Pushed, Registry, RegistryAccess,
     RegistryError,
 };
-use ringmail_engine::{Clock, SystemClock, read_secret};
+use ringmail_engine::{Clock, SystemClock};
 use std::collections::BTreeMap;
 
 /// Plugins that one installation may lead to.
@@ -95,11 +95,11 @@ impl<'p> Registries<'p> {
         let project = &self.place.project;
         let secret = setting.secret.as_ref();
         let secret = secret.and_then(|name| project.secrets.iter().find(|secret| secret.name == *name));
-        let key = self.place.host_key()?;
+        let reader = self.place.secret_reader()?;
         let credentials = secret.map(|secret| {
-            read_secret(secret, &self.place.root, Some(&key)).map(|value| Credentials {
+            reader.read(secret).map(|value| Credentials {
                 user: setting.user.clone(),
-                secret: value.into(),
+                secret: value,
                 bound_to: secret.bound_to.clone(),
             })
         });
