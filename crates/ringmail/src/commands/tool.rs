@@ -199,17 +199,17 @@ impl Args {
 }
 
 /// What a server offers, by the names that pins have it by.
-type Offers = BTreeMap<Str, (Offered, Value)>;
+pub(super) type Offers = BTreeMap<Str, (Offered, Value)>;
 
 /// How one tool differs from what is pinned of it.
-struct Change {
-    tool: Str,
-    how: &'static str,
+pub(super) struct Change {
+    pub(super) tool: Str,
+    pub(super) how: &'static str,
     pinned: Value,
     now: Value,
 }
 
-fn changes(upstream: &Upstream, now: &Offers) -> Vec<Change> {
+pub(super) fn changes(upstream: &Upstream, now: &Offers) -> Vec<Change> {
     let pinned = |name: &Str| upstream.cards.get(name).map_or(Value::Null, |card| card.said.clone());
     let changed = now.iter().filter_map(|(name, (_, said))| {
         let how = match upstream.cards.get(name).map(|card| card.change(said)) {
@@ -261,7 +261,7 @@ fn no_server(server: &str) -> Fault {
 }
 
 /// What the server says it offers now.
-fn ask(place: &Place, server: &str) -> Result<(Engine, Offers), Fault> {
+pub(super) fn ask(place: &Place, server: &str) -> Result<(Engine, Offers), Fault> {
     if !place.project.upstreams.iter().any(|known| &*known.name == server) {
         return Err(no_server(server));
     }

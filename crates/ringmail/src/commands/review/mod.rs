@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// Looks at Python, YAML, TOML, JSON, Dockerfiles, requirements and lock files, follows data from callers, models and other
 /// hosts to where it does harm, and says what it found, how bad it is and how sure. Nothing is run and nothing leaves this
-/// machine. The exit code tells the worst finding.
+/// machine, unless `--live` asks for it. The exit code tells the worst finding.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -54,6 +54,10 @@ pub(crate) struct Args {
     /// Hold code of tests to all rules, too; by default only keys are looked for there
     #[arg(long)]
     tests: bool,
+    /// Ask the servers of MCP of Ringmail's projects among these what they offer now, and hold it against what is pinned; starts
+    /// the programs that the projects name, behind their walls
+    #[arg(long)]
+    live: bool,
     /// Mend what can be mended without changing what the code means
     #[arg(long)]
     fix: bool,
@@ -102,6 +106,9 @@ impl Args {
         let mut found = files::read(&paths)?;
         let mut ask = self.ask(&found, &paths)?;
         ask.told = projects::dead_policies(&mut found);
+        if self.live {
+            ask.told.extend(projects::live(&mut found));
+        }
         let mut done = review(found.files, &ask, &files::Threads);
         done.unread.extend(found.unread);
         done.unread.sort();

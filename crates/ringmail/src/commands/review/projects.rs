@@ -1,12 +1,18 @@
-//! Projects of Ringmail among what is reviewed: what only shows once one is loaded. Loads as `check` does, which
-//! touches nothing and asks for no secret; a project that does not load is said, and `check` says why.
+//! Projects of Ringmail among what is reviewed: what only shows once one is loaded, and with `--live` what their
+//! servers of MCP say now. Loads as `check` does, which touches nothing and asks for no secret; a project that does
+//! not load is said, and `check` says why.
 
+use super::super::tool;
 use super::files::{Found, shown};
 use crate::exit::Fault;
 use crate::inventory::inventory;
 use crate::place::{PROJECT_FILE, Place};
 use crate::rollback;
-use ringmail_review::SeenElsewhere;
+use ringmail_engine::core::json::to_pretty;
+use ringmail_engine::core::offer::Offered;
+use ringmail_engine::core::upstream::UpstreamAt;
+use ringmail_engine::core::value::Value;
+use ringmail_review::{SeenElsewhere, TextFile};
 use std::path::{Path, PathBuf};
 
 /// Policies that can never match.
@@ -52,4 +58,47 @@ fn of(root: &Path) -> Result<Vec<SeenElsewhere>, String> {
         })
     });
     Ok(told.collect())
+}
+
+/// What servers of these projects offer now: as files that rules look at, and where it is not what was pinned.
+pub(super) fn live(found: &mut Found) -> Vec<SeenElsewhere> {
+    let mut told = Vec::new();
+    for root in roots(found) {
+        let file = shown(&root.join(PROJECT_FILE));
+        let place = match Place::open(Some(&root), Path::new("")) {
+            Ok(place) if !rollback::pending(&root) => place,
+            _ => {
+                found.unread.push((file, 1, "it does not load, so its servers are not asked".into()));
+                continue;
+            }
+        };
+        for setting in &place.project.upstreams {
+            // What a document of OpenAPI says stands in a file.
+            if matches!(&setting.at, UpstreamAt::Http(http) if http.openapi.is_some()) {
+                continue;
+            }
+            let asked = tool::ask(&place, &setting.name);
+            let upstream = asked.as_ref().ok().and_then(|(engine, now)| Some((engine.upstreams().get(&setting.name)?, now)));
+            let Some((upstream, now)) = upstream else {
+                let line = place.config.as_ref().map_or(1, |config| config.source.line_column(setting.span.start).0);
+                let why = format!("`{}` cannot be asked what it offers: ringmail tool diff {}", setting.name, setting.name);
+                found.unread.push((file.clone(), line, why));
+                continue;
+            };
+            for change in tool::changes(upstream, now) {
+                // What is new is not called before somebody pins it.
+                if change.how != "new" {
+                    let message = format!("`{}` of `{}`: {}", change.tool, setting.name, change.how);
+                    told.push(SeenElsewhere { rule: "pin-changed", path: file.clone(), span: setting.span, message });
+                }
+            }
+            let listed = |offer: Offered| {
+                let of = now.values().filter(|(known, _)| *known == offer).map(|(_, said)| said.clone());
+                (offer.member(), Value::list(of))
+            };
+            let text = to_pretty(&Value::map(Offered::ALL.map(listed)));
+            found.files.push(TextFile { path: format!("mcp:{}/offers.json", setting.name), text });
+        }
+    }
+    told
 }
