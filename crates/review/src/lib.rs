@@ -26,7 +26,7 @@ pub use finding::{Certainty, Edit, Finding, FlowStep};
 pub use hands::{Alone, Hands};
 pub use markdown::markdown;
 pub use owasp::owasp_entry;
-pub use pages::{explain, page};
+pub use pages::{explain, page, rule_page};
 pub use review::{Review, SeenElsewhere, Terms, packages, review};
 pub use rule::{Area, Grade, ReviewRule};
 pub use rules::RULES;

@@ -38,21 +38,30 @@ pub fn page() -> String {
             area.id()
         );
         for rule in RULES.iter().filter(|rule| rule.area == area) {
-            let _infallible = write!(out, "\n### {}\n\n{}. {}\n", rule.id, capital(rule.title), rule.why);
-            let _infallible =
-                write!(out, "\nWhat to do: {}\n\nOWASP: {}.", rule.mend, owasp::named(rule.owasp));
+            let _infallible = write!(out, "\n### {}\n{}", rule.id, body(rule));
             if let Some(refusal) = rule.refusal {
                 let _infallible = write!(out, " At run time: [{refusal}](refusals.md#{refusal}).");
             }
-            let kind = if rule.file.ends_with(".py") { "python" } else { "text" };
-            let _infallible = write!(
-                out,
-                "\n\nFound:\n\n```{kind}\n{}```\n\nNot found:\n\n```{kind}\n{}```\n",
-                rule.bad, rule.good
-            );
+            out.push_str(&examples(rule));
         }
     }
     out
+}
+
+/// What a rule says of itself, for an editor that shows Markdown.
+pub fn rule_page(rule: &ReviewRule) -> String {
+    let refusal = rule.refusal.map_or_else(String::new, |refusal| format!(" At run time: `{refusal}`."));
+    format!("**{}**, {}\n{}{refusal}{}", rule.id, rule.area.grade().name(), body(rule), examples(rule))
+}
+
+fn body(rule: &ReviewRule) -> String {
+    let (title, owasp) = (capital(rule.title), owasp::named(rule.owasp));
+    format!("\n{title}. {}\n\nWhat to do: {}\n\nOWASP: {owasp}.", rule.why, rule.mend)
+}
+
+fn examples(rule: &ReviewRule) -> String {
+    let kind = if rule.file.ends_with(".py") { "python" } else { "text" };
+    format!("\n\nFound:\n\n```{kind}\n{}```\n\nNot found:\n\n```{kind}\n{}```\n", rule.bad, rule.good)
 }
 
 fn capital(text: &str) -> String {

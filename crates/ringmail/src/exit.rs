@@ -104,6 +104,14 @@ impl Fault {
         Some(Value::map([("ended", Value::from("not started")), told, ("hints", Value::list(hints))]))
     }
 
+    /// What is wrong, as far as it has places.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        match self.source {
+            Source::Problems(problems) => problems.0,
+            Source::Error(_) | Source::Refusal(..) | Source::Silent => Vec::new(),
+        }
+    }
+
     /// Prints the error to stderr; the only place that does.
     pub(crate) fn print(&self) -> Exit {
         let text = self.text();

@@ -38,6 +38,7 @@ commands! {
     client Client,
     check Check,
     review Review,
+    lsp Lsp,
     explain Explain,
     audit Audit,
     subject Subject,

@@ -29,6 +29,7 @@ mod examples;
 mod guest;
 mod keys;
 mod kills;
+mod lsp;
 mod mcp;
 mod packages;
 mod peer;

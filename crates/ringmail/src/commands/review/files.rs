@@ -69,8 +69,13 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Found, Fault> {
     Ok(found)
 }
 
+/// All files of a known kind below a folder, for who looks again and again; what cannot be read is not among them.
+pub(in crate::commands) fn below(folder: &Path) -> Vec<TextFile> {
+    read(&[folder.to_path_buf()]).map_or_else(|_| Vec::new(), |found| found.files)
+}
+
 /// A path as it is shown and compared: `/` between parts, no `./`.
-pub(super) fn shown(path: &Path) -> String {
+pub(in crate::commands) fn shown(path: &Path) -> String {
     let parts = path.components().filter(|part| !matches!(part, std::path::Component::CurDir));
     let path: PathBuf = parts.collect();
     path.to_string_lossy().replace('\\', "/")
@@ -150,7 +155,7 @@ fn added(hunk: &str) -> Option<(usize, usize)> {
 }
 
 /// As many as this machine runs at once.
-pub(super) struct Threads;
+pub(in crate::commands) struct Threads;
 
 impl Hands for Threads {
     fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {

@@ -1,8 +1,8 @@
 //! `ringmail review`: what is unsafe in code, workflows and configuration of agents.
 
-mod files;
+pub(super) mod files;
 mod fix;
-mod projects;
+pub(super) mod projects;
 mod shown;
 
 use super::Common;
@@ -188,7 +188,8 @@ fn exit(done: &Review) -> Exit {
     }
 }
 
-fn today() -> String {
+/// The day it is.
+pub(super) fn today() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let text = terminal::time(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
     text.split(' ').next().unwrap_or_default().to_string()

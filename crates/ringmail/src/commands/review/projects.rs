@@ -15,6 +15,9 @@ use ringmail_engine::core::value::Value;
 use ringmail_review::{SeenElsewhere, TextFile};
 use std::path::{Path, PathBuf};
 
+/// Folders above a file in which its project is looked for.
+const DEPTH_MAX: usize = 16;
+
 /// Policies that can never match.
 pub(super) fn dead_policies(found: &mut Found) -> Vec<SeenElsewhere> {
     let mut told = Vec::new();
@@ -34,13 +37,23 @@ pub(super) fn roots(found: &Found) -> Vec<PathBuf> {
     files.filter_map(Path::parent).map(|root| Path::new(".").join(root)).collect()
 }
 
+/// A project as it lies there. To look must not go on with what somebody else began to write.
+pub(in crate::commands) fn loaded(root: &Path) -> Result<Place, Fault> {
+    if rollback::pending(root) {
+        return Err(Fault::user("a rollback was cut off here"));
+    }
+    Place::open(Some(root), Path::new(""))
+}
+
+/// The folder of the project that a file belongs to.
+pub(in crate::commands) fn around(file: &Path) -> Option<PathBuf> {
+    let folders = file.ancestors().skip(1);
+    folders.take(DEPTH_MAX).find(|folder| folder.join(PROJECT_FILE).is_file()).map(Path::to_path_buf)
+}
+
 fn of(root: &Path) -> Result<Vec<SeenElsewhere>, String> {
     let unloaded = |_: Fault| "it does not load, so its policies are not held against it".to_string();
-    // To look must not go on with what somebody else began to write.
-    if rollback::pending(root) {
-        return Err("a rollback was cut off here, so its policies are not held against it".into());
-    }
-    let place = Place::open(Some(root), Path::new("")).map_err(unloaded)?;
+    let place = loaded(root).map_err(unloaded)?;
     let engine = place.checker().map_err(unloaded)?;
     let checked = engine.check(&place.chains);
     if checked.plans.len() < place.chains.len() {
@@ -65,12 +78,9 @@ pub(super) fn live(found: &mut Found) -> Vec<SeenElsewhere> {
     let mut told = Vec::new();
     for root in roots(found) {
         let file = shown(&root.join(PROJECT_FILE));
-        let place = match Place::open(Some(&root), Path::new("")) {
-            Ok(place) if !rollback::pending(&root) => place,
-            _ => {
-                found.unread.push((file, 1, "it does not load, so its servers are not asked".into()));
-                continue;
-            }
+        let Ok(place) = loaded(&root) else {
+            found.unread.push((file, 1, "it does not load, so its servers are not asked".into()));
+            continue;
         };
         for setting in &place.project.upstreams {
             // What a document of OpenAPI says stands in a file.
