@@ -5,14 +5,14 @@ use crate::allow;
 use crate::baseline::Baseline;
 use crate::data;
 use crate::file::{Format, Looked, TextFile};
-use crate::finding::{Certainty, Finding, FlowStep};
-use crate::flow::{self, Arrival};
+use crate::finding::{Certainty, Finding};
 use crate::hands::{Hands, gather};
-use crate::python::{self, Hits, Index, LOOKS, Program};
-use crate::rule::{Area, Grade, Hit, Look, ReviewRule};
-use crate::rules::{RULES, vulnerable};
+use crate::memory::{Forgetful, ReviewMemory, remembered};
+use crate::rule::{Area, Grade, Hit};
+use crate::rules::{RULES, suppressed, vulnerable};
+use crate::seen::{self, Seen, Sight};
 use foldhash::{HashMap, HashMapExt};
-use ringmail_core::doc::{Node, Span};
+use ringmail_core::doc::Span;
 use ringmail_core::package::{Advisory, Part};
 use std::sync::Arc;
 
@@ -92,151 +92,77 @@ pub fn packages(files: &[TextFile]) -> Vec<Part> {
     out
 }
 
-enum Parsed {
-    Program(Program),
-    Document(Node),
-    Lines,
-    Not(Span, String),
+pub fn review(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands) -> Review {
+    review_again(files, ask, hands, &Forgetful)
 }
 
-pub fn review(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands) -> Review {
+/// The same, by somebody who remembers what was seen before.
+pub fn review_again(
+    files: Vec<TextFile>,
+    ask: &Terms,
+    hands: &dyn Hands,
+    memory: &dyn ReviewMemory,
+) -> Review {
     let files: Vec<Arc<Looked>> = files.into_iter().filter_map(Looked::new).map(Arc::new).collect();
     let mut done = Review { files: files.len(), ..Review::default() };
     done.lines = files.iter().map(|file| file.lines.count()).sum();
-    let parsed = gather(hands, files.len(), |at| files.get(at).map_or(Parsed::Lines, parse));
-    let (mut programs, mut documents) = (Vec::new(), Vec::new());
-    for (file, parsed) in files.iter().zip(parsed) {
-        match parsed {
-            Parsed::Program(program) => programs.push(program),
-            Parsed::Document(node) => documents.push((file, node)),
-            Parsed::Lines => {}
-            Parsed::Not(span, why) => {
-                done.unread.push((file.path().to_string(), file.lines.line(span.start), why));
-            }
-        }
-    }
-    let mut drafts = Drafts::default();
-    for file in &files {
-        for (rule, look) in &LOOKS.files {
-            look(file).into_iter().for_each(|hit| drafts.hit(rule, file, hit));
-        }
-    }
-    let index = Index::new(&programs);
-    let walked = gather(hands, programs.len(), |at| {
-        programs.get(at).map_or_else(Hits::new, |program| python::walk(&index, program))
+    let (programs, others): (Vec<_>, Vec<_>) =
+        files.iter().cloned().partition(|file| file.format == Format::Python);
+    let together = remembered(memory, &programs, || seen::programs(&programs, hands));
+    let apart = gather(hands, others.len(), |at| match others.get(at) {
+        Some(file) => remembered(memory, std::slice::from_ref(file), || seen::alone(file)),
+        None => Seen::default(),
     });
-    for (program, hits) in programs.iter().zip(walked) {
-        hits.into_iter().for_each(|(rule, hit)| drafts.hit(rule, &program.file, hit));
+    let mut drafts = Drafts::default();
+    for seen in std::iter::once(together).chain(apart) {
+        done.unread.extend(seen.unread);
+        seen.sights.into_iter().for_each(|sight| drafts.add(sight));
     }
-    let flows = flow::follow(&index, hands);
-    flows.arrivals.iter().for_each(|arrival| drafts.arrival(&programs, arrival));
-    for (program, at, what) in flows.cut {
-        let Some(file) = programs.get(program).map(|program| &program.file) else { continue };
-        let why = format!("data {what} is not followed to the end: it takes more steps than there are");
-        done.unread.push((file.path().to_string(), file.lines.line(at.start), why));
-    }
-    for (file, node) in &documents {
-        data::walk(file, node).into_iter().for_each(|(rule, hit)| drafts.hit(rule, file, hit));
-    }
-    let nodes: HashMap<&str, &Node> = documents.iter().map(|(file, node)| (file.path(), node)).collect();
-    for file in &files {
-        let node = nodes.get(file.path()).copied();
-        let hits = vulnerable::hits(file, node, &ask.advisories);
-        hits.into_iter().for_each(|hit| drafts.hit(&vulnerable::RULE, file, hit));
+    for file in others.iter().filter(|file| !ask.advisories.is_empty() && vulnerable::pins(file.path())) {
+        let node = data::parse(file).ok();
+        let hits = vulnerable::hits(file, node.as_ref(), &ask.advisories);
+        hits.into_iter().for_each(|hit| drafts.add(Sight::new(&vulnerable::RULE, file, hit)));
     }
     for told in &ask.told {
         let file = files.iter().find(|file| file.path() == told.path);
         let rule = RULES.iter().find(|rule| rule.id == told.rule);
         if let (Some(file), Some(rule)) = (file, rule) {
-            drafts.hit(rule, file, Hit::high(told.span, told.message.as_str()));
+            drafts.add(Sight::new(rule, file, Hit::high(told.span, told.message.as_str())));
         }
     }
     finish(drafts, &files, ask, done)
 }
 
-fn parse(file: &Arc<Looked>) -> Parsed {
-    match file.format {
-        Format::Python => {
-            Program::parse(file).map_or_else(|(span, why)| Parsed::Not(span, why), Parsed::Program)
-        }
-        Format::Yaml | Format::Json | Format::Toml => {
-            data::parse(file).map_or_else(|(span, why)| Parsed::Not(span, why), Parsed::Document)
-        }
-        Format::Docker | Format::Requirements | Format::Lines => Parsed::Lines,
-    }
-}
-
-struct Draft {
-    file: Arc<Looked>,
-    hit: Hit,
-    steps: Vec<FlowStep>,
-}
-
-/// What was found so far: one of a rule at a place, the surest.
+/// What was seen so far: one of a rule at a place, the surest.
 #[derive(Default)]
 struct Drafts {
-    all: HashMap<(&'static str, String, usize), (&'static ReviewRule, Draft)>,
+    all: HashMap<(&'static str, String, usize), Sight>,
 }
 
 impl Drafts {
-    fn hit(&mut self, rule: &'static ReviewRule, file: &Arc<Looked>, hit: Hit) {
-        self.add(rule, Draft { file: file.clone(), hit, steps: Vec::new() });
-    }
-
-    fn add(&mut self, rule: &'static ReviewRule, mut draft: Draft) {
+    fn add(&mut self, mut sight: Sight) {
         // One rule says a thing once a line.
-        let line = draft.file.lines.line(draft.hit.span.start);
-        let key = (rule.id, draft.file.path().to_string(), line);
-        let better = self.all.get(&key).is_none_or(|(_, known)| {
-            (draft.hit.certainty, !draft.steps.is_empty()) > (known.hit.certainty, !known.steps.is_empty())
+        let line = sight.file.lines.line(sight.hit.span.start);
+        let key = (sight.rule.id, sight.file.path().to_string(), line);
+        let better = self.all.get(&key).is_none_or(|known| {
+            (sight.hit.certainty, !sight.steps.is_empty()) > (known.hit.certainty, !known.steps.is_empty())
         });
         if better {
-            if let Some((_, known)) = self.all.remove(&key)
-                && draft.hit.edits.is_empty()
+            if let Some(known) = self.all.remove(&key)
+                && sight.hit.edits.is_empty()
             {
-                draft.hit.edits = known.hit.edits;
+                sight.hit.edits = known.hit.edits;
             }
-            self.all.insert(key, (rule, draft));
+            self.all.insert(key, sight);
         }
     }
-
-    fn arrival(&mut self, programs: &[Program], arrival: &Arrival) {
-        let certainty = match arrival.from {
-            Some(origin) => arrival.sink.harm(origin),
-            None => arrival.sink.open(arrival.part),
-        };
-        let rule = rule_of(arrival);
-        let (Some(certainty), Some(rule)) = (certainty, rule) else { return };
-        let Some(file) = programs.get(arrival.at.0).map(|program| &program.file) else { return };
-        let what = match arrival.from {
-            Some(origin) => format!("{} comes to {}", origin.words(), arrival.sink.words()),
-            None if arrival.part => format!("what callers give is put into {}", arrival.sink.words()),
-            None => format!("what callers give is {}", arrival.sink.words()),
-        };
-        let steps = arrival.steps().into_iter().filter_map(|(program, span, note)| {
-            let source = programs.get(program)?.file.source.clone();
-            Some(FlowStep { source, span, note: note.to_string() })
-        });
-        let hit = Hit::new(arrival.at.1, certainty, what);
-        self.add(rule, Draft { file: file.clone(), hit, steps: steps.collect() });
-    }
-}
-
-/// The rule that says most of it.
-fn rule_of(arrival: &Arrival) -> Option<&'static ReviewRule> {
-    let of =
-        |wanted: &dyn Fn(&Look) -> bool| RULES.iter().find(|rule| rule.looks.iter().any(wanted)).copied();
-    let special = arrival.from.and_then(|from| {
-        of(&|look| matches!(look, Look::FlowOf(origin, sink) if *origin == from && *sink == arrival.sink))
-    });
-    special.or_else(|| of(&|look| matches!(look, Look::Flow(sink) if *sink == arrival.sink)))
 }
 
 fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) -> Review {
-    let mut all: Vec<(&'static ReviewRule, Draft)> = drafts.all.into_values().collect();
-    all.sort_by(|(rule, one), (other, two)| {
-        let place = |draft: &Draft| (draft.file.path().to_string(), draft.hit.span.start);
-        (rule.area, place(one), rule.id).cmp(&(other.area, place(two), other.id))
+    let mut all: Vec<Sight> = drafts.all.into_values().collect();
+    all.sort_by(|one, two| {
+        let place = |sight: &Sight| (sight.file.path().to_string(), sight.hit.span.start);
+        (one.rule.area, place(one), one.rule.id).cmp(&(two.rule.area, place(two), two.rule.id))
     });
     let mut allowances: HashMap<&str, allow::Allowances> = HashMap::new();
     for file in files {
@@ -245,9 +171,10 @@ fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) 
     let mut seen: HashMap<u64, u32> = HashMap::new();
     let mut findings = Vec::new();
     let mut counts: HashMap<String, usize> = HashMap::new();
-    for (rule, draft) in all {
-        let (test, line) = (draft.file.test, draft.file.lines.line(draft.hit.span.start));
-        let finding = finding(rule, draft, &mut seen);
+    for sight in all {
+        let (rule, test) = (sight.rule, sight.file.test);
+        let line = sight.file.lines.line(sight.hit.span.start);
+        let finding = finding(sight, &mut seen);
         if !wanted(&finding, ask, test) {
             continue;
         }
@@ -271,8 +198,7 @@ fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) 
     for file in files {
         let Some(wrong) = allowances.remove(file.path()).map(|one| one.wrong) else { continue };
         for hit in wrong {
-            let draft = Draft { file: file.clone(), hit, steps: Vec::new() };
-            let finding = finding(&crate::rules::suppressed::RULE, draft, &mut seen);
+            let finding = finding(Sight::new(&suppressed::RULE, file, hit), &mut seen);
             findings.extend(Some(finding).filter(|finding| wanted(finding, ask, file.test)));
         }
     }
@@ -281,8 +207,8 @@ fn finish(drafts: Drafts, files: &[Arc<Looked>], ask: &Terms, mut done: Review) 
     done
 }
 
-fn finding(rule: &'static ReviewRule, draft: Draft, seen: &mut HashMap<u64, u32>) -> Finding {
-    let Draft { file, hit, steps } = draft;
+fn finding(sight: Sight, seen: &mut HashMap<u64, u32>) -> Finding {
+    let Sight { rule, file, hit, steps } = sight;
     let line = file.lines.line(hit.span.start);
     let before = file.text().get(file.lines.start(line)..hit.span.start).unwrap_or_default();
     let text = file.lines.text(file.text(), line).trim();

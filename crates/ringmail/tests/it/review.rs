@@ -250,3 +250,63 @@ fn servers_are_asked_what_they_offer_now_if_that_is_wanted() {
     let gone = place.run(&["review", "--live", "ringmail.toml"]);
     assert!(gone.out.contains("`desk` cannot be asked what it offers"), "{}", gone.shown());
 }
+
+/// Every file in a folder and below.
+fn kept(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = entries.flat_map(|path| if path.is_dir() { kept(&path) } else { vec![path] });
+    below.collect()
+}
+
+#[test]
+fn what_was_seen_is_remembered_and_never_stale() {
+    let (place, cache) = (place(), Place::empty());
+    let folder = cache.path().join("c").display().to_string();
+    place.write("deploy.yaml", "verify: false\nurl: http://files.example.com/a\n");
+    let plain = place.run(&["review", "--format", "json"]);
+    let again = || place.run(&["review", "--format", "json", "--cache", &folder]);
+    let first = again();
+    assert_eq!((&first.out, first.code), (&plain.out, plain.code), "{}", first.err);
+    let entries = kept(&cache.path().join("c"));
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(again().out, plain.out);
+    // It is from there that the second answer comes.
+    let programs =
+        entries.iter().find(|path| std::fs::read_to_string(path).unwrap().contains("shell-command"));
+    let programs = programs.unwrap();
+    let text = std::fs::read_to_string(programs).unwrap();
+    std::fs::write(programs, text.replace("this request has no timeout", "remembered")).unwrap();
+    assert!(again().out.contains("remembered"), "{}", again().out);
+    // What is asked of the findings is no matter of memory.
+    assert!(
+        !place
+            .run(&["review", "--format", "json", "--cache", &folder, "--severity", "critical"])
+            .out
+            .contains("remembered")
+    );
+    // What is cut off, or tells of places that are not there, is seen anew.
+    for broken in [
+        text[..text.len() / 2].to_string(),
+        text.replace("[\"shell-command\",", "[\"shell-command\",9"),
+        String::new(),
+    ] {
+        std::fs::write(programs, broken).unwrap();
+        assert_eq!(again().out, plain.out);
+    }
+    // A file that another one calls changes: what was seen in both is looked at again.
+    place.write("app/run.py", "def run(line):\n    return eval(line)\n");
+    place.write(
+        "app/tool.py",
+        &TOOL.replace(
+            "def run(line):\n    return subprocess.run(line, shell=True, capture_output=True).stdout",
+            "from app.run import run",
+        ),
+    );
+    assert!(again().out.contains("app/run.py"), "{}", again().out);
+    place.write("app/run.py", "def run(line):\n    return line\n");
+    assert_eq!(again().out, place.run(&["review", "--format", "json"]).out);
+    assert!(!again().out.contains("app/run.py"));
+    // Whoever may write what is reviewed may not say what is found in it.
+    let inside = place.run(&["review", "--cache", "app/cache"]);
+    assert!(inside.code == 1 && inside.err.contains("lies in what is reviewed"), "{}", inside.shown());
+}

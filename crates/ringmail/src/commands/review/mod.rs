@@ -1,5 +1,6 @@
 //! `ringmail review`: what is unsafe in code, workflows and configuration of agents.
 
+mod cache;
 pub(super) mod files;
 mod fix;
 pub(super) mod projects;
@@ -11,7 +12,7 @@ use crate::terminal::{self, clean, print, print_data, print_json, say};
 use ringmail_engine::packages::read_advisories;
 use ringmail_review::{
     Area, Baseline, Certainty, Grade, RULES, Review, ReviewRule, Terms, annotations, as_value, explain,
-    markdown, packages, review, sarif,
+    markdown, packages, review, review_again, sarif,
 };
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Advisories as OSV exports them, a file or a folder, for packages in lock files
     #[arg(long, value_name = "PATH")]
     advisories: Option<PathBuf>,
+    /// Keep what was seen in this folder, and look again only at what changed; it may not lie in what is reviewed
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
     /// Hold code of tests to all rules, too; by default only keys are looked for there
     #[arg(long)]
     tests: bool,
@@ -109,7 +113,15 @@ impl Args {
         if self.live {
             ask.told.extend(projects::live(&mut found));
         }
-        let mut done = review(found.files, &ask, &files::Threads);
+        let mut done = match &self.cache {
+            None => review(found.files, &ask, &files::Threads),
+            Some(folder) => {
+                let cache = cache::Cache::open(folder, &paths)?;
+                let done = review_again(found.files, &ask, &files::Threads, &cache);
+                cache.trim();
+                done
+            }
+        };
         done.unread.extend(found.unread);
         done.unread.sort();
         if let Some(path) = &self.write_baseline {
