@@ -40,6 +40,7 @@ mod publishing;
 mod python;
 mod registries;
 mod review;
+mod review_ci;
 mod secrets;
 mod selftest;
 mod serve;
