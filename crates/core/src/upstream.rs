@@ -113,6 +113,19 @@ pub struct UpstreamSetting {
     pub span: Span,
 }
 
+impl UpstreamSetting {
+    /// Whether it is shown this secret.
+    pub fn shows(&self, secret: &str) -> bool {
+        match &self.at {
+            UpstreamAt::Http(http) => {
+                let mut headers = http.headers.iter();
+                http.bearer.as_deref() == Some(secret) || headers.any(|(_, named)| **named == *secret)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A server with the tools that were pinned; what links name.
 #[derive(Debug)]
 pub struct Upstream {

@@ -10,7 +10,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use zeroize::Zeroizing;
 
 /// The folder below a project's data.
 pub(crate) const DUMPS: &str = "dumps";
@@ -67,10 +66,10 @@ impl DumpFolder {
 }
 
 /// Dumps of a plugin, with the values of all secrets taken out: an answer may have repeated one.
-pub(crate) fn dumps_of(plugin: &str, secrets: &Secrets) -> Dumps {
-    let values: Vec<Zeroizing<String>> = secrets.values().map(|value| Zeroizing::new(value.into())).collect();
+pub(crate) fn dumps_of(plugin: &str, secrets: &Arc<Secrets>) -> Dumps {
+    let secrets = secrets.clone();
     let hide = move |memory: &mut [u8]| {
-        for value in &values {
+        for (_, value) in secrets.values() {
             hide(memory, value.as_bytes());
         }
     };

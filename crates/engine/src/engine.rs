@@ -17,7 +17,9 @@ use crate::plugins::{Means, Origins, PluginFigures, Plugins, module_cache};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
 use crate::scripts::Scripts;
-use crate::secrets::{SecretError, SecretReader, Secrets, SecretsAround, placeholders};
+use crate::secrets::{
+    SecretError, SecretLedger, SecretReader, SecretSources, Secrets, SecretsAround, placeholders,
+};
 use crate::sign::HostKey;
 use crate::upstreams::{Served, Upstreams, pinned};
 use crate::variables::variable;
@@ -86,7 +88,8 @@ pub(crate) struct Inner {
     pub(crate) authority: Arc<Authority>,
     pub(crate) natives: BTreeMap<Str, (Option<Str>, NativeRun)>,
     pub(crate) middleware: BTreeMap<Str, Arc<dyn Middleware>>,
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) sources: SecretSources,
     /// What `secrets` means in expressions: placeholders under their tags.
     pub(crate) placeholders: Labeled,
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
@@ -110,6 +113,12 @@ pub(crate) struct Inner {
     nonces: (std::hash::RandomState, AtomicU64),
     /// Without the engine they run on, which would hold itself.
     chains: RwLock<BTreeMap<Str, Arc<Bound>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.sources.note(&self.secrets, self.clock.now_ms());
+    }
 }
 
 impl Inner {
@@ -256,7 +265,8 @@ impl Engine {
 
     /// Whether this is how the holder of a secret would sign these parts, one after the other. The secret stays here.
     pub fn is_signed_with(&self, secret: &str, parts: &[&[u8]], mac: &[u8]) -> bool {
-        self.0.secrets.get(secret).is_some_and(|secret| crate::sign::mac_fits(secret, parts, mac))
+        // Whoever signs may know of a new value later than this host.
+        self.0.secrets.counting(secret).iter().any(|secret| crate::sign::mac_fits(secret, parts, mac))
     }
 
     /// A principal of the project, by name.
@@ -355,6 +365,7 @@ pub struct EngineBuilder {
     workers: Option<WorkerCommand>,
     unread_secrets: bool,
     is_development: bool,
+    secrets_before: Option<Arc<Secrets>>,
 }
 
 impl std::fmt::Debug for EngineBuilder {
@@ -497,10 +508,12 @@ impl EngineBuilder {
         self
     }
 
-    /// Keeps what plugins keep where an engine before this one does: one process opens the file once.
+    /// Keeps what plugins keep where an engine before this one does: one process opens the file once. Values of secrets that
+    /// are others by now count for their overlap.
     #[must_use]
     pub fn kept_with(mut self, before: &Engine) -> Self {
         self.kept = before.0.kept.clone();
+        self.secrets_before = Some(before.0.secrets.clone());
         self
     }
 
@@ -533,7 +546,7 @@ impl EngineBuilder {
             Some(files) => Policies::load(files),
             None => Ok(Policies::embedded()),
         };
-        let (project, policies) = match (project, policies) {
+        let (mut project, policies) = match (project, policies) {
             (Ok(project), Ok(policies)) => (project, policies),
             (project, policies) => {
                 problems
@@ -542,7 +555,7 @@ impl EngineBuilder {
                 return Err(problems.into());
             }
         };
-        let (secrets, rules) = self.read_secrets(&project, &folder, &mut tags)?;
+        let (secrets, rules, sources) = self.read_secrets(&mut project, &folder, &mut tags)?;
         let figures = Arc::new(middleware::Figures::default());
         let log = self.log.take().unwrap_or_else(|| Arc::new(Silent));
         for shipped in middleware::SHIPPED {
@@ -593,6 +606,7 @@ impl EngineBuilder {
             natives: self.natives,
             middleware: self.middleware,
             secrets,
+            sources,
             placeholders,
             recorder: self.recorder,
             log,
@@ -629,13 +643,14 @@ impl EngineBuilder {
 
     fn read_secrets(
         &self,
-        project: &Project,
+        project: &mut Project,
         folder: &Path,
         tags: &mut TagTable,
-    ) -> Result<(Secrets, Vec<SecretRule>), BuildError> {
-        let mut secrets = Secrets::default();
+    ) -> Result<(Arc<Secrets>, Vec<SecretRule>, SecretSources), BuildError> {
+        let around = self.around(folder);
+        let (clock, secrets) = (around.clock.clone(), Arc::new(Secrets::new(around.clock.clone())));
         let mut rules = Vec::new();
-        let reader = SecretReader::new(project, self.around(folder));
+        let reader = SecretReader::new(project, around);
         for setting in &project.secrets {
             let value = match self.secrets.get(&setting.name) {
                 Some(value) => Some(value.clone()),
@@ -658,7 +673,17 @@ impl EngineBuilder {
                 bound_to: setting.bound_to.clone(),
             });
         }
-        Ok((secrets, rules))
+        let ledger = self.key.as_ref().filter(|_| self.project.is_some() && !self.unread_secrets);
+        let ledger = ledger.map(|key| SecretLedger::new(&folder.join(&project.data), key));
+        let settings = std::mem::take(&mut project.secrets);
+        let sources = SecretSources { reader, settings, ledger };
+        if let Some(before) = &self.secrets_before {
+            secrets.go_on(before, |name| sources.overlap(name));
+        }
+        if !sources.settings.is_empty() {
+            sources.note(&secrets, clock.now_ms());
+        }
+        Ok((secrets, rules, sources))
     }
 }
 

@@ -90,7 +90,9 @@ pub use ringmail_host::{
 };
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};
-pub use secrets::{SecretError, SecretReader, SecretsAround, seal_secret};
+pub use secrets::{
+    SecretError, SecretLedger, SecretReader, SecretTimes, SecretWatch, SecretsAround, seal_secret,
+};
 pub use sign::{HostKey, SignedAct};
 pub use tokio_util::sync::CancellationToken;
 pub use variables::variable;

@@ -45,7 +45,7 @@ pub(crate) struct Means<'m> {
     pub(crate) cache: Option<&'m ModuleCache>,
     pub(crate) workers: Option<&'m Arc<Workers>>,
     /// What must not be in a core dump.
-    pub(crate) secrets: &'m Secrets,
+    pub(crate) secrets: &'m Arc<Secrets>,
     /// Where the project keeps what it makes.
     pub(crate) data: &'m Path,
 }

@@ -2,7 +2,7 @@
 
 use super::{Loader, texts};
 use crate::address::{Pattern, Target};
-use crate::doc::form::{Form, Key};
+use crate::doc::form::{Form, Key, duration_ms};
 use crate::doc::{Node, NodeKey};
 use crate::label::{Tags, secret_tag};
 use crate::value::Str;
@@ -16,7 +16,20 @@ pub const SECRET_KEYS: &[Key] = &[
         "`env:NAME`, `file:PATH`, `sealed:PATH`, `dotenv:NAME` in development, or what a provider of the project calls it: `PROVIDER:NAME`",
     ),
     Key::required("bound_to", Form::List(&Form::Text), "the only addresses it may be sent to"),
+    Key::new(
+        "refresh",
+        Form::Duration,
+        "how long a server goes on with a value before it reads it anew; default 5m",
+    ),
+    Key::new(
+        "overlap",
+        Form::Duration,
+        "how long the value before a new one still counts for what others sign with it, and stays hidden; default 10m",
+    ),
 ];
+
+const REFRESH_MS: u64 = 5 * 60_000;
+const OVERLAP_MS: u64 = 10 * 60_000;
 
 pub const PROVIDER_KEYS: &[Key] = &[
     Key::required("kind", Form::OneOf(KIND_NAMES), "what it is"),
@@ -61,6 +74,10 @@ pub struct SecretSetting {
     pub tag: Tags,
     pub from: SecretSource,
     pub bound_to: Vec<Pattern>,
+    /// How long a value is used before it is read anew.
+    pub refresh_ms: u64,
+    /// How long the one before counts beside it.
+    pub overlap_ms: u64,
 }
 
 /// One of [`LOCAL_SECRETS`] or the name of a provider, and what the secret is called there.
@@ -115,10 +132,22 @@ impl Loader<'_> {
             if bound_to.is_empty() && !signs(node, &key.name) {
                 self.wrong(item.span, "a secret is bound to at least one address");
             }
-            match self.tags.intern(&secret_tag(&key.name)) {
-                Some(tag) => out.push(SecretSetting { name: key.name.as_str().into(), tag, from, bound_to }),
-                None => self.wrong(key.span, "too many different tags"),
-            }
+            let Some(tag) = self.tags.intern(&secret_tag(&key.name)) else {
+                self.wrong(key.span, "too many different tags");
+                continue;
+            };
+            let time = |key: &str, standard| {
+                let written = item.get(key).and_then(Node::text);
+                written.and_then(|text| duration_ms(text).ok()).unwrap_or(standard)
+            };
+            out.push(SecretSetting {
+                name: key.name.as_str().into(),
+                tag,
+                from,
+                bound_to,
+                refresh_ms: time("refresh", REFRESH_MS),
+                overlap_ms: time("overlap", OVERLAP_MS),
+            });
         }
         out
     }

@@ -22,13 +22,13 @@ pub(super) fn fill<'t>(
         }
         let missing =
             || Failure::new(FailureKind::Unavailable, format!("the secret `{}` has no value", secret.name));
-        let value = secrets.get(&secret.name).ok_or_else(missing)?;
+        let value = secrets.take(&secret.name).ok_or_else(missing)?;
         filled = Cow::Owned(match form {
-            Form::Plain => filled.replace(&*secret.placeholder, value),
-            Form::Json => filled.replace(&*secret.placeholder, &inside_quotes(value)),
+            Form::Plain => filled.replace(&*secret.placeholder, &value),
+            Form::Json => filled.replace(&*secret.placeholder, &inside_quotes(&value)),
         });
         if !used.iter().any(|(tag, _)| *tag == secret.tag) {
-            used.push((secret.tag, value.to_string()));
+            used.push((secret.tag, value));
         }
     }
     if permit.placeholders().any(|placeholder| filled.contains(&**placeholder)) {

@@ -25,6 +25,7 @@ use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::value::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Redirects followed for one request.
 const REDIRECTS_MAX: usize = 5;
@@ -183,7 +184,7 @@ fn check_headers(permit: &NetPermit, outgoing: &Outgoing) -> Result<(), Blocked>
 }
 
 /// A secret that was put into a request: its tag and value, to look for in the answer.
-type Injected = (Tags, String);
+type Injected = (Tags, Zeroizing<String>);
 
 fn prepare(
     permit: &NetPermit,

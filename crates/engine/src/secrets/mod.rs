@@ -2,7 +2,10 @@
 //! never shown by `Debug`.
 
 mod asker;
+mod held;
 mod local;
+mod times;
+mod watch;
 
 use crate::clock::Clock;
 use crate::egress::resolve::Resolve;
@@ -14,14 +17,18 @@ use ringmail_core::grant::SecretRule;
 use ringmail_core::label::{Label, Labeled, Labels};
 use ringmail_core::project::{Project, SecretSetting};
 use ringmail_core::value::{Str, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub(crate) use held::Secrets;
 pub use sealed::seal_secret;
+pub use times::{SecretLedger, SecretTimes};
+pub(crate) use watch::SecretSources;
+pub use watch::SecretWatch;
 
 #[derive(Clone, Debug, Error)]
 pub enum SecretError {
@@ -141,30 +148,6 @@ impl SecretReader {
     }
 }
 
-/// All secret values of an engine, by name.
-#[derive(Default)]
-pub(crate) struct Secrets(HashMap<Str, Zeroizing<String>>);
-
-impl Secrets {
-    pub(crate) fn insert(&mut self, name: Str, value: Zeroizing<String>) {
-        self.0.insert(name, value);
-    }
-
-    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.values().map(|value| value.as_str())
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.as_str())
-    }
-}
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
 /// What `secrets` means in expressions: a placeholder for each, under its tag.
 pub(crate) fn placeholders(rules: &[SecretRule]) -> Labeled {
     let values = rules.iter().map(|rule| (rule.name.clone(), Value::Str(rule.placeholder.clone())));
@@ -181,13 +164,6 @@ mod tests {
     use ringmail_core::project::{LOCAL_SECRETS, PROVIDER_KEYS};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
-
-    #[test]
-    fn attack_40_debug_output_never_shows_a_secret() {
-        let mut secrets = Secrets::default();
-        secrets.insert("bank".into(), Zeroizing::new("hunter2hunter2".into()));
-        assert_eq!(format!("{secrets:?}"), r#"{"bank"}"#);
-    }
 
     #[test]
     fn every_place_that_a_project_may_name_is_there() {

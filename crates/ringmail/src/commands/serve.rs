@@ -6,7 +6,7 @@ use super::run::Stopping;
 use crate::exit::{Exit, Fault};
 use crate::layers::environment;
 use crate::place::Place;
-use crate::terminal::{Format, print, print_data, say};
+use crate::terminal::{Format, clean, print, print_data, say};
 use crate::versions::{Occasion, Versions};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
@@ -95,7 +95,9 @@ fn load(place: Place, before: Option<&Engine>) -> Result<Loaded, Fault> {
 
 pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> {
     engine.load(&place.chains)?;
-    let keep = Box::new(place.watch(&engine)?);
+    let told = |what: &str| say(&clean(what));
+    let secrets = engine.watch_secrets(told).context("cannot look after secrets")?;
+    let keep = Box::new((place.watch(&engine)?, secrets));
     let folder: PathBuf = place.root.clone();
     Ok(Loaded { engine, setting: place.project.server, folder, keep })
 }

@@ -41,6 +41,7 @@ mod python;
 mod registries;
 mod review;
 mod review_ci;
+mod rotation;
 mod secrets;
 mod selftest;
 mod serve;

@@ -13,7 +13,8 @@ fn a_sealed_secret_lies_in_the_project_and_opens_on_its_host_alone() {
     let lines = sealed.out.replace("https://...", "https://bank.example.com");
     place.write("ringmail.toml", &format!("{project}\n{lines}"));
     let listed = place.run(&["secret", "list"]);
-    assert_eq!(listed.out, "bank  sealed:secrets/bank.sealed  bound to https://bank.example.com\n");
+    let first = "bank  sealed:secrets/bank.sealed  bound to https://bank.example.com\n";
+    assert_eq!(listed.out, format!("{first}    age unknown, never used; for nobody\n"));
     let checked = place.run(&["secret", "check"]);
     assert!(checked.code == 0 && checked.out.contains("is there"), "{}", checked.shown());
     let run = || place.run(&["run", "greet", "--input", "{\"name\": \"Ada\"}"]);
