@@ -16,6 +16,7 @@ use crate::packages::{StoreError, believed, read_lock};
 use crate::plugins::{Means, Origins, PluginFigures, Plugins, module_cache};
 use crate::python::Interpreter;
 use crate::recorder::Recorder;
+use crate::redaction;
 use crate::scripts::Scripts;
 use crate::secrets::{
     SecretError, SecretLedger, SecretReader, SecretSources, Secrets, SecretsAround, placeholders,
@@ -649,6 +650,7 @@ impl EngineBuilder {
     ) -> Result<(Arc<Secrets>, Vec<SecretRule>, SecretSources), BuildError> {
         let around = self.around(folder);
         let (clock, secrets) = (around.clock.clone(), Arc::new(Secrets::new(around.clock.clone())));
+        redaction::hide(&secrets);
         let mut rules = Vec::new();
         let reader = SecretReader::new(project, around);
         for setting in &project.secrets {

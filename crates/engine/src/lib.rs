@@ -47,6 +47,7 @@ mod plugins;
 mod python;
 mod quota;
 mod recorder;
+pub mod redaction;
 mod revocation;
 mod run;
 mod running;

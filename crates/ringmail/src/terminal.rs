@@ -4,6 +4,7 @@
 use crate::exit::{Exit, Fault};
 use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::value::Value;
+use ringmail_engine::redaction;
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +17,7 @@ pub(crate) enum Format {
 
 /// Writes a result; a reader that has gone ends the command.
 pub(crate) fn print(text: &str) -> Result<(), Fault> {
-    written(write_line(&mut anstream::stdout().lock(), text))
+    written(write_line(&mut anstream::stdout().lock(), &redaction::without_secrets(text)))
 }
 
 pub(crate) fn print_json(value: &Value) -> Result<(), Fault> {
@@ -29,14 +30,16 @@ static STATUS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Talks. Nobody may be listening, and that is no reason to stop.
 pub(crate) fn say(text: &str) {
     let status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
-    let _unheard = talk(status.len(), &[text.trim_end_matches('\n').to_string()], &status);
+    let text = redaction::judged(text.trim_end_matches('\n')).into_owned();
+    let _unheard = talk(status.len(), &[text], &status);
 }
 
 /// Replaces the lines at the end of the terminal.
 pub(crate) fn status(lines: &[String]) {
     let mut status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
     if *status != lines {
-        let _unseen = talk(status.len(), &[], lines);
+        let shown: Vec<String> = lines.iter().map(|line| redaction::judged(line).into_owned()).collect();
+        let _unseen = talk(status.len(), &[], &shown);
         *status = lines.to_vec();
     }
 }
@@ -85,6 +88,8 @@ pub(crate) fn print_value(value: &Value) -> Result<(), Fault> {
 /// Writes data byte for byte, whatever colours it seems to have.
 pub(crate) fn print_data(text: &str) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
+    let text = redaction::without_secrets(text);
+    let text = &*text;
     let text = if out.is_terminal() { clean(text) } else { Cow::Borrowed(text) };
     written(write_line(&mut out, &text))
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use ringmail_core::failure::FailureKind;
 use ringmail_core::refusal::Rule;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::RunError;
+use ringmail_engine::{RunError, redaction};
 use std::time::Duration;
 
 /// Why a request has no output.
@@ -28,7 +28,7 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Problem {
-        self.detail = Some(detail.into());
+        self.detail = Some(redaction::judged(&detail.into()).into_owned());
         self
     }
 

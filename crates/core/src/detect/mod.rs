@@ -74,7 +74,7 @@ detectors! {
 
 /// A detector by its place in [`DETECTORS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Position(u32);
+pub(crate) struct Position(u32);
 
 /// Detectors by their positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,11 @@ impl Detector {
             Gives::Tag(_) => TAG,
             Gives::Signal => Form::Bool,
         }
+    }
+
+    /// Whether a hit restricts where a value may go.
+    pub(crate) fn is_tagging(&self) -> bool {
+        matches!(self.gives, Gives::Tag(_))
     }
 
     pub fn find(name: &str) -> Option<&'static Detector> {
@@ -246,7 +251,7 @@ impl Detectors {
         found
     }
 
-    fn each(&self, text: &str, tell: &mut dyn FnMut(Position, &'static Detector, Range<usize>)) {
+    pub(crate) fn each(&self, text: &str, tell: &mut dyn FnMut(Position, &'static Detector, Range<usize>)) {
         let bytes = text.as_bytes();
         let mut ends = [0_usize; u32::BITS as usize];
         let mut from = 0;

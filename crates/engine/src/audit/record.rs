@@ -2,6 +2,7 @@
 
 use super::subjects::SubjectKey;
 use crate::recorder::{Intent, Note, RunPart, refusal_value};
+use crate::redaction;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::json::{to_string, write_text};
@@ -79,9 +80,9 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> Option<String> {
 pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<String> {
     let mut out = Text::begin(note.kind, note.at_ms);
     for (name, value) in &note.open {
-        out.value(name, value);
+        out.value(name, &redaction::judged_value(value));
     }
-    let sealed = note.sealed.iter().map(|(name, value)| (Str::from(*name), value.clone()));
+    let sealed = note.sealed.iter().map(|(name, value)| (Str::from(*name), redaction::judged_value(value)));
     out.end(sealed.collect(), key)
 }
 
@@ -97,11 +98,11 @@ fn stage(event: &Event, out: &mut Text) {
             out.value("tagged", &names(tagged));
             out.value("signals", &names(signals));
         }
-        Stage::Intended { sink } => out.text("sink", sink),
+        Stage::Intended { sink } => out.text("sink", &redaction::without_secrets(sink)),
         Stage::Retrying { pause_ms } => out.number("pause_ms", *pause_ms),
         Stage::Skipped(why) => out.text("why", why.words()),
         Stage::Took { target } => out.text("target", target),
-        Stage::MiddlewareFailed { middleware } => out.text("middleware", middleware),
+        Stage::MiddlewareFailed { middleware } => out.text("middleware", &redaction::unjudged(middleware)),
         Stage::Refused(refusal) => {
             out.text("layer", refusal.rule.layer().name());
             out.text("rule", refusal.rule.id());
@@ -113,6 +114,10 @@ fn stage(event: &Event, out: &mut Text) {
 
 /// What may tell of data, and of whom.
 fn details(stage: &Stage) -> Option<Value> {
+    told(stage).map(|details| redaction::unjudged_value(&details))
+}
+
+fn told(stage: &Stage) -> Option<Value> {
     let one = |key: &'static str, text: &Str| Some(Value::map([(key, Value::Str(text.clone()))]));
     match stage {
         Stage::Failed { failure, .. } => one("failure", failure),
@@ -133,7 +138,10 @@ fn open_intent(intent: &Intent) -> Value {
         ("link", Value::Str(intent.link.clone())),
         ("kind", Value::from(intent.kind)),
         ("attempt", Value::Int(intent.attempt.into())),
-        ("sinks", Value::list(intent.sinks.iter().map(|sink| Value::from(sink.as_str())))),
+        (
+            "sinks",
+            Value::list(intent.sinks.iter().map(|sink| Value::from(&*redaction::without_secrets(sink)))),
+        ),
         ("tags", names(&intent.tags)),
     ])
 }

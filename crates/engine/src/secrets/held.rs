@@ -2,6 +2,7 @@
 //! before still counts then, and neither may be seen.
 
 use crate::clock::Clock;
+use crate::redaction::values_changed;
 use ringmail_core::value::Str;
 use std::collections::HashMap;
 use std::fmt;
@@ -34,6 +35,7 @@ impl Secrets {
     pub(crate) fn insert(&self, name: Str, value: Zeroizing<String>) {
         let held = Held { value, before: Vec::new(), used_ms: AtomicU64::new(0) };
         self.write().insert(name, held);
+        values_changed();
     }
 
     /// Puts a value in the place of another, which counts on for a while. Answers whether it is another.
@@ -47,6 +49,8 @@ impl Secrets {
             held.before.remove(0);
         }
         held.before.push((before, now + overlap));
+        drop(all);
+        values_changed();
         true
     }
 
@@ -62,6 +66,8 @@ impl Secrets {
                 held.before.push((known.value.clone(), now + overlap(name)));
             }
         }
+        drop((all, earlier));
+        values_changed();
     }
 
     /// The value, for whoever sends it now.
@@ -76,6 +82,16 @@ impl Secrets {
     pub(crate) fn counting(&self, name: &str) -> Vec<Zeroizing<String>> {
         let all = self.read();
         all.get(name).map(Held::counting).unwrap_or_default()
+    }
+
+    /// All that may not be seen: what counts, and what counted until a moment ago.
+    pub(crate) fn hidden(&self) -> Vec<(Str, Zeroizing<String>)> {
+        let all = self.read();
+        let named = |(name, held): (&Str, &Held)| -> Vec<(Str, Zeroizing<String>)> {
+            let before = held.before.iter().map(|(value, _)| value);
+            std::iter::once(&held.value).chain(before).map(|value| (name.clone(), value.clone())).collect()
+        };
+        all.iter().flat_map(named).collect()
     }
 
     /// All that count, each with its name.

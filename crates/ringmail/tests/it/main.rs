@@ -51,6 +51,7 @@ mod signed_index;
 mod streams;
 mod tls;
 mod toolchains;
+mod unseen;
 mod uploads;
 mod upstreams;
 mod versions;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Serving {
     pub child: Child,
     pub urls: Vec<String>,
-    told: BufReader<std::process::ChildStderr>,
+    pub told: BufReader<std::process::ChildStderr>,
 }
 
 impl Drop for Serving {
