@@ -380,6 +380,11 @@ impl<'a> Run<'_, 'a> {
             }
             _ => args.all(),
         };
+        let before = receiver.as_ref().filter(|_| word == "format").and_then(|value| value.text.clone());
+        let given = match before {
+            Some(text) => super::eval::placed(given, text.split('{').next().unwrap_or_default()),
+            None => given,
+        };
         if carries {
             out.take(&given);
         }

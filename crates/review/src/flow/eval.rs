@@ -234,6 +234,7 @@ impl<'a> Run<'_, 'a> {
     fn own(&self, attribute: &str) -> Val {
         let Some(class) = self.class else { return Val::default() };
         let mut out = Val { made: self.index.made(class, attribute).map(Arc::from), ..Val::default() };
+        out.text = self.index.constant(class, attribute).map(Arc::from);
         if let Some(kept) = self.kept.get(&(class, attribute.to_string())) {
             kept.iter().for_each(|taint| out.add(taint.clone()));
         }
@@ -383,7 +384,7 @@ impl<'a> Run<'_, 'a> {
 }
 
 /// Data that comes after this much of an address does not choose the host.
-fn placed(value: Val, before: &str) -> Val {
+pub(super) fn placed(value: Val, before: &str) -> Val {
     let (_, rest) = before.split_once("://").unwrap_or(("", before));
     let relative = before.starts_with(HOLE)
         || before.starts_with('/')

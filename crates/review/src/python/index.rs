@@ -273,6 +273,13 @@ impl<'a> Index<'a> {
         own(class).or_else(|| self.ancestors(class).iter().find_map(|base| own(self.class_named(base)?)))
     }
 
+    /// The text that a class gives one of its attributes.
+    pub(crate) fn constant(&self, class: usize, attribute: &str) -> Option<&'a str> {
+        let fields = &self.classes.get(class)?.fields;
+        let (_, _, value) = fields.iter().find(|(name, ..)| *name == attribute)?;
+        value.and_then(super::text::literal)
+    }
+
     pub(crate) fn field(&self, class: usize, name: &str) -> bool {
         let has = |at: usize| {
             self.classes.get(at).is_some_and(|class| class.fields.iter().any(|(field, ..)| *field == name))

@@ -54,7 +54,9 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         used = used.or(at);
     });
     let used = used?;
-    (!checks(body, &related(&given, of), &found)).then(|| {
+    let mut names = related(&given, of);
+    names.extend(modules.iter().copied());
+    (!checks(body, &names, &found)).then(|| {
         Hit::medium(span(used.range()), format!("`{}` gives whatever a name stands for", site.def.name))
     })
 }
@@ -115,6 +117,19 @@ fn checks(body: &[Stmt], names: &[&str], found: &[&str]) -> bool {
         Thing::Expr(Expr::Compare(compare)) => {
             let listed = compare.ops.iter().any(|op| matches!(op, CmpOp::In | CmpOp::NotIn));
             checked |= listed && literal(&compare.left).is_none() && mentions(&compare.left, names);
+        }
+        // A question of the project's own, after which it goes on or does not.
+        Thing::Stmt(Stmt::If(branch)) => {
+            let test = match &*branch.test {
+                Expr::UnaryOp(not) => &*not.operand,
+                test => test,
+            };
+            let ends = matches!(branch.body.last(), Some(Stmt::Raise(_) | Stmt::Return(_) | Stmt::Continue(_)));
+            if let Expr::Call(call) = test {
+                let exists = ["hasattr", "callable", "getattr", "isclass"].contains(&method_of(call));
+                let about = call.arguments.args.iter().any(|one| mentions(one, names) || mentions(one, found));
+                checked |= ends && !exists && about;
+            }
         }
         _ => {}
     });

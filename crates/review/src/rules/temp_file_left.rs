@@ -30,6 +30,8 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let stays = matches!(site.named("delete"), Some(Expr::BooleanLiteral(delete)) if !delete.value);
     let kept = site.is(&["tempfile.NamedTemporaryFile"]) && stays
         || site.is(&["tempfile.mkstemp", "tempfile.mkdtemp"]);
+    // Beside what it will replace, or where somebody wants it.
+    let kept = kept && site.named("dir").is_none();
     let index = site.place.index;
     let func = site.place.func.filter(|_| kept).and_then(|func| index.funcs.get(func))?;
     let body = &func.def.body;

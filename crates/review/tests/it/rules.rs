@@ -98,3 +98,104 @@ fn the_refusals_that_rules_name_exist() {
         }
     }
 }
+
+/// Code of others, in short, that was found once though nothing is wrong with it, and what is beside it.
+#[test]
+fn what_is_looked_at_another_way_is_not_found() {
+    let load = "import importlib\n\n\ndef load(path, root):\n    module, name = path.rsplit('.', 1)\n    found = importlib.import_module(module)\n";
+    for (rule, text, hit) in [
+        ("registry-unchecked", format!("{load}    if not is_ours(found, root):\n        raise ValueError(path)\n    return getattr(found, name)\n"), false),
+        ("registry-unchecked", format!("{load}    if not hasattr(found, name):\n        raise ValueError(path)\n    return getattr(found, name)\n"), true),
+        ("registry-unchecked", "import importlib\n\n\ndef load(name):\n    return getattr(importlib.import_module(f'app.nodes.{name}'), name)\n".into(), false),
+        ("archive-extracted", "import tarfile\n\n\ndef unpack(tar, to):\n    for one in tar.getmembers():\n        if not (to / one.name).resolve().is_relative_to(to):\n            raise ValueError(one.name)\n    tar.extractall(to)\n".into(), false),
+        ("temp-file-left", "import os, tempfile\n\n\ndef write(path, data):\n    file, name = tempfile.mkstemp(dir=path.parent)\n    os.write(file, data)\n    os.replace(name, path)\n".into(), false),
+        ("temp-file-left", "import os, tempfile\n\n\ndef write(data):\n    file, name = tempfile.mkstemp()\n    try:\n        return run(name)\n    finally:\n        os.unlink(name)\n".into(), false),
+        ("temp-file-left", "import os, tempfile\n\n\ndef write(data):\n    file, name = tempfile.mkstemp()\n    os.unlink('other')\n    return name\n".into(), true),
+        ("ssrf", "import requests\nfrom agents import function_tool\n\n\nclass Hub:\n    URL = 'https://hub.example.com/{name}'\n\n    def read(self, name):\n        return requests.get(self.URL.format(name=name), timeout=3)\n\n\n@function_tool\ndef show(name: str):\n    return Hub().read(name)\n".into(), false),
+        ("ssrf", "import requests\nfrom agents import function_tool\n\n\n@function_tool\ndef show(host: str):\n    return requests.get('https://{}/a'.format(host), timeout=3)\n".into(), true),
+        ("endless-memory", "class Kept(MemoryBackend):\n    def add(self, message):\n        self.rows.append(message)\n        self.rows = self.rows[-20:]\n".into(), false),
+        ("endless-memory", "class Kept(MemoryBackend):\n    def add(self, message):\n        raise NotImplementedError\n".into(), false),
+        ("upload-unchecked", "from fastapi import FastAPI, UploadFile\n\napp = FastAPI()\n\n\ndef small(data):\n    if len(data) > 1000 or not data.startswith(b'x') or guess_type(data) != 'a':\n        raise ValueError\n\n\n@app.post('/f')\ndef take(file: UploadFile):\n    small(file)\n".into(), false),
+    ] {
+        let found = look(&[("app.py", &text)], &all());
+        assert!(found.unread.is_empty(), "{text}");
+        assert_eq!(found.findings.iter().any(|one| one.rule.id == rule), hit, "{rule}: {text}");
+    }
+}
+
+#[test]
+fn a_guard_is_seen_wherever_it_stands() {
+    let run = "def ask(question: str):\n    return agent.run(question)\n";
+    let router =
+        format!("from fastapi import APIRouter\n\nrouter = APIRouter()\n\n\n@router.post('/ask')\n{run}");
+    let main = |more: &str| {
+        format!(
+            "from fastapi import Depends, FastAPI\n\nfrom app.routes import router\nfrom app.who import get_db, who_calls\n\napp = FastAPI()\napp.include_router(router{more})\n"
+        )
+    };
+    let who = "from fastapi import Header, HTTPException\n\n\ndef get_db():\n    return open_db()\n\n\ndef who_calls(x_api_key: str = Header()):\n    if x_api_key != KEY:\n        raise HTTPException(401)\n";
+    for (name, files, hit) in [
+        ("nothing", vec![("app/routes.py", router.clone()), ("app/main.py", main(""))], true),
+        (
+            "where it is included",
+            vec![
+                ("app/routes.py", router.clone()),
+                ("app/main.py", main(", dependencies=[Depends(who_calls)]")),
+            ],
+            false,
+        ),
+        (
+            "something else that is needed",
+            vec![
+                ("app/routes.py", router.clone()),
+                ("app/main.py", main(", dependencies=[Depends(get_db)]")),
+            ],
+            true,
+        ),
+        (
+            "a decorator",
+            vec![("app/routes.py", router.replace("def ask", "@login_required\ndef ask"))],
+            false,
+        ),
+        (
+            "a hook",
+            vec![(
+                "app/routes.py",
+                format!(
+                    "from flask import Flask, abort, request\n\napp = Flask('a')\n\n\n@app.before_request\ndef look():\n    if request.headers.get('Authorization') is None:\n        abort(401)\n\n\n@app.route('/ask')\n{run}"
+                ),
+            )],
+            false,
+        ),
+        (
+            "named elsewhere",
+            vec![(
+                "app/routes.py",
+                format!(
+                    "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n{run}\n\napp.add_api_route('/ask', ask, methods=['POST'])\n"
+                ),
+            )],
+            true,
+        ),
+        (
+            "what it calls runs",
+            vec![(
+                "app/routes.py",
+                router.replace("agent.run(question)", "start(question)")
+                    + "\n\ndef start(question):\n    return workflow.run(question)\n",
+            )],
+            true,
+        ),
+        (
+            "nothing runs",
+            vec![("app/routes.py", router.replace("agent.run(question)", "question.upper()"))],
+            false,
+        ),
+    ] {
+        let mut all_files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        all_files.push(("app/who.py", who));
+        let found = look(&all_files, &all());
+        assert_eq!(found.findings.iter().any(|one| one.rule.id == "endpoint-without-auth"), hit, "{name}");
+    }
+}
