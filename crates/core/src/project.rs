@@ -2,10 +2,12 @@
 //! paths stay as they were written.
 
 mod commands;
+mod forwards;
 mod registries;
 mod secrets;
 mod upstreams;
 
+pub use forwards::{FORWARD_KEYS, ForwardAt, ForwardSetting, SyslogAt};
 pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
 pub use secrets::{LOCAL_SECRETS, PROVIDER_KEYS, ProviderSetting, SECRET_KEYS, SecretSetting, SecretSource};
 
@@ -81,6 +83,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "registry",
         Form::Names(&Form::Table(REGISTRY_KEYS)),
         "where plugins are installed from, by name; what comes from there is believed for its signature alone",
+    ),
+    Key::new(
+        "forward",
+        Form::Names(&Form::Table(FORWARD_KEYS)),
+        "where what is on record is sent on to, by name",
     ),
     Key::new(
         "advisories",
@@ -197,6 +204,7 @@ pub struct Project {
     pub python: Option<PythonSetting>,
     pub publishers: Publishers,
     pub registries: Vec<RegistrySetting>,
+    pub forwards: Vec<ForwardSetting>,
     pub advisories: AdvisoriesSetting,
     /// Whether chains must be signed.
     pub require_signed: bool,
@@ -237,6 +245,7 @@ impl Project {
             python: node.get("python").map(PythonSetting::read),
             publishers: Publishers::load(node, source, loader.problems),
             registries: loader.registries(node),
+            forwards: loader.forwards(node),
             advisories: AdvisoriesSetting::read(node.get("advisories")),
             require_signed: node
                 .get("project")
@@ -275,6 +284,7 @@ impl Project {
             python: None,
             publishers: Publishers::default(),
             registries: Vec::new(),
+            forwards: Vec::new(),
             advisories: AdvisoriesSetting::read(None),
             require_signed: false,
             detectors: Detectors::standard(tags),

@@ -19,6 +19,7 @@
 //!
 //! Chains from files, grants, policies and secrets: see [`Engine::builder`] and [`Engine::load`].
 
+mod asking;
 mod audit;
 mod bound;
 mod builder;
@@ -35,11 +36,13 @@ mod egress;
 mod ends;
 mod engine;
 mod files;
+mod forward;
 mod keep;
 mod kinds;
 mod kv;
 mod log;
 pub mod middleware;
+mod moment;
 mod natives;
 pub mod packages;
 mod pieces;
@@ -70,6 +73,7 @@ pub use ctx::Ctx;
 pub use documents::Documents;
 pub use egress::resolve::{Resolve, Resolving, SystemResolver};
 pub use engine::{BuildError, Checked, Engine, EngineBuilder};
+pub use forward::{ForwardAround, ForwardStatus, Forwarder, Forwards, forward_status};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;

@@ -12,8 +12,9 @@ use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
 use ringmail_engine::{
-    Audit, AuditReader, BuildError, Checked, Engine, EngineBuilder, GrantWatch, HostKey, LogLine, LogLines,
-    LogSink, Principal, SecretReader, SecretsAround, SystemClock, SystemResolver, WorkerCommand,
+    Audit, AuditReader, BuildError, Checked, Engine, EngineBuilder, ForwardAround, GrantWatch, HostKey,
+    LogLine, LogLines, LogSink, Principal, SecretReader, SecretsAround, SystemClock, SystemResolver,
+    WorkerCommand,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -204,15 +205,30 @@ impl Place {
 
     /// Reads secrets of the project where they are kept.
     pub(crate) fn secret_reader(&self) -> Result<SecretReader, Fault> {
-        let around = SecretsAround {
+        Ok(SecretReader::new(&self.project, self.secrets_around()?))
+    }
+
+    /// What records are sent on with.
+    pub(crate) fn forward_around(&self) -> Result<ForwardAround, Fault> {
+        let secrets = self.secrets_around()?;
+        Ok(ForwardAround {
+            data: self.data(),
+            audit: self.audit_folder(),
+            origin: ringmail_engine::origin(&self.host_key()?),
+            recorder: secrets.recorder.clone(),
+            secrets,
+        })
+    }
+
+    fn secrets_around(&self) -> Result<SecretsAround, Fault> {
+        Ok(SecretsAround {
             folder: self.root.clone(),
             key: Some(Arc::new(self.host_key()?)),
             is_development: layers::environment()? != PRODUCTION,
             recorder: Some(Arc::new(self.audit()?)),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
-        };
-        Ok(SecretReader::new(&self.project, around))
+        })
     }
 
     fn builder(&self, before: Option<&Engine>) -> Result<EngineBuilder, Fault> {

@@ -68,7 +68,7 @@ pub const LOCAL_SECRETS: &[&str] = &["env", "file", "dotenv", "sealed"];
 const FORMS: &str = "a secret comes from `env:NAME`, `file:PATH`, `sealed:PATH`, or from `PROVIDER:NAME` with a `[provider.PROVIDER]`";
 
 /// Where a secret is kept and where it may go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SecretSetting {
     pub name: Str,
     pub tag: Tags,

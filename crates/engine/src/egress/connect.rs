@@ -40,6 +40,33 @@ pub(super) struct Connections {
     idle: Idle,
 }
 
+/// Who is believed about who a server is, and how they are talked to.
+pub(crate) fn client_config(
+    extra_roots: &[String],
+    folder: &Path,
+) -> Result<rustls::ClientConfig, BuildError> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for path in extra_roots {
+        let wrong = |cause: String| BuildError::Roots { path: path.clone(), cause };
+        let found =
+            CertificateDer::pem_file_iter(folder.join(path)).map_err(|error| wrong(error.to_string()))?;
+        let mut count = 0;
+        for certificate in found {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(wrong("the file holds no certificate".into()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BuildError::Roots { path: "(built in)".into(), cause: error.to_string() })?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// A connection that is ready for one request.
 pub(super) struct Connection {
     sender: Sender,
@@ -53,27 +80,7 @@ impl Connections {
         extra_roots: &[String],
         folder: &Path,
     ) -> Result<Connections, BuildError> {
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for path in extra_roots {
-            let wrong = |cause: String| BuildError::Roots { path: path.clone(), cause };
-            let found =
-                CertificateDer::pem_file_iter(folder.join(path)).map_err(|error| wrong(error.to_string()))?;
-            let mut count = 0;
-            for certificate in found {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-                count += 1;
-            }
-            if count == 0 {
-                return Err(wrong("the file holds no certificate".into()));
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| BuildError::Roots { path: "(built in)".into(), cause: error.to_string() })?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = client_config(extra_roots, folder)?;
         Ok(Connections { resolver, tls: TlsConnector::from(Arc::new(config)), idle: Idle::default() })
     }
 

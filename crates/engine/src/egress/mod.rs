@@ -9,6 +9,7 @@ mod inject;
 pub(crate) mod resolve;
 
 pub(crate) use body::Lines;
+pub(crate) use connect::client_config;
 pub(crate) use events::{Events, Hear};
 
 use crate::engine::BuildError;

@@ -63,7 +63,8 @@ impl Azure {
             ),
             input: &[("client", &field_of_form(self.asker.text("client_id"))), ("scope", &field_of_form(scope))],
             secrets: &[("own", &field_of_form(&own))],
-        })?;
+..Question::default()
+})?;
         let token = found.get("access_token").and_then(Value::as_str);
         let token = token.ok_or_else(|| self.asker.wrong("it gives no token"))?;
         let pass = Pass::new(token, seconds(found.get("expires_in")));

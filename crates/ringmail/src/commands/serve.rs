@@ -11,7 +11,7 @@ use crate::versions::{Occasion, Versions};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Clock, Engine, SystemClock};
+use ringmail_engine::{Clock, Engine, Forwards, SystemClock};
 use ringmail_server::{Loaded, Server, ServerError, Task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,11 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
     engine.load(&place.chains)?;
     let told = |what: &str| say(&clean(what));
     let secrets = engine.watch_secrets(told).context("cannot look after secrets")?;
-    let keep = Box::new((place.watch(&engine)?, secrets));
+    let forwards = match place.project.forwards.is_empty() {
+        true => None,
+        false => Some(Forwards::start(&place.project, place.forward_around()?, told).map_err(Fault::user)?),
+    };
+    let keep = Box::new((place.watch(&engine)?, secrets, forwards));
     let folder: PathBuf = place.root.clone();
     Ok(Loaded { engine, setting: place.project.server, folder, keep })
 }

@@ -1,6 +1,7 @@
 //! The keys that the binary reads, or that only it can show at work: each changes what a command does. Which key a case
 //! is about, its two documents say; the engine's tests walk the schemas and know which keys are left to these.
 
+mod forwards;
 mod providers;
 #[path = "../../../engine/tests/it/keys/schema.rs"]
 mod schema;
@@ -728,6 +729,11 @@ fn every_key_of_a_provider_changes_what_is_asked() {
 }
 
 #[test]
+fn every_key_of_a_receiver_changes_what_is_sent() {
+    prove(forwards::CASES);
+}
+
+#[test]
 fn every_key_of_advisories_changes_what_comes_in() {
     prove(KNOWN);
 }
@@ -740,11 +746,12 @@ fn every_key_of_python_changes_what_programs_do() {
 #[test]
 fn every_key_that_is_left_to_the_binary_has_a_case() {
     let left: BTreeSet<String> = schema::OF_THE_BINARY.iter().map(|key| (*key).to_string()).collect();
-    let shown: BTreeSet<String> = [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, KNOWN, PROGRAMS]
-        .into_iter()
-        .flatten()
-        .flat_map(Case::keys)
-        .collect();
+    let shown: BTreeSet<String> =
+        [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, forwards::CASES, KNOWN, PROGRAMS]
+            .into_iter()
+            .flatten()
+            .flat_map(Case::keys)
+            .collect();
     assert_eq!(shown, left);
     let known: BTreeSet<String> = [MANIFEST, PROJECT].into_iter().flat_map(schema::keys).collect();
     assert!(shown.is_subset(&known));

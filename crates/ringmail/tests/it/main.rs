@@ -25,6 +25,7 @@ mod dumps;
 mod escape;
 mod example_plugins;
 mod examples;
+mod forward;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
 mod keys;

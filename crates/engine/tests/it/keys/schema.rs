@@ -22,6 +22,12 @@ pub const OF_THE_BINARY: &[&str] = &[
     "ringmail.toml: advisories",
     "ringmail.toml: advisories.path",
     "ringmail.toml: advisories.refuse",
+    "ringmail.toml: forward",
+    "ringmail.toml: forward.*.address",
+    "ringmail.toml: forward.*.batch",
+    "ringmail.toml: forward.*.resolves_to",
+    "ringmail.toml: forward.*.secret",
+    "ringmail.toml: forward.*.to",
     "ringmail.toml: grant.approved_by",
     "ringmail.toml: grant.reason",
     "ringmail.toml: plugin.*.approved_by",
@@ -100,7 +106,10 @@ pub const OF_THE_BINARY: &[&str] = &[
 pub fn is_of_the_doors(key: &str) -> bool {
     const OF_THE_DOORS: &[&str] = &["control", "issuer", "listener", "rate", "server", "webhook"];
     // Only while something is served is a secret read anew.
-    if ["secret.*.overlap", "secret.*.refresh"].iter().any(|known| key.ends_with(known)) {
+    if ["forward.*.keep", "forward.*.max", "secret.*.overlap", "secret.*.refresh"]
+        .iter()
+        .any(|known| key.ends_with(known))
+    {
         return true;
     }
     let table = key.strip_prefix("ringmail.toml: ").and_then(|rest| rest.split('.').next());

@@ -1,5 +1,6 @@
 //! `ringmail audit`: what happened, asked for and proved.
 
+mod forward;
 mod prove;
 mod query;
 mod verify;
@@ -27,6 +28,8 @@ enum What {
     Tail(query::TailArgs),
     /// Every record that fits, as lines of JSON
     Export(query::ExportArgs),
+    /// Send records on to the receivers of the project, from where each has got to
+    Forward(forward::Args),
     /// A proof that a record is in the log, which others verify with what they have
     Prove(prove::Args),
     /// Sign for all there is, and print what was signed: kept elsewhere, it shows a log that was cut or rolled back
@@ -43,6 +46,7 @@ impl Args {
             What::Query(args) => args.run(&place),
             What::Tail(args) => args.run(&place),
             What::Export(args) => args.run(&place),
+            What::Forward(args) => args.run(&place),
             What::Prove(args) => args.run(&place),
             What::Checkpoint => {
                 print_data(&place.audit()?.checkpoint().context("cannot sign for the log")?)?;
