@@ -56,6 +56,7 @@ pub enum Role {
     Choice,
     Extract,
     Endorse,
+    Approve,
     Declassify,
     Validate,
     Plugin,

@@ -50,6 +50,7 @@ pub enum Action {
     Call,
     Endorse,
     Declassify,
+    Approve,
     Control,
 }
 
@@ -61,13 +62,21 @@ impl Action {
             Action::Call => "call",
             Action::Endorse => "endorse",
             Action::Declassify => "declassify",
+            Action::Approve => "approve",
             Action::Control => "control",
         }
     }
 
     pub fn named(name: &str) -> Option<Action> {
-        let all =
-            [Action::Run, Action::Vouch, Action::Call, Action::Endorse, Action::Declassify, Action::Control];
+        let all = [
+            Action::Run,
+            Action::Vouch,
+            Action::Call,
+            Action::Endorse,
+            Action::Declassify,
+            Action::Approve,
+            Action::Control,
+        ];
         all.into_iter().find(|action| action.name() == name)
     }
 }

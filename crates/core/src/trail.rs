@@ -18,6 +18,12 @@ pub struct Event {
 pub enum Stage {
     /// The chain was entered by a principal.
     Entered,
+    /// The run goes on where an earlier process left it: what follows is judged anew, and nothing that ended is done again.
+    Resumed,
+    /// The run waits for a moment or for somebody, however long that takes.
+    Waiting {
+        until_ms: Option<u64>,
+    },
     /// The call passed the gate.
     Admitted {
         attempt: u32,
@@ -60,6 +66,8 @@ pub enum Stage {
         target: Str,
     },
     Endorsed,
+    /// Enough persons said yes to it.
+    Approved,
     /// The principal may not endorse here, and the link lets the value pass unchanged.
     Declined,
     Declassified,
@@ -89,12 +97,17 @@ pub enum Why {
 impl Stage {
     /// Whether a link ended well.
     pub fn is_done(&self) -> bool {
-        matches!(self, Stage::Released | Stage::Endorsed | Stage::Declassified | Stage::Extracted)
+        matches!(
+            self,
+            Stage::Released | Stage::Endorsed | Stage::Approved | Stage::Declassified | Stage::Extracted
+        )
     }
 
     pub fn name(&self) -> &'static str {
         match self {
             Stage::Entered => "entered",
+            Stage::Resumed => "resumed",
+            Stage::Waiting { .. } => "waiting",
             Stage::Admitted { .. } => "admitted",
             Stage::Refused(_) => "refused",
             Stage::Intended { .. } => "intended",
@@ -109,6 +122,7 @@ impl Stage {
             Stage::Skipped(_) => "skipped",
             Stage::Took { .. } => "took",
             Stage::Endorsed => "endorsed",
+            Stage::Approved => "approved",
             Stage::Declined => "declined",
             Stage::Declassified => "declassified",
             Stage::Extracted => "extracted",

@@ -4,19 +4,21 @@ use crate::bound::Bound;
 use crate::builder::ChainBuilder;
 use crate::ends::run_id;
 use crate::engine::Engine;
+use crate::journal::{Past, session_of, tags_of};
+use crate::recorder::RecordError;
 use crate::run::{self, RunError};
 use crate::watch::Watch;
-use ringmail_core::chain::Plan;
 use ringmail_core::chain::walk::Stop;
+use ringmail_core::chain::{Detail, Plan};
 use ringmail_core::gate::Answer;
 use ringmail_core::json::{IntoValue, into_serde};
-use ringmail_core::label::{Label, Labels, Tags};
+use ringmail_core::label::{Label, Labels, OriginTable, TagTable, Tags};
 use ringmail_core::policy::Principal;
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// A chain ready to run. Cheap to clone.
@@ -42,6 +44,26 @@ impl Chain {
         &self.bound.plan
     }
 
+    /// Whether a run of it may wait for persons, in its own links or in those of chains it calls.
+    pub fn asks_persons(&self) -> bool {
+        let mut known: BTreeSet<Str> = BTreeSet::from([self.plan().name.clone()]);
+        let mut all = vec![self.plan().clone()];
+        while let Some(plan) = all.pop() {
+            for link in &plan.links {
+                if matches!(link.detail, Detail::Approve(_)) {
+                    return true;
+                }
+                all.extend(link.bodies().into_iter().cloned());
+            }
+            for (name, _) in plan.calls() {
+                if known.insert(name.clone()) {
+                    all.extend(self.engine.chain(&name).map(|chain| chain.plan().clone()));
+                }
+            }
+        }
+        false
+    }
+
     pub fn name(&self) -> &str {
         &self.plan().name
     }
@@ -65,7 +87,39 @@ impl Chain {
             watch: None,
             pieces: None,
             cancel: None,
+            past: None,
+            unattended: false,
+            promise: None,
+            alone: false,
+            replays: false,
+            leave: CancellationToken::new(),
         })
+    }
+}
+
+impl Chain {
+    /// Goes on with a run of this chain, whose process ended before it did.
+    pub fn resume(&self, past: Past) -> Request {
+        let began = past.start.began.clone();
+        let (counts, done) = session_of(&began.session);
+        let read = tags_of(&began.session, &self.engine.0.authority.tags);
+        Request {
+            id: past.start.run.clone(),
+            nonce: u128::from(began.nonce),
+            chain: self.clone(),
+            input: began.input,
+            principal: began.principal,
+            session: Session { counts, done, read },
+            watch: None,
+            pieces: None,
+            cancel: None,
+            unattended: past.start.unattended,
+            promise: None,
+            alone: false,
+            replays: false,
+            leave: CancellationToken::new(),
+            past: Some(Box::new(past)),
+        }
     }
 }
 
@@ -88,7 +142,16 @@ pub struct Request {
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
     pub(crate) cancel: Option<CancellationToken>,
+    pub(crate) past: Option<Box<Past>>,
+    pub(crate) unattended: bool,
+    pub(crate) promise: Option<Promise>,
+    pub(crate) alone: bool,
+    pub(crate) replays: bool,
+    pub(crate) leave: CancellationToken,
 }
+
+/// Whoever wants to know that a run is on record before it does anything.
+type Promise = oneshot::Sender<Result<(), RecordError>>;
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,6 +197,39 @@ impl Request {
     #[must_use]
     pub fn cancel(mut self, cancel: CancellationToken) -> Self {
         self.cancel = Some(cancel);
+        self
+    }
+
+    /// Whether the run goes on by itself when its process comes back after a crash: nobody sits in front of it.
+    #[must_use]
+    pub fn unattended(mut self) -> Self {
+        self.unattended = true;
+        self
+    }
+
+    /// Leaves the run open where it would wait for persons, for whoever resumes it.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    pub(crate) fn replayed(mut self) -> Self {
+        self.replays = true;
+        self
+    }
+
+    /// Leaves the run open, once this is cancelled, as soon as it waits for a moment or for persons.
+    #[must_use]
+    pub fn leave(mut self, leave: CancellationToken) -> Self {
+        self.leave = leave;
+        self
+    }
+
+    /// Tells as soon as a crash can no longer lose the run.
+    #[must_use]
+    pub fn promise(mut self, told: oneshot::Sender<Result<(), RecordError>>) -> Self {
+        self.promise = Some(told);
         self
     }
 
@@ -184,19 +280,21 @@ impl Report {
 
     fn label_words(&self, labels: &Labels) -> Vec<(String, String)> {
         let paths = labels.paths().into_iter();
-        paths.map(|(path, label)| (ringmail_core::value::path_text(&path), self.words(label))).collect()
+        let Ok(tags) = self.names.tags.read() else { return Vec::new() };
+        let words = |label| words(label, &tags, &self.names.origins);
+        paths.map(|(path, label)| (ringmail_core::value::path_text(&path), words(label))).collect()
     }
+}
 
-    fn words(&self, label: Label) -> String {
-        let mut words = vec![if label.untrusted { "untrusted".to_string() } else { "trusted".to_string() }];
-        let tags = self.names.tags.read().map(|tags| tags.names(label.tags)).unwrap_or_default();
-        words.extend(tags.iter().map(|tag| tag.to_string()));
-        let origins = self.names.origins.names(label.origins);
-        if !origins.is_empty() {
-            words.push(format!("from {}", origins.join(", ")));
-        }
-        words.join(" · ")
+/// A label as persons read it.
+pub(crate) fn words(label: Label, tags: &TagTable, origins: &OriginTable) -> String {
+    let mut words = vec![if label.untrusted { "untrusted".to_string() } else { "trusted".to_string() }];
+    words.extend(tags.names(label.tags).iter().map(|tag| tag.to_string()));
+    let origins = origins.names(label.origins);
+    if !origins.is_empty() {
+        words.push(format!("from {}", origins.join(", ")));
     }
+    words.join(" · ")
 }
 
 /// What a chain answered.

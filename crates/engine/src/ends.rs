@@ -1,16 +1,19 @@
 //! How a run begins and how it ends: its facts, its id, its last words and its report.
 
 use crate::chain::{Names, Report, Request, Session};
-use crate::recorder::RecordError;
+use crate::journal::ANSWER;
+use crate::recorder::{Kept, RecordError};
+use crate::replay::answer_words;
 use crate::run::{RunError, Way};
-use crate::shared::Shared;
+use crate::shared::{Asked, Shared, Waits, Written};
 use ringmail_core::gate::{Answer, Blocked};
 use ringmail_core::refusal::{Refusal, Rule};
-use ringmail_core::run::Run;
+use ringmail_core::run::{Limits, Run};
 use ringmail_core::trail::Stage;
 use ringmail_core::value::{Str, Value};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +24,9 @@ impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(shared) = &self.0 {
             shared.cancel.cancel();
+            if shared.left.get().is_some() {
+                return shared.write_on();
+            }
             shared.record(&shared.answering.name, Stage::Cancelled);
             // Nobody is left to be told if it cannot be.
             let _unheard = shared.write(None, true);
@@ -31,29 +37,55 @@ impl Drop for Abandoned {
 pub(crate) fn begin(request: Request) -> (Way, Value) {
     let engine = request.chain.engine.0.clone();
     let bound = request.chain.bound;
-    let started_ms = engine.clock.now_ms();
+    let (now, now_ms) = (Instant::now(), engine.clock.now_ms());
+    let (began_ms, elapsed_us) = match &request.past {
+        Some(past) if request.replays => (past.start.at_ms, 0),
+        Some(past) => (past.start.at_ms, past.elapsed_us),
+        None => (now_ms, 0),
+    };
+    let elapsed = Duration::from_micros(elapsed_us);
     let id = request.id;
     let limits = bound.plan.limits;
+    // How long it lay there is nobody's work.
+    let limits = Limits { time_ms_max: limits.time_ms_max.saturating_add(elapsed_us / 1000), ..limits };
     let nonce = u64::try_from(request.nonce & u128::from(u64::MAX)).unwrap_or(0);
-    let mut facts = Run::new(id.clone(), request.principal, limits, started_ms, nonce);
+    let mut facts = Run::new(id.clone(), request.principal, limits, began_ms, nonce);
     facts.session = request.session.counts;
     facts.session_done = request.session.done;
     facts.read = request.session.read;
+    let read = facts.read;
+    let asked = Asked { input: request.input.clone(), nonce, read, unattended: request.unattended };
+    let written = request.past.as_deref().map_or_else(Written::default, Written::before);
     let shared = Shared {
         engine,
         id,
         facts: Arc::new(Mutex::new(facts)),
         cancel: request.cancel.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token),
-        started: Instant::now(),
-        started_ms,
+        started: now.checked_sub(elapsed).unwrap_or(now),
+        started_ms: if request.replays { began_ms } else { now_ms.saturating_sub(elapsed_us / 1000) },
+        replays: request.replays,
+        beyond: OnceLock::new(),
+        asked,
+        past: request.past,
+        left: OnceLock::new(),
+        leaving: CancellationToken::new(),
+        alone: request.alone,
+        leave_when_waiting: request.leave,
+        waits: Waits::default(),
+        questions: Mutex::default(),
         watch: request.watch,
         pieces: request.pieces,
         answering: bound.plan.clone(),
         refused: OnceLock::new(),
         noted: AtomicUsize::new(0),
-        written: Mutex::default(),
-        latest_us: AtomicU64::new(0),
+        written: Mutex::new(written),
+        latest_us: AtomicU64::new(elapsed_us),
     };
+    if let Some(past) = shared.past.as_ref().filter(|_| !shared.replays) {
+        shared.record(&shared.answering.name, Stage::Resumed);
+        shared.write_on();
+        past.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
     (Way::first(Arc::new(shared), bound), request.input)
 }
 
@@ -91,13 +123,21 @@ pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Re
         Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
         _ => shared.note(),
     }
-    if let Err(error) = recorded(shared).await
+    if let (Ok(answer), Some(_)) = (&result, &shared.engine.recorder) {
+        shared.keep(Kept { at: ANSWER.into(), what: answer_words(answer) });
+    }
+    if matches!(result, Err(RunError::InDoubt(_) | RunError::Left)) {
+        shared.write_on();
+    } else if let Err(error) = recorded(shared).await
         && result.is_ok()
     {
         let refusal = Refusal::new(Rule::RecordFailed, name, "the run could not be recorded to its end");
         let failed = Stage::Failed { failure: error.to_string().into(), attempt: 0 };
         shared.facts().record(shared.moment().at_us, name, failed);
         result = Err(RunError::Refused(Box::new(refusal)));
+    }
+    if !matches!(result, Err(RunError::InDoubt(_) | RunError::Left)) {
+        shared.forget_questions();
     }
     let mut facts = shared.facts();
     let session = Session {

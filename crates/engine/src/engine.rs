@@ -1,5 +1,6 @@
 //! The engine: everything chains share. Built once from settings, then frozen; chains are loaded into it.
 
+use crate::approvals::{Approvals, Question};
 use crate::bound::{Bound, NativeRun};
 use crate::chain::Chain;
 use crate::clock::{Clock, SystemClock};
@@ -21,7 +22,7 @@ use crate::scripts::Scripts;
 use crate::secrets::{
     SecretError, SecretLedger, SecretReader, SecretSources, Secrets, SecretsAround, placeholders,
 };
-use crate::sign::HostKey;
+use crate::sign::{HostKey, to_hex};
 use crate::upstreams::{Served, Upstreams, pinned};
 use crate::variables::variable;
 use ringmail_core::chain::flow::Verdict;
@@ -33,7 +34,7 @@ use ringmail_core::grant::{Grant, Grants, SecretRule};
 use ringmail_core::label::{Labeled, TagTable};
 use ringmail_core::package::Publishers;
 use ringmail_core::plugin::Plugin;
-use ringmail_core::policy::{Policies, Principal};
+use ringmail_core::policy::{Action, Policies, Principal, Resource};
 use ringmail_core::project::Project;
 use ringmail_core::run::Limits;
 use ringmail_core::upstream::Upstream;
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     /// What `secrets` means in expressions: placeholders under their tags.
     pub(crate) placeholders: Labeled,
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    pub(crate) approvals: Option<Arc<Approvals>>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) egress: Egress,
@@ -280,6 +282,18 @@ impl Engine {
         self.0.recorder.as_ref()
     }
 
+    /// What its runs ask persons, if they can.
+    pub fn approvals(&self) -> Option<&Arc<Approvals>> {
+        self.0.approvals.as_ref()
+    }
+
+    /// Whether policy might ever let somebody say yes to a question.
+    pub fn may_approve(&self, principal: &Principal, question: &Question) -> bool {
+        let chain = question.link.split('.').next().unwrap_or_default();
+        let resource = Resource { name: &question.link, chain, kind: Some("approve") };
+        self.0.authority.policies.may_ever(principal, Action::Approve, resource)
+    }
+
     pub fn authority(&self) -> &Arc<Authority> {
         &self.0.authority
     }
@@ -356,6 +370,7 @@ pub struct EngineBuilder {
     middleware: BTreeMap<Str, Arc<dyn Middleware>>,
     secrets: BTreeMap<Str, Zeroizing<String>>,
     recorder: Option<Arc<dyn Recorder>>,
+    approvals: Option<PathBuf>,
     log: Option<Arc<dyn LogSink>>,
     clock: Option<Arc<dyn Clock>>,
     resolver: Option<Arc<dyn Resolve>>,
@@ -467,6 +482,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn recorder(mut self, recorder: Arc<dyn Recorder>) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Where runs ask persons. Without it, none can.
+    #[must_use]
+    pub fn approvals(mut self, folder: PathBuf) -> Self {
+        self.approvals = Some(folder);
         self
     }
 
@@ -610,6 +632,7 @@ impl EngineBuilder {
             sources,
             placeholders,
             recorder: self.recorder,
+            approvals: self.approvals.map(|folder| Arc::new(Approvals::new(folder, &key))),
             log,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             egress: Egress::new(resolver, &project.extra_roots, &folder)?,
@@ -666,12 +689,16 @@ impl EngineBuilder {
             if let Some(value) = value {
                 secrets.insert(setting.name.clone(), value);
             }
-            let nonce = random().ok_or(BuildError::NoRandomness)?;
+            // The same after the process came back: what a run was given may hold it.
+            let nonce = match &self.key {
+                Some(key) => to_hex(key.secret_for(&format!("placeholder {}", setting.name)).split_at(16).0),
+                None => format!("{:032x}", random().ok_or(BuildError::NoRandomness)?),
+            };
             let tag = tags.intern(&ringmail_core::label::secret_tag(&setting.name)).unwrap_or(setting.tag);
             rules.push(SecretRule {
                 name: setting.name.clone(),
                 tag,
-                placeholder: format!("secret:{}:{nonce:032x}", setting.name).into(),
+                placeholder: format!("secret:{}:{nonce}", setting.name).into(),
                 bound_to: setting.bound_to.clone(),
             });
         }

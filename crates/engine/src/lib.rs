@@ -20,6 +20,7 @@
 //! Chains from files, grants, policies and secrets: see [`Engine::builder`] and [`Engine::load`].
 
 mod asking;
+mod approvals;
 mod audit;
 mod bound;
 mod builder;
@@ -37,6 +38,7 @@ mod ends;
 mod engine;
 mod files;
 mod forward;
+mod journal;
 mod keep;
 mod kinds;
 mod kv;
@@ -51,6 +53,7 @@ mod python;
 mod quota;
 mod recorder;
 pub mod redaction;
+mod replay;
 mod revocation;
 mod run;
 mod running;
@@ -63,8 +66,10 @@ mod upstreams;
 mod variables;
 mod watch;
 
+pub use approvals::{Approvals, Question};
 pub use audit::{
-    Audit, AuditError, AuditReader, Entry, LogLines, Subjects, SubjectsError, origin, stages, transcript,
+    Audit, AuditError, AuditReader, Entry, LogLines, OpenRun, PastError, Subjects, SubjectsError, origin,
+    stages, transcript,
 };
 pub use builder::ChainBuilder;
 pub use chain::{Chain, Output, Report, Request};
@@ -74,14 +79,17 @@ pub use documents::Documents;
 pub use egress::resolve::{Resolve, Resolving, SystemResolver};
 pub use engine::{BuildError, Checked, Engine, EngineBuilder};
 pub use forward::{ForwardAround, ForwardStatus, Forwarder, Forwards, forward_status};
+pub use journal::{Found, Past};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
 pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, Timed, plugin_limits};
 pub use python::PythonLibrary;
 pub use recorder::{
-    DataSubject, Intent, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Start, refusal_value,
+    Began, DataSubject, Intent, Kept, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Start,
+    refusal_value,
 };
+pub use replay::{Change, Replay};
 pub use revocation::GrantWatch;
 pub use ringmail_core as core;
 pub use ringmail_core::chain::walk::Stop;

@@ -14,7 +14,11 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub link: Str,
+    /// Which call of the link it is.
+    pub at: Str,
     pub kind: &'static str,
+    /// Whether it does more than read, and may do harm if it happens twice.
+    pub once: bool,
     pub attempt: u32,
     pub sinks: Vec<String>,
     /// SHA-256 of the arguments in canonical form.
@@ -38,6 +42,27 @@ pub struct Start {
     pub digest: Str,
     pub who: DataSubject,
     pub at_ms: u64,
+    /// Whether it goes on by itself after a crash: nobody sits in front of it.
+    pub unattended: bool,
+    pub began: Began,
+}
+
+/// What a run was asked for with: enough to do it again.
+#[derive(Clone, Debug)]
+pub struct Began {
+    pub principal: Principal,
+    pub nonce: u64,
+    pub input: Value,
+    /// What the same caller did before, in words.
+    pub session: Value,
+}
+
+/// How a call ended, or what it waits for: what a run needs to go on without making it again.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Which call it is.
+    pub at: Str,
+    pub what: Value,
 }
 
 /// Whose a record is.
@@ -60,9 +85,12 @@ pub struct RunPart<'p> {
     /// Parts are counted from 0.
     pub number: u32,
     pub events: &'p [Event],
+    pub kept: &'p [Kept],
     /// What is about to happen after all these.
     pub intent: Option<&'p Intent>,
     pub is_last: bool,
+    /// The number of the run's first record, where this is the first part of another process.
+    pub resumes: Option<u64>,
 }
 
 /// Something that is no part of a run.

@@ -42,6 +42,12 @@ pub enum RunError {
     Input(Failure),
     #[error("the run was cancelled")]
     Cancelled,
+    /// It is not over: somebody has to say what happened.
+    #[error("{0}")]
+    InDoubt(Box<Refusal>),
+    /// It is not over: it goes on when it is resumed.
+    #[error("the run waits")]
+    Left,
 }
 
 impl RunError {
@@ -51,6 +57,8 @@ impl RunError {
             RunError::Refused(_) => "refused",
             RunError::Failed { failure, .. } | RunError::Input(failure) => failure.kind.public(),
             RunError::Cancelled => FailureKind::Cancelled.public(),
+            RunError::InDoubt(_) => "it is not known whether something happened",
+            RunError::Left => "it goes on later",
         }
     }
 }
@@ -64,6 +72,8 @@ pub(crate) struct Place {
     pub(crate) bound: Arc<Bound>,
     depth: u64,
     callers: Option<Arc<Caller>>,
+    /// Which pass of the run it is: the calls of links that stand beside each other in it have one name each.
+    pub(crate) path: Str,
     /// Set where whoever started this pass goes on, another way, when it fails.
     watched: Option<Told>,
     /// What pieces of this pass's stream link carry besides their own label; nothing if nobody listens to them.
@@ -85,11 +95,25 @@ struct Caller {
 
 /// Runs a request from its entry to its answer.
 pub(crate) async fn run(request: Request) -> Report {
+    let mut request = request;
+    let promise = request.promise.take();
     let (way, input) = begin(request);
     let mut guard = Abandoned(Some(way.shared.clone()));
+    if let Some(promise) = promise {
+        // Whoever asked may have gone.
+        let _unheard = promise.send(way.shared.begun().await);
+    }
     let result = whole(&way, input).await;
     guard.0 = None;
     end(&way.shared, result).await
+}
+
+/// Walks a request over what is on record; answers where that ends, too.
+pub(crate) async fn replay(request: Request) -> (Report, Option<Str>) {
+    let (way, input) = begin(request);
+    let result = whole(&way, input).await;
+    let beyond = way.shared.beyond.get().cloned();
+    (end(&way.shared, result).await, beyond)
 }
 
 /// One run from gate to gate, within its time and until it is cancelled.
@@ -122,18 +146,19 @@ async fn within(way: &Way, mut pass: Pass) -> Result<Left, RunError> {
     }
     // Whoever looks while it waits finds it.
     shared.write_on();
-    let limit = Duration::from_millis(plan.limits.time_ms_max).saturating_sub(shared.started.elapsed());
     Box::pin(async {
         tokio::select! {
             biased;
+            () = shared.leaving.cancelled() => Err(match shared.left.get() {
+                Some(Some(doubt)) => RunError::InDoubt(doubt.clone()),
+                _ => RunError::Left,
+            }),
             () = shared.cancel.cancelled() => {
                 shared.record(&plan.name, Stage::Cancelled);
                 Err(RunError::Cancelled)
             }
-            ended = tokio::time::timeout(limit, pass) => match ended {
-                Ok(ended) => Ok(ended?),
-                Err(_) => Err(shared.out_of_time(plan).into()),
-            },
+            ended = pass => Ok(ended?),
+            () = shared.time_is_over() => Err(shared.out_of_time(plan).into()),
         }
     })
     .await
@@ -182,17 +207,23 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
     let (link, bound) = way.link(ready.link())?;
     let mut admitted = way.admit(ready, asked.number)?;
     let due = admitted.due();
+    if let Some(known) = way.known(link, &admitted).await {
+        return way.release(due, way.reuse(link, known?));
+    }
     way.before(link, bound, &admitted, asked)?;
     let earlier =
         if bound.remembers() { Box::pin(way.earlier(bound, &admitted, asked)).await? } else { None };
     if let Some(Earlier::Hit(hit)) = earlier {
-        return way.release(due, way.reuse(link, hit));
+        let hit = Ok(hit);
+        way.keep(link, &hit, false);
+        return way.release(due, way.reuse(link, hit?));
     }
     if admitted.has_effect() {
         Box::pin(way.intend(link, &admitted, asked)).await?;
     }
-    let found = admitted.found();
+    let (found, acts) = (admitted.found(), admitted.has_effect());
     let ended = way.call(link, bound, admitted, asked).await;
+    way.keep(link, &ended, acts);
     let unchecked = ended.map_err(|ended| cut_short(link, ended.labelled(found)))?;
     keep(earlier, &unchecked);
     way.release(due, unchecked)
@@ -365,7 +396,15 @@ impl Way {
     /// The way of a run's own chain.
     pub(crate) fn first(shared: Arc<Shared>, bound: Arc<Bound>) -> Way {
         let streams = Some(Label::BOTTOM);
-        Way(Arc::new(Place { shared, bound, depth: 1, callers: None, watched: None, streams }))
+        Way(Arc::new(Place {
+            shared,
+            bound,
+            depth: 1,
+            callers: None,
+            path: Str::default(),
+            watched: None,
+            streams,
+        }))
     }
 
     /// The way into a body of a link.
@@ -375,7 +414,21 @@ impl Way {
             bound: body,
             depth: self.depth,
             callers: self.callers.clone(),
+            path: self.path.clone(),
             watched: self.watched_by(link),
+            streams: None,
+        }))
+    }
+
+    /// The way of one item of many, which may stand beside the others.
+    pub(crate) fn to_item(&self, link: &Str, index: usize) -> Way {
+        Way(Arc::new(Place {
+            shared: self.shared.clone(),
+            bound: self.bound.clone(),
+            depth: self.depth,
+            callers: self.callers.clone(),
+            path: format!("{}{link}[{index}]/", self.path).into(),
+            watched: self.watched.clone(),
             streams: None,
         }))
     }
@@ -387,6 +440,7 @@ impl Way {
             bound: body,
             depth: self.depth,
             callers: self.callers.clone(),
+            path: self.path.clone(),
             watched: self.watched.clone(),
             streams: None,
         }))
@@ -427,6 +481,7 @@ impl Way {
             bound,
             depth: self.depth + 1,
             callers: Some(Arc::new(caller)),
+            path: format!("{}{}/", self.path, link.full).into(),
             watched: self.watched_by(link),
             streams,
         }))
@@ -520,12 +575,13 @@ impl Way {
     }
 
     async fn intend(&self, link: &Link, admitted: &Admitted, asked: &Asked) -> Result<(), Blocked> {
-        let (kind, link) = (link.kind.name, &link.full);
+        let (at, kind, repeatable, link) = (self.at(link), link.kind.name, link.repeatable, &link.full);
         let refuse = |rule, message: String| Blocked::from(Refusal::new(rule, link, message));
         let Some(recorder) = &self.shared.engine.recorder else {
             return Err(refuse(Rule::NoRecorder, "the engine has no recorder, and effects need one".into()));
         };
-        let intent = self.intent(link, kind, admitted, asked);
+        let mut intent = self.intent(at, link, kind, admitted, asked);
+        intent.once &= !repeatable;
         let recorded = match self.shared.write(Some(&intent), false) {
             Some(Ok(mark)) => recorder.durable(mark).await,
             Some(Err(error)) => Err(error),
@@ -541,7 +597,7 @@ impl Way {
         Ok(())
     }
 
-    fn intent(&self, link: &Str, kind: &'static str, admitted: &Admitted, asked: &Asked) -> Intent {
+    fn intent(&self, at: Str, link: &Str, kind: &'static str, admitted: &Admitted, asked: &Asked) -> Intent {
         let shared = &self.shared;
         let now_ms = shared.moment().now_ms;
         let label = admitted.labels().all().join(admitted.decision());
@@ -549,7 +605,9 @@ impl Way {
         let facts = shared.facts();
         Intent {
             link: link.clone(),
+            at,
             kind,
+            once: admitted.is_consequential(),
             attempt: asked.number,
             sinks: admitted.sinks().to_vec(),
             args_digest: crate::middleware::cache::digest(admitted.args()),
@@ -692,6 +750,9 @@ impl Way {
             _ => longest,
         };
         self.record(at, Stage::Retrying { pause_ms });
+        if self.shared.replays {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
     }
 

@@ -1,20 +1,25 @@
 //! What all chains of one run share: its facts, its moments, and whoever looks on.
 
+use crate::chain::words;
 use crate::engine::Inner;
-use crate::recorder::{DataSubject, Intent, LogMark, RecordError, RunPart, Start};
+use crate::journal::{Past, session_words};
+use crate::recorder::{Began, DataSubject, Intent, Kept, LogMark, RecordError, RunPart, Start};
 use crate::watch::Watch;
 use ringmail_core::chain::Plan;
 use ringmail_core::chain::walk::Stop;
 use ringmail_core::failure::Failure;
 use ringmail_core::gate::Moment;
+use ringmail_core::label::{Labels, Tags};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::Run;
 use ringmail_core::trail::Stage;
-use ringmail_core::value::{Str, Value};
+use ringmail_core::value::{Str, Value, path_text};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -39,10 +44,63 @@ const WRITE_EVERY_US: u64 = 100_000;
 pub(crate) struct Written {
     start: Option<Box<Start>>,
     parts: u32,
+    /// The run's first record, until this process has written that it goes on with it.
+    resumes: Option<u64>,
     events: usize,
+    /// How calls ended since the last part.
+    kept: Vec<Kept>,
     /// When, in microseconds since the run began.
     at_us: u64,
     acts: bool,
+}
+
+impl Written {
+    /// What another process has written of a run.
+    pub(crate) fn before(past: &Past) -> Written {
+        let start = Some(Box::new(past.start.clone()));
+        let (parts, resumes, kept) = (past.parts, Some(past.first), past.found.clone());
+        Written { start, parts, resumes, kept, acts: true, ..Written::default() }
+    }
+}
+
+/// Whether a run waits for a moment or for persons: its time does not count then.
+#[derive(Default)]
+pub(crate) struct Waits {
+    open: AtomicUsize,
+    changed: Notify,
+}
+
+/// Held while something waits.
+pub(crate) struct Waiting<'s>(&'s Waits);
+
+impl Waits {
+    pub(crate) fn begin(&self) -> Waiting<'_> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Ends at once where nothing waits, and otherwise when something has ended to.
+    pub(crate) async fn none(&self) {
+        while self.open.load(Ordering::Relaxed) > 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_one();
+    }
+}
+
+/// What a run was asked for with.
+pub(crate) struct Asked {
+    pub(crate) input: Value,
+    pub(crate) nonce: u64,
+    /// Tags of what the session had read before.
+    pub(crate) read: Tags,
+    pub(crate) unattended: bool,
 }
 
 /// What all chains of one run share.
@@ -52,7 +110,24 @@ pub(crate) struct Shared {
     pub(crate) facts: Arc<Mutex<Run>>,
     pub(crate) cancel: CancellationToken,
     pub(crate) started: Instant,
+    /// What the clock showed when `started` was; a run that goes on began before.
     pub(crate) started_ms: u64,
+    pub(crate) asked: Asked,
+    pub(crate) past: Option<Box<Past>>,
+    /// Whether it only walks what is on record.
+    pub(crate) replays: bool,
+    /// The first call that is not on record, where it does.
+    pub(crate) beyond: OnceLock<Str>,
+    /// Set where the run ends here and is not over.
+    pub(crate) left: OnceLock<Option<Box<Refusal>>>,
+    pub(crate) leaving: CancellationToken,
+    /// Whether it leaves where it would wait for persons: nobody waits with it.
+    pub(crate) alone: bool,
+    /// Asks the run to leave as soon as it waits.
+    pub(crate) leave_when_waiting: CancellationToken,
+    pub(crate) waits: Waits,
+    /// How often a call has asked persons, and what the questions are called.
+    pub(crate) questions: Mutex<(HashMap<Str, u32>, Vec<Str>)>,
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
     /// The chain whose caller gets the pieces.
@@ -116,6 +191,48 @@ impl Shared {
         }
     }
 
+    /// Ends the run in this process, for this or another to go on with.
+    pub(crate) fn leave(&self, why: Option<Box<Refusal>>) {
+        // Whoever came first said why.
+        let _known = self.left.set(why);
+        self.leaving.cancel();
+    }
+
+    /// Which of a call's questions comes next.
+    pub(crate) fn count_question(&self, at: &Str) -> u32 {
+        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = questions.0.entry(at.clone()).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(crate) fn asked(&self, id: &Str) {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).1.push(id.clone());
+    }
+
+    /// What was asked and what was said is on record, and nobody is asked any more.
+    pub(crate) fn forget_questions(&self) {
+        let asked = std::mem::take(&mut self.questions.lock().unwrap_or_else(PoisonError::into_inner).1);
+        for id in &asked {
+            if let Some(approvals) = &self.engine.approvals {
+                // What is left of one is told to nobody: its run is over.
+                let _left = approvals.forget(id);
+            }
+        }
+    }
+
+    /// Labels by path, as persons read them.
+    pub(crate) fn label_words(&self, labels: &Labels) -> Vec<(String, String)> {
+        let facts = self.facts();
+        let Ok(tags) = self.engine.authority.tags.read() else { return Vec::new() };
+        let paths = labels.paths().into_iter();
+        paths.map(|(path, label)| (path_text(&path), words(label, &tags, &facts.origins))).collect()
+    }
+
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.written().kept.push(kept);
+    }
+
     fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,28 +249,40 @@ impl Shared {
         intent: Option<&Intent>,
         is_last: bool,
     ) -> Option<Result<LogMark, RecordError>> {
-        let recorder = self.engine.recorder.as_ref()?;
+        let recorder = self.engine.recorder.as_ref().filter(|_| !self.replays)?;
         let mut written = self.written();
         let written = &mut *written;
         let facts = self.facts();
         let start = written.start.get_or_insert_with(|| {
             let who = DataSubject::of(&facts.principal);
+            let began = Began {
+                principal: facts.principal.clone(),
+                nonce: self.asked.nonce,
+                input: self.asked.input.clone(),
+                session: session_words(&facts, self.asked.read, &self.engine.authority.tags),
+            };
             Box::new(Start {
                 run: self.id.clone(),
                 project: self.engine.project.clone(),
                 chain: self.answering.name.clone(),
                 digest: self.answering.digest.clone(),
                 who,
-                at_ms: self.started_ms,
+                at_ms: facts.started_ms,
+                unattended: self.asked.unattended,
+                began,
             })
         });
         let events = facts.trail().get(written.events..).unwrap_or_default();
-        if events.is_empty() && intent.is_none() && !is_last {
+        let nothing = events.is_empty() && written.kept.is_empty() && intent.is_none();
+        if nothing && written.parts > 0 && !is_last {
             return None;
         }
-        let part = RunPart { run: start, number: written.parts, events, intent, is_last };
+        let (kept, resumes) = (&*written.kept, written.resumes);
+        let part = RunPart { run: start, number: written.parts, events, kept, intent, is_last, resumes };
         let marked = recorder.part(part);
         if marked.is_ok() {
+            written.resumes = None;
+            written.kept.clear();
             written.events = facts.trail().len();
             written.parts = written.parts.saturating_add(1);
             written.acts |= intent.is_some();
@@ -162,9 +291,29 @@ impl Shared {
         Some(marked)
     }
 
+    /// Puts on record that the run was asked for, durably.
+    pub(crate) async fn begun(&self) -> Result<(), RecordError> {
+        let (Some(marked), Some(recorder)) = (self.write(None, false), &self.engine.recorder) else {
+            return Ok(());
+        };
+        recorder.durable(marked?).await
+    }
+
     /// Whether the run may have had an effect.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.written().acts
+    }
+
+    /// Ends when the run has lasted as long as it may. What it waited for does not count.
+    pub(crate) async fn time_is_over(&self) {
+        loop {
+            let limit = Duration::from_millis(self.facts().limits.time_ms_max);
+            tokio::time::sleep_until(self.started + limit).await;
+            self.waits.none().await;
+            if self.started.elapsed() >= Duration::from_millis(self.facts().limits.time_ms_max) {
+                return;
+            }
+        }
     }
 
     pub(crate) fn out_of_time(&self, plan: &Plan) -> Stop {

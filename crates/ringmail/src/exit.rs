@@ -19,6 +19,7 @@ pub(crate) enum Exit {
     High = 13,
     Critical = 14,
     Refused = 20,
+    Open = 21,
     Internal = 70,
     Interrupted = 130,
 }
@@ -35,6 +36,7 @@ impl Exit {
         (Exit::High, "the worst that a review found is of high severity"),
         (Exit::Critical, "the worst that a review found is critical"),
         (Exit::Refused, "a gate refused"),
+        (Exit::Open, "the run is not over: it waits, or somebody has to say what happened"),
         (Exit::Internal, "a defect in Ringmail"),
         (Exit::Interrupted, "interrupted with Ctrl-C"),
     ];
@@ -73,6 +75,12 @@ impl Fault {
     pub(crate) fn interrupted() -> Fault {
         let fault = Fault::user("interrupted; what had already happened is on record");
         Fault { exit: Exit::Interrupted, ..fault }
+    }
+
+    /// The same, of a run that is not over.
+    #[must_use]
+    pub(crate) fn open(self) -> Fault {
+        Fault { exit: Exit::Open, ..self }
     }
 
     pub(crate) fn silent(exit: Exit) -> Fault {

@@ -2,7 +2,9 @@
 //! wrong.
 
 use crate::exit::Fault;
+use crate::terminal::clean;
 use anyhow::Context;
+use ringmail_engine::core::doc::form::{date_ms, duration_ms};
 use ringmail_engine::core::doc::{Problem, Source, Span, Spot};
 use ringmail_engine::core::json::{JsonError, JsonLimits, parse};
 use ringmail_engine::core::value::Value;
@@ -44,6 +46,16 @@ impl From<'_> {
             message: format!("the input is not JSON: {}", error.reason),
             help: quotes.then(|| "a text needs quotes: --input '\"text\"'".into()),
         }
+    }
+}
+
+/// A moment, or how long before now.
+pub(crate) fn moment(text: &str, now_ms: u64) -> Result<u64, Fault> {
+    match (duration_ms(text), date_ms(text)) {
+        (Ok(ago), _) => Ok(now_ms.saturating_sub(ago)),
+        (_, Ok(at)) => Ok(at),
+        (Err(_), Err(_)) => Err(Fault::user(format!("`{}` is no time", clean(text)))
+            .hint("write `2h` for two hours ago, `2026-12-31` or `2026-12-31T12:00:00Z`")),
     }
 }
 

@@ -67,6 +67,11 @@ impl Place {
         Ok(Place { root, project, config: Some(config), policies: Some(policies), chains })
     }
 
+    /// The project around this folder, or the one in `chosen`; without one, what was run in this folder.
+    pub(crate) fn here(chosen: Option<&Path>) -> Result<Place, Fault> {
+        Place::open(chosen, Path::new("."))
+    }
+
     /// The project around this folder, or the one in `chosen`; there must be one.
     pub(crate) fn project_in(chosen: Option<&Path>) -> Result<Place, Fault> {
         let place = Place::open(chosen, Path::new("."))?;
@@ -132,6 +137,11 @@ impl Place {
         self.data().join("audit")
     }
 
+    /// Where runs ask persons.
+    pub(crate) fn approvals(&self) -> PathBuf {
+        self.data().join("approvals")
+    }
+
     pub(crate) fn host_key(&self) -> Result<HostKey, Fault> {
         self.keep_out()?;
         let data = self.data();
@@ -190,7 +200,16 @@ impl Place {
 
     /// The same, in place of one that still runs.
     pub(crate) fn engine_after(&self, before: Option<&Engine>) -> Result<Engine, Fault> {
-        let builder = self.builder(before)?;
+        self.engine_with(before, self.audit()?)
+    }
+
+    /// One whose runs go on in this log.
+    pub(crate) fn engine_on(&self, audit: Audit) -> Result<Engine, Fault> {
+        self.engine_with(None, audit)
+    }
+
+    fn engine_with(&self, before: Option<&Engine>, audit: Audit) -> Result<Engine, Fault> {
+        let builder = self.builder(before, audit)?;
         let builder = match &self.policies {
             Some(policies) => builder.policies(policies.clone()),
             None => builder,
@@ -200,7 +219,7 @@ impl Place {
 
     /// One that asks a server of the project for its tools, on record like any other.
     pub(crate) fn engine_looking_at(&self, server: &str) -> Result<Engine, Fault> {
-        self.builder(None)?.looking_at(server).build().map_err(build_fault)
+        self.builder(None, self.audit()?)?.looking_at(server).build().map_err(build_fault)
     }
 
     /// Reads secrets of the project where they are kept.
@@ -231,13 +250,15 @@ impl Place {
         })
     }
 
-    fn builder(&self, before: Option<&Engine>) -> Result<EngineBuilder, Fault> {
+    fn builder(&self, before: Option<&Engine>, audit: Audit) -> Result<EngineBuilder, Fault> {
         let data = self.data();
         let unusable = || format!("cannot use the data folder `{}`", shown(&data));
-        let audit = self.audit()?;
         let key = HostKey::open(&data.join(HOST_KEY)).with_context(unusable)?;
-        let builder =
-            with_workers(Engine::builder()).recorder(Arc::new(audit)).key(key).log(Arc::new(StderrLog));
+        let builder = with_workers(Engine::builder())
+            .recorder(Arc::new(audit))
+            .key(key)
+            .log(Arc::new(StderrLog))
+            .approvals(self.approvals());
         let builder = builder.module_cache(self.modules(), true);
         let builder = if layers::environment()? == PRODUCTION { builder } else { builder.development() };
         let mut builder = match before {

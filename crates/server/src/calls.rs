@@ -80,7 +80,8 @@ impl Counted<'_> {
         let turn = turn.map_err(|_| (Problem::overloaded(), "there was no room".to_string()))?;
         let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
         let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;
-        let run = run.principal(principal.clone()).cancel(cancel.clone());
+        let run = run.principal(principal.clone()).cancel(cancel.clone()).unattended();
+        let run = run.leave(asked.doors.leaving.clone());
         Ok(Ready { run, cancel, held: (turn, held) })
     }
 }

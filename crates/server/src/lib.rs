@@ -12,6 +12,7 @@ mod limits;
 mod mcp;
 mod problem;
 mod recorded;
+mod resumed;
 mod runs;
 mod server;
 mod stream;

@@ -80,6 +80,9 @@ impl Problem {
                 };
                 Problem::new(status, failure.kind.id(), failure.kind.public())
             }
+            RunError::InDoubt(_) | RunError::Left => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "open", error.public())
+            }
             RunError::Cancelled => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", FailureKind::Cancelled.public())
             }

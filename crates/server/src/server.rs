@@ -9,11 +9,12 @@ use crate::limits::{Counts, Queue, Rates};
 use crate::mcp::listen::Streams;
 use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
+use crate::resumed;
 use crate::runs::Runs;
 use crate::world::{Loaded, World};
 use ringmail_core::listener::{ListenAt, ListenerSetting};
 use ringmail_core::value::Str;
-use ringmail_engine::{CancellationToken, Engine};
+use ringmail_engine::{Audit, CancellationToken, Engine, PastError};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,8 @@ pub(crate) struct Doors {
     pub(crate) connections: Arc<Counts>,
     /// Ends when nothing new is let in.
     pub(crate) stopping: CancellationToken,
+    /// Ends when runs that wait are left open, for whoever comes after this process.
+    pub(crate) leaving: CancellationToken,
     /// Ends when what is still under way is cut.
     pub(crate) cut: CancellationToken,
     tasks: TaskTracker,
@@ -101,6 +104,7 @@ impl Doors {
             unproved: Semaphore::new(UNPROVED_MAX),
             connections: Arc::default(),
             stopping: CancellationToken::new(),
+            leaving: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
             orders: TaskTracker::new(),
@@ -175,6 +179,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Goes on with runs that came through a door and that a process before this one left open; answers how many.
+    pub fn resume(&self, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
+        resumed::resume(&self.doors, audit, told)
+    }
+
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<Str, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -242,6 +251,7 @@ impl Server {
     pub async fn drain(&self) -> usize {
         let limits = self.doors.world().setting.limits;
         self.doors.stopping.cancel();
+        self.doors.leaving.cancel();
         self.opened().values().for_each(|open| open.stop.cancel());
         self.doors.tasks.close();
         let under_way = async {

@@ -58,6 +58,8 @@ pub struct World {
     /// Words of chains, in the order of their names; nobody may have searched yet.
     index: OnceLock<Index>,
     pub(crate) issuers: Issuers,
+    /// Chains whose runs may wait for persons: nobody waits for those at the other end of a connection.
+    pub(crate) asking: BTreeSet<Str>,
     _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -110,6 +112,8 @@ impl World {
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        let asking = chains.values().filter(|chain| chain.asks_persons());
+        let asking = asking.map(|chain| chain.plan().name.clone()).collect();
         let Loaded { engine, setting, folder, keep } = loaded;
         Ok(World {
             engine,
@@ -118,6 +122,7 @@ impl World {
             chains,
             tls: RwLock::new(configs),
             issuers,
+            asking,
             seen: RwLock::default(),
             index: OnceLock::new(),
             _keep: keep,

@@ -319,6 +319,9 @@ impl Ahead<'_> {
                 let unless = if act.required { acted.worst } else { passed.worst };
                 Bounds::new(acted.best, unless).joined(control.0, control.1)
             }
+            Detail::Approve(_) => {
+                lowered(&self.passed(link, args), Tags::NONE, true).joined(control.0, control.1)
+            }
             Detail::Validate(..) => self.passed(link, args).joined(control.0, control.1),
             Detail::Chain { chain, .. } => self.chain(chain, args, start, plain),
             Detail::Each { over, body, .. } => {
@@ -502,6 +505,13 @@ impl Ahead<'_> {
     fn judge(&mut self, link: &Link, args: &Bounds, control: (Label, Label)) {
         if let Detail::Act(act) = &link.detail {
             self.act(link, act);
+        }
+        if let Detail::Approve(_) = &link.detail {
+            let chain = link.full.split('.').next().unwrap_or_default();
+            let resource = Resource { name: &link.full, chain, kind: Some(link.kind.name) };
+            if let Some(answer @ Foreseen::Never { .. }) = self.forbidden(Action::Approve, resource) {
+                self.say(link, link.span, Action::Approve.name().into(), answer);
+            }
         }
         if let Detail::Plugin { plugin, .. } = &link.detail
             && plugin.expires_ms.is_some_and(|end| self.now_ms >= end)

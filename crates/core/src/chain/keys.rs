@@ -53,6 +53,11 @@ pub const LINK_KEYS: &[Key] = &[
         "one effect for each key, tenant and link while the engine lives; an `http` link sends it along as `idempotency-key`",
     ),
     Key::new(
+        "repeatable",
+        Form::Bool,
+        "whether its effect does no harm if it happens twice: it is called again where a crash left open whether it happened; default false",
+    ),
+    Key::new(
         "concurrency",
         Form::Int { min: 1, max: 10_000 },
         "calls of this link at the same time, all runs together",

@@ -8,7 +8,7 @@ use super::graph::{self, Graph};
 use super::keys::*;
 use super::mcp::{self, McpSetting};
 use super::names::{ListNames, PlanNames, RESERVED, command, meant, tool};
-use super::{Act, Cache, Case, Detail, Edge, Link, On, Plan, Retry};
+use super::{Act, Cache, Case, Consent, Detail, Edge, Link, On, Plan, Retry};
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
 use crate::doc::{Data, Node, NodeKey, Problems, Source, Span, suggest};
@@ -25,6 +25,9 @@ use crate::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How long persons may take who are asked.
+const WITHIN_MS: u64 = 24 * 3_600_000;
 
 /// What a chain is loaded into: the kinds, functions and names its engine has.
 pub struct Surroundings<'a> {
@@ -233,6 +236,7 @@ impl<'l> Loader<'l, '_> {
             fallback,
             cache,
             idempotency_key,
+            repeatable: node.get("repeatable").is_some_and(|node| node.data == Data::Bool(true)),
             concurrency: int(node.get("concurrency")).and_then(|int| u32::try_from(int).ok()),
             middleware: self.middleware(node.get("middleware")),
             returns: node.get("returns").and_then(|node| self.schema(node)),
@@ -406,6 +410,15 @@ impl<'l> Loader<'l, '_> {
             Role::Choice => self.choice(full, node, names),
             Role::Extract => self.extract(node),
             Role::Endorse | Role::Declassify => self.act(node, kind.role),
+            Role::Approve => Detail::Approve(Consent {
+                reason: node.get("reason").and_then(Node::text).unwrap_or_default().into(),
+                people: int(node.get("people")).and_then(|int| usize::try_from(int).ok()).unwrap_or(1),
+                within_ms: node
+                    .get("within")
+                    .and_then(Node::text)
+                    .and_then(|text| duration_ms(text).ok())
+                    .unwrap_or(WITHIN_MS),
+            }),
             Role::Validate => self.validate(node),
             Role::Plugin => self.plugin(full, node, names),
             Role::Script => self.script(node),

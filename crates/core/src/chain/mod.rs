@@ -93,6 +93,8 @@ pub struct Link {
     pub fallback: Option<Template>,
     pub cache: Option<Cache>,
     pub idempotency_key: Option<Template>,
+    /// Whether it may happen twice.
+    pub repeatable: bool,
     pub concurrency: Option<u32>,
     pub middleware: Vec<Str>,
     pub returns: Option<Schema>,
@@ -128,6 +130,7 @@ pub enum Detail {
     },
     Extract(extract::Range, Tags),
     Act(Act),
+    Approve(Consent),
     Validate(Option<Schema>, Option<&'static crate::checks::TextCheck>),
     Script(Scripted),
     /// A program of the project.
@@ -189,6 +192,17 @@ pub struct Act {
     pub drop: Tags,
     /// Whether a principal who may not act ends the run; otherwise the value passes unchanged.
     pub required: bool,
+}
+
+/// That persons say yes before it goes on.
+#[derive(Debug)]
+pub struct Consent {
+    /// What they are told.
+    pub reason: Str,
+    /// How many it takes.
+    pub people: usize,
+    /// How long somebody may take.
+    pub within_ms: u64,
 }
 
 /// What may follow a link. The first edge whose condition holds is taken.
@@ -323,7 +337,7 @@ impl Link {
 
     /// Whether what it lets through counts for more than what it was given.
     pub(crate) fn lowers(&self) -> bool {
-        matches!(self.kind.role, Role::Extract | Role::Endorse | Role::Declassify)
+        matches!(self.kind.role, Role::Extract | Role::Endorse | Role::Declassify | Role::Approve)
     }
 
     /// What its output must fit: what its plugin promises, and what the link itself says.

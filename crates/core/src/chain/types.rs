@@ -70,7 +70,9 @@ fn types_of(
                 shapes.into_iter().reduce(|a, b| a.or(&b)).unwrap_or(Shape::ANY)
             }
             Detail::Chain { chain, .. } => chain_shape(chain, link, &with, chains, problems),
-            Detail::Act(_) | Detail::Validate(..) => with.member("value").unwrap_or(Shape::ANY),
+            Detail::Act(_) | Detail::Approve(_) | Detail::Validate(..) => {
+                with.member("value").unwrap_or(Shape::ANY)
+            }
             _ => Shape::ANY,
         };
         let shape = link.promises().fold(shape, |_, schema| schema.shape().clone());

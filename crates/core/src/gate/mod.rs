@@ -3,6 +3,7 @@
 //! budget, grants, label flow, policy, in this order. Every "yes" and "no" is on the trail before it is returned.
 
 mod admit;
+mod approve;
 mod control;
 mod enter;
 mod judge;
@@ -13,6 +14,7 @@ mod refuse;
 mod release;
 
 pub use admit::{ActRecord, Admitted, Due, Redirect, admit};
+pub use approve::{Approved, Said, Tally, approve, question};
 pub use control::{Commander, Order, Steered, steer};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};

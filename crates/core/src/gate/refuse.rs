@@ -113,7 +113,7 @@ fn to_permit(who: &str, action: Action, resource: &str) -> String {
     let kind = match action {
         Action::Run | Action::Vouch => "Chain",
         Action::Control => "Host",
-        Action::Call | Action::Endorse | Action::Declassify => "Link",
+        Action::Call | Action::Endorse | Action::Declassify | Action::Approve => "Link",
     };
     let act = action.name();
     format!(

@@ -2,6 +2,7 @@
 //! shrink in this file alone, by the rule of an extract, endorse or declassify link.
 
 use super::admit::{Due, Special};
+use super::approve::Approved;
 use super::enter::Left;
 use super::look::{look, with};
 use super::{Authority, Blocked, Moment, invalid};
@@ -30,6 +31,8 @@ enum Output {
     New(Value, Option<Box<Label>>),
     /// An argument, handed on with its labels apart.
     Same,
+    /// The same, where enough persons said yes to it.
+    Approved(Approved),
     /// What came out of chains and bodies, each part with its own labels.
     One(Labeled),
     /// Results of a body, and what decided how many there are.
@@ -41,7 +44,7 @@ impl Unchecked {
     pub fn bytes(&self) -> usize {
         match &self.0 {
             Output::New(value, _) => value.bytes(),
-            Output::Same => 0,
+            Output::Same | Output::Approved(_) => 0,
             Output::One(one) => one.value.bytes(),
             Output::Many(many) => many.0.iter().map(|one| one.value.bytes()).sum(),
         }
@@ -78,9 +81,22 @@ impl Unchecked {
         }
     }
 
+    /// New data as a journal keeps it, with what the link was told; nothing where it can be worked out anew.
+    pub fn kept(&self) -> Option<(&Value, Label)> {
+        match &self.0 {
+            Output::New(value, told) => Some((value, told.as_deref().copied().unwrap_or(Label::BOTTOM))),
+            _ => None,
+        }
+    }
+
     /// The argument that the kind passes on.
     pub fn same() -> Unchecked {
         Unchecked(Output::Same)
+    }
+
+    /// The argument that persons said yes to.
+    pub fn approved(approved: Approved) -> Unchecked {
+        Unchecked(Output::Approved(approved))
     }
 
     pub fn one(left: Left) -> Unchecked {
@@ -119,7 +135,10 @@ pub fn release(
     let Some(link) = plan.link(due.link) else {
         return Err(Failure::new(FailureKind::Invalid, "the plan has no such link").into());
     };
-    let Due { base, special, .. } = due;
+    let Due { base, mut special, .. } = due;
+    if let (Output::Approved(approved), Some(special)) = (&unchecked.0, &mut special) {
+        special.acted = approved.is_for(&special.args);
+    }
     let special = special.as_deref();
     let is_new = unchecked.is_new();
     let mut output = label(base, special, link, unchecked);
@@ -140,6 +159,7 @@ pub fn release(
     let stage = match (&link.detail, link.kind.role) {
         (Detail::Extract(..), _) => Stage::Extracted,
         (Detail::Act(_), Role::Endorse) if special.is_some_and(|special| special.acted) => Stage::Endorsed,
+        (Detail::Approve(_), _) => Stage::Approved,
         (Detail::Act(_), Role::Declassify) => Stage::Declassified,
         _ => Stage::Released,
     };
@@ -225,7 +245,7 @@ fn label(base: Labels, special: Option<&Special>, link: &Link, unchecked: Unchec
             };
             Labeled { value, labels }
         }
-        Output::Same => special.map_or_else(Labeled::default, |special| {
+        Output::Same | Output::Approved(_) => special.map_or_else(Labeled::default, |special| {
             let args = &special.args;
             let passed = link.kind.passes.and_then(|name| args.at(&parse_path(name))).unwrap_or_default();
             // The other arguments decided whether it passes, so their labels join to the whole.
@@ -267,7 +287,7 @@ fn lower(special: &Special, link: &Link, output: &mut Labeled) -> Result<(), Blo
                 labels.map(&|label| Label { untrusted: false, tags: label.tags.without(drop), ..label });
             output.labels = bounded.joined(special.decision);
         }
-        (Detail::Act(_), Role::Endorse) if special.acted => {
+        (Detail::Act(_), Role::Endorse) | (Detail::Approve(_), _) if special.acted => {
             let endorsed = labels.map(&|label| Label { untrusted: false, ..label });
             output.labels = endorsed.joined(special.decision);
         }

@@ -272,7 +272,7 @@ impl Inventory {
         };
         let link = |name: &Str, kind: &'static str| {
             let resource = Resource { name, chain: name.split('.').next().unwrap_or(name), kind: Some(kind) };
-            [Action::Call, Action::Endorse, Action::Declassify]
+            [Action::Call, Action::Endorse, Action::Declassify, Action::Approve]
                 .into_iter()
                 .any(|action| fits(action, resource))
         };

@@ -28,7 +28,7 @@ pub const TEST_KEYS: &[Key] = &[
     ),
     Key::new(
         "action",
-        Form::OneOf(&["run", "vouch", "call", "endorse", "declassify", "control"]),
+        Form::OneOf(&["run", "vouch", "call", "endorse", "declassify", "approve", "control"]),
         "what is asked for; default `call` of a link, `run` of a chain, `control` where `on` names neither",
     ),
     Key::new("on", Form::Text, "the chain, or the link as `chain.link`; without it the host is meant"),
@@ -321,7 +321,7 @@ impl Reader<'_> {
             Action::Run | Action::Vouch if !inventory.chains.contains(name) => {
                 self.unknown(span, "chain", name, inventory.chains.iter().map(|name| &**name));
             }
-            Action::Call | Action::Endorse | Action::Declassify if link.is_none() => {
+            Action::Call | Action::Endorse | Action::Declassify | Action::Approve if link.is_none() => {
                 self.unknown(span, "link", name, inventory.links.keys().map(|name| &**name));
             }
             _ => {}

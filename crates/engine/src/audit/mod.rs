@@ -1,14 +1,22 @@
 //! The audit log: one record for each part of a run, in a log that can only grow, signed for by the host. What is of a person
 //! is sealed with that person's key, so that it can be erased and the log still holds.
 
+mod open;
+mod past;
 mod read;
 mod record;
 mod subjects;
 
 use crate::recorder::{LogMark, Note, RecordError, Recorded, Recorder, RunPart};
 use crate::sign::HostKey;
+use open::OpenRuns;
+pub use past::{OpenRun, PastError};
 pub use read::{AuditReader, Entry, LogLines, stages, transcript};
+use record::Sealing;
 use ringmail_store::{Log, LogError, LogSettings, Position, Signs};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 pub use subjects::{Subjects, SubjectsError};
@@ -16,6 +24,10 @@ use thiserror::Error;
 
 /// Where the keys of subjects lie, beside the log.
 const SUBJECTS: &str = "subjects";
+/// What is too large for a record, sealed as it is, under its digest.
+const ASIDE: &str = "aside";
+/// Who has runs that are not over.
+const OPEN: &str = "open";
 
 #[derive(Debug, Error)]
 pub enum AuditError {
@@ -30,13 +42,17 @@ pub enum AuditError {
 pub struct Audit {
     log: Arc<Log>,
     subjects: Arc<Subjects>,
+    folder: Arc<Path>,
+    open: Arc<OpenRuns>,
 }
 
 impl Audit {
     pub fn open(folder: &Path, key: &HostKey) -> Result<Audit, AuditError> {
         let settings = LogSettings::new(origin(key), Arc::new(key.again()));
         let log = Arc::new(Log::open(folder, settings)?);
-        Ok(Audit { log, subjects: Arc::new(Subjects::open(&folder.join(SUBJECTS), key)?) })
+        let open = OpenRuns::new(folder.join(OPEN)).ok_or(SubjectsError::NoRandomness)?;
+        let subjects = Arc::new(Subjects::open(&folder.join(SUBJECTS), key)?);
+        Ok(Audit { log, subjects, folder: folder.into(), open: Arc::new(open) })
     }
 
     /// Signs for all there is, and answers what was signed.
@@ -48,10 +64,12 @@ impl Audit {
         &self.subjects
     }
 
-    fn append(&self, record: Option<String>) -> Result<LogMark, RecordError> {
-        let record = record.ok_or_else(|| RecordError("there is no randomness to seal with".into()))?;
-        let position =
-            self.log.append(&[record.as_bytes()]).map_err(|error| RecordError(error.to_string()))?;
+    fn append(&self, sealing: Option<Sealing>) -> Result<LogMark, RecordError> {
+        let sealing = sealing.ok_or_else(|| RecordError("there is no randomness to seal with".into()))?;
+        if let Some((name, sealed)) = &sealing.aside {
+            aside(&self.folder.join(ASIDE), name, sealed).map_err(failed)?;
+        }
+        let position = self.log.append(&[sealing.record.as_bytes()]).map_err(failed)?;
         Ok(LogMark(position.0))
     }
 }
@@ -71,20 +89,43 @@ impl Signs for HostKey {
     }
 }
 
+fn failed(error: impl std::fmt::Display) -> RecordError {
+    RecordError(error.to_string())
+}
+
+/// Puts aside what is too large for a record, durably, before the record names it.
+fn aside(folder: &Path, name: &str, sealed: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(name);
+    let new = path.with_extension("new");
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(sealed)?;
+    file.sync_all()?;
+    std::fs::rename(&new, &path)?;
+    File::open(folder)?.sync_all()
+}
+
 impl Recorder for Audit {
     fn part(&self, part: RunPart<'_>) -> Result<LogMark, RecordError> {
-        let key = self.subjects.key(&part.run.who).map_err(|error| RecordError(error.to_string()))?;
-        self.append(record::part(part, &key))
+        let (run, is_last) = (part.run, part.is_last);
+        let key = self.subjects.key(&run.who).map_err(failed)?;
+        let first = part.resumes.or((part.number == 0 && !is_last).then(|| self.log.count()));
+        if let Some(first) = first {
+            self.open.begin(&run.run, first).map_err(failed)?;
+        }
+        let mark = self.append(record::part(part, &key, &self.open.by))?;
+        if is_last {
+            self.open.end(&run.run, mark.0);
+        }
+        Ok(mark)
     }
 
     fn note(&self, note: &Note) -> Result<LogMark, RecordError> {
-        let key = self.subjects.key(&note.who).map_err(|error| RecordError(error.to_string()))?;
+        let key = self.subjects.key(&note.who).map_err(failed)?;
         self.append(record::note(note, &key))
     }
 
     fn durable(&self, mark: LogMark) -> Recorded<'_> {
-        Box::pin(async move {
-            self.log.durable(Position(mark.0)).await.map_err(|error| RecordError(error.to_string()))
-        })
+        Box::pin(async move { self.log.durable(Position(mark.0)).await.map_err(failed) })
     }
 }

@@ -1,23 +1,29 @@
 //! Records as those read them who may: with what is sealed, where its key is still there.
 
+use super::record::purpose;
 use super::subjects::{SubjectKey, Subjects};
-use super::{AuditError, SUBJECTS};
+use super::{ASIDE, AuditError, SUBJECTS};
 use crate::recorder::DataSubject;
-use crate::sign::HostKey;
+use crate::sign::{HostKey, from_hex, to_hex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::value::{Str, Value};
 use ringmail_store::{LogError, Reader};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What was written here is as deep and as long as a run may make it.
+const RECORD: JsonLimits = JsonLimits { bytes_max: usize::MAX, depth_max: 160, values_max: usize::MAX };
 
 /// Goes through the records of a log.
 #[derive(Debug)]
 pub struct AuditReader {
+    folder: PathBuf,
     records: Reader,
-    keys: Option<Subjects>,
+    keys: Option<Arc<Subjects>>,
     /// Whom an id in the log stands for, as far as somebody asked; nothing for those who were erased.
     known: HashMap<Str, Option<(DataSubject, Arc<SubjectKey>)>>,
 }
@@ -37,10 +43,18 @@ pub struct Entry {
 impl AuditReader {
     /// From a record on; without the host's key, with what is open alone.
     pub fn open(folder: &Path, key: Option<&HostKey>, from: u64) -> Result<AuditReader, AuditError> {
-        let records = Reader::open(folder, from)?;
         let subjects = folder.join(SUBJECTS);
         let keys = key.filter(|_| subjects.is_dir()).map(|key| Subjects::open(&subjects, key)).transpose()?;
-        Ok(AuditReader { records, keys, known: HashMap::new() })
+        AuditReader::of(folder, keys.map(Arc::new), from)
+    }
+
+    pub(super) fn with(folder: &Path, keys: Arc<Subjects>, from: u64) -> Result<AuditReader, AuditError> {
+        AuditReader::of(folder, Some(keys), from)
+    }
+
+    fn of(folder: &Path, keys: Option<Arc<Subjects>>, from: u64) -> Result<AuditReader, AuditError> {
+        let records = Reader::open(folder, from)?;
+        Ok(AuditReader { folder: folder.to_path_buf(), records, keys, known: HashMap::new() })
     }
 
     /// The next record that `wants` from its text; nothing at the end.
@@ -50,28 +64,43 @@ impl AuditReader {
             if !wants(read.record) {
                 continue;
             }
-            let limits = JsonLimits { bytes_max: usize::MAX, ..JsonLimits::default() };
-            let record = parse(read.record, &limits)
+            let record = parse(read.record, &RECORD)
                 .map_err(|error| LogError::Changed(format!("record {} is no JSON: {error}", read.at)))?;
             let at = read.at;
             let known = self.who(record.get("who").and_then(Value::as_str).unwrap_or_default())?;
-            let sealed = known.as_ref().and_then(|(_, key)| {
-                let sealed = STANDARD.decode(record.get("sealed")?.as_str()?).ok()?;
-                parse(&key.unseal(&sealed)?, &limits).ok()
-            });
+            let sealed = known.as_ref().and_then(|(_, key)| self.unseal(&record, key));
             return Ok(Some(Entry { at, who: known.map(|(who, _)| who), record, sealed }));
         }
     }
 
     /// How those stand in the log who fit, as far as they can be known.
     pub fn ids_of(&self, fits: impl Fn(&DataSubject) -> bool) -> Result<Vec<Str>, AuditError> {
-        let all = self.keys.as_ref().map(Subjects::all).transpose()?.unwrap_or_default();
+        let all = self.keys.as_ref().map(|keys| keys.all()).transpose()?.unwrap_or_default();
         Ok(all.into_iter().filter(|(_, (who, _))| fits(who)).map(|(id, _)| id).collect())
     }
 
     /// The number that the record after all that were read has.
     pub fn next_number(&self) -> u64 {
         self.records.next_number()
+    }
+
+    fn unseal(&self, record: &Value, key: &SubjectKey) -> Option<Value> {
+        let text = |key: &str| record.get(key).and_then(Value::as_str);
+        let purpose = match (text("run"), record.get("part")) {
+            (Some(run), Some(Value::Int(number))) => purpose(run, u64::try_from(*number).ok()?),
+            _ => String::new(),
+        };
+        let sealed = match (text("sealed"), text("sealed_sha256")) {
+            (Some(sealed), _) => STANDARD.decode(sealed).ok()?,
+            // A name that is no digest leads nowhere.
+            (None, Some(name)) if from_hex(name).is_some_and(|digest| digest.len() == 32) => {
+                let sealed = std::fs::read(self.folder.join(ASIDE).join(name)).ok()?;
+                (to_hex(&Sha256::digest(&sealed)) == name).then_some(sealed)?
+            }
+            _ => return None,
+        };
+        let opened = key.unseal(&sealed, purpose.as_bytes())?;
+        parse(&opened, &RECORD).ok()
     }
 
     /// Whom an id stands for. Keys are looked for once more where one is not known yet: somebody may have come since.

@@ -1,13 +1,16 @@
 //! What a record says. Open is what happened, where and when; sealed is what may tell of a person's data.
 
 use super::subjects::SubjectKey;
+use crate::journal::began_words;
 use crate::recorder::{Intent, Note, RunPart, refusal_value};
 use crate::redaction;
+use crate::sign::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::json::{to_string, write_text};
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// A record being written: compact JSON, its members in the order in which they come.
@@ -33,29 +36,60 @@ impl Text {
         let _infallible = write!(self.0, ",\"{key}\":{}", to_string(value));
     }
 
-    /// Who is behind it, and what only that subject's key opens. What cannot be sealed makes no record.
-    fn end(mut self, sealed: Vec<(Str, Value)>, key: &SubjectKey) -> Option<String> {
+    /// Who is behind it, and what only that subject's key opens, for this record alone. What cannot be sealed makes no record.
+    fn end(mut self, sealed: Vec<(Str, Value)>, purpose: &str, key: &SubjectKey) -> Option<Sealing> {
         self.text("who", key.id());
+        let mut aside = None;
         if !sealed.is_empty() {
-            let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes())?;
-            self.text("sealed", &STANDARD.encode(sealed));
+            let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes(), purpose.as_bytes())?;
+            if sealed.len() > SEALED_BYTES_MAX {
+                let name = to_hex(&Sha256::digest(&sealed));
+                self.text("sealed_sha256", &name);
+                aside = Some((name, sealed));
+            } else {
+                self.text("sealed", &STANDARD.encode(sealed));
+            }
         }
         self.0.push('}');
-        Some(self.0)
+        Some(Sealing { record: self.0, aside })
     }
 }
 
-pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> Option<String> {
+/// What one record has sealed in itself.
+const SEALED_BYTES_MAX: usize = 256 << 10;
+
+/// A record, and what is too large to stand in it, by its digest.
+pub(super) struct Sealing {
+    pub(super) record: String,
+    pub(super) aside: Option<(String, Vec<u8>)>,
+}
+
+/// What a part of a run is sealed for.
+pub(super) fn purpose(run: &str, number: u64) -> String {
+    format!("{run} {number}")
+}
+
+/// `by` is which process goes on with a run that is not over.
+pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Sealing> {
     let run = part.run;
     let mut out = Text::begin("run", run.at_ms);
     out.text("run", &run.run);
     out.number("part", part.number.into());
+    if part.is_last {
+        out.value("last", &Value::Bool(true));
+    } else if part.number == 0 || part.resumes.is_some() {
+        out.text("by", by);
+    }
     out.text("chain", &run.chain);
+    let mut sealed = Vec::new();
     if part.number == 0 {
         out.text("project", &run.project);
         out.text("chain_sha256", &run.digest);
+        if run.unattended {
+            out.value("unattended", &Value::Bool(true));
+        }
+        sealed.push(("began".into(), began_words(&run.began)));
     }
-    let mut sealed = Vec::new();
     out.0.push_str(",\"stages\":[");
     for (at, event) in part.events.iter().enumerate() {
         if at > 0 {
@@ -67,23 +101,27 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey) -> Option<String> {
         }
     }
     out.0.push(']');
+    if !part.kept.is_empty() {
+        let kept = part
+            .kept
+            .iter()
+            .map(|kept| Value::map([("at", Value::Str(kept.at.clone())), ("what", kept.what.clone())]));
+        sealed.push(("kept".into(), Value::list(kept)));
+    }
     if let Some(intent) = part.intent {
         out.value("intent", &open_intent(intent));
         sealed.push(("intent".into(), sealed_intent(intent)));
     }
-    if part.is_last {
-        out.value("last", &Value::Bool(true));
-    }
-    out.end(sealed, key)
+    out.end(sealed, &purpose(&run.run, part.number.into()), key)
 }
 
-pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<String> {
+pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<Sealing> {
     let mut out = Text::begin(note.kind, note.at_ms);
     for (name, value) in &note.open {
         out.value(name, &redaction::judged_value(value));
     }
     let sealed = note.sealed.iter().map(|(name, value)| (Str::from(*name), redaction::judged_value(value)));
-    out.end(sealed.collect(), key)
+    out.end(sealed.collect(), "", key)
 }
 
 /// What anybody may read of a stage.
@@ -101,6 +139,7 @@ fn stage(event: &Event, out: &mut Text) {
         Stage::Intended { sink } => out.text("sink", &redaction::without_secrets(sink)),
         Stage::Retrying { pause_ms } => out.number("pause_ms", *pause_ms),
         Stage::Skipped(why) => out.text("why", why.words()),
+        Stage::Waiting { until_ms: Some(until_ms) } => out.number("until_ms", *until_ms),
         Stage::Took { target } => out.text("target", target),
         Stage::MiddlewareFailed { middleware } => out.text("middleware", &redaction::unjudged(middleware)),
         Stage::Refused(refusal) => {
@@ -138,6 +177,7 @@ fn open_intent(intent: &Intent) -> Value {
         ("link", Value::Str(intent.link.clone())),
         ("kind", Value::from(intent.kind)),
         ("attempt", Value::Int(intent.attempt.into())),
+        ("once", Value::Bool(intent.once)),
         (
             "sinks",
             Value::list(intent.sinks.iter().map(|sink| Value::from(&*redaction::without_secrets(sink)))),
@@ -155,6 +195,7 @@ fn sealed_intent(intent: &Intent) -> Value {
         ])
     });
     Value::map([
+        ("at", Value::Str(intent.at.clone())),
         ("args_sha256", Value::from(intent.args_digest.as_str())),
         ("idempotency_key", intent.idempotency_key.clone().map_or(Value::Null, Value::Str)),
         ("origins", names(&intent.origins)),

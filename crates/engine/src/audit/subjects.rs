@@ -63,12 +63,12 @@ impl SubjectKey {
     }
 
     /// Nothing where there is no randomness.
-    pub(super) fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.key.seal(plain, b"")
+    pub(super) fn seal(&self, plain: &[u8], purpose: &[u8]) -> Option<Vec<u8>> {
+        self.key.seal(plain, purpose)
     }
 
-    pub(super) fn unseal(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.key.open(sealed, b"")
+    pub(super) fn unseal(&self, sealed: &[u8], purpose: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.key.open(sealed, purpose)
     }
 }
 

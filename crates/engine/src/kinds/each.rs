@@ -78,7 +78,7 @@ async fn each(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             let step = way.shared.facts().spend_step(&full);
             step.map_err(|refusal| Blocked::Refused(refusal).labelled(decision))?;
             let walk = frame.inside(&body.plan, &[(&name, item), ("index", index)], decision);
-            let left = pass(way.clone(), walk).await.map_err(blocked)?;
+            let left = pass(way.to_item(&full, at), walk).await.map_err(blocked)?;
             way.hold(&full, &left).map(|()| left)
         }
     });

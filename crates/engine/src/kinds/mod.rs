@@ -50,6 +50,7 @@ kinds! {
     extract,
     endorse,
     declassify,
+    approve,
     plugin,
     script,
     command,

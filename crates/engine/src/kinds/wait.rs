@@ -17,7 +17,7 @@ const WITH: &[Key] = &[
 
 pub(super) static KIND: Kind = Kind {
     name: "wait",
-    doc: "a pause, within the time the run has",
+    doc: "a pause; the run does not grow older meanwhile, and goes on waiting after its process came back",
     settings: &[],
     with: With::Fields(WITH),
     role: Role::Step,
@@ -31,15 +31,23 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct Run;
 
 impl Runs for Run {
-    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
-        match pause(call.admitted.args(), way.shared.moment().now_ms) {
-            Err(message) => fail(invalid(message)),
-            Ok(0) => now(Ok(Unchecked::new(Value::Null))),
-            Ok(pause_ms) => Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-                Ok(Unchecked::new(Value::Null))
-            }),
-        }
+    fn call(&self, way: &Way, link: &Link, call: Call) -> Called {
+        let now_ms = way.shared.moment().now_ms;
+        let until_ms = match pause(call.admitted.args(), now_ms) {
+            Err(message) => return fail(invalid(message)),
+            Ok(0) => return now(Ok(Unchecked::new(Value::Null))),
+            Ok(pause_ms) => way.waits_until(link, now_ms.saturating_add(pause_ms)),
+        };
+        let way = way.clone();
+        Box::pin(async move {
+            loop {
+                let left = until_ms.saturating_sub(way.shared.moment().now_ms);
+                if left == 0 {
+                    return Ok(Unchecked::new(Value::Null));
+                }
+                way.wait(Duration::from_millis(left), false).await;
+            }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use ringmail_engine::core::doc::Problem;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::trail::Stage;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, RunError};
+use ringmail_engine::{CancellationToken, Chain, Checked, Engine, Principal, Report, Request, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -109,12 +109,17 @@ pub(super) fn execute(
     stream: bool,
     progress: bool,
 ) -> Result<Report, Fault> {
+    let request = chain.request(input).map_err(|error| Fault::user(error.to_string()))?;
+    carry_out(request.principal(principal), stream, progress)
+}
+
+/// The same for a run that was asked for elsewhere.
+pub(super) fn carry_out(request: Request, stream: bool, progress: bool) -> Result<Report, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
     let live = progress.then(|| Arc::new(Live::start()));
     let cancel = CancellationToken::new();
-    let mut request = chain.request(input).map_err(|error| Fault::user(error.to_string()))?;
-    request = request.principal(principal).cancel(cancel.clone());
+    let mut request = request.cancel(cancel.clone()).alone();
     if let Some(live) = &live {
         request = request.watch(live.clone());
     }
@@ -210,6 +215,7 @@ fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Refused(_) => Exit::Refused,
         RunError::Cancelled => Exit::Interrupted,
+        RunError::InDoubt(_) | RunError::Left => Exit::Open,
         RunError::Failed { .. } | RunError::Input(_) => Exit::User,
     }
 }
@@ -239,6 +245,13 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
             message: failure.message.clone(),
             help: Some(input_help(plan, ended.given)),
         }),
+        RunError::InDoubt(refusal) => {
+            Fault::refused(refusal.clone(), origins(refusal, ended.checked)).open()
+        }
+        RunError::Left => {
+            let fault = Fault::user("the run waits for somebody to say yes, and is not over").open();
+            fault.hint(format!("see what it asks: ringmail approve; say yes: ringmail approve {} --yes", ended.report.run))
+        }
         RunError::Cancelled => {
             Fault::interrupted().hint(format!("see it: ringmail explain {}", ended.report.run))
         }
@@ -300,6 +313,11 @@ fn as_json(ended: &Ended<'_>, labels: bool) -> Value {
             members.push(("ended", text("failed")));
             members.push(("failure", failure.to_value(&ended.chain.plan().name)));
         }
+        Err(RunError::InDoubt(refusal)) => {
+            members.push(("ended", text("in doubt")));
+            members.push(("refusal", ringmail_engine::refusal_value(refusal)));
+        }
+        Err(RunError::Left) => members.push(("ended", text("waiting"))),
         Err(RunError::Cancelled) => members.push(("ended", text("cancelled"))),
     }
     Value::map(members)

@@ -48,7 +48,7 @@ impl Args {
         if place.project.server.listeners.is_empty() {
             return Err(Fault::user("the project has no listener").hint(FIRST_LISTENER));
         }
-        let data = place.data();
+        let (data, audit) = (place.data(), place.audit()?);
         let files = place.files();
         let server = Server::start(load(place, None)?, &data).await.map_err(fault)?;
         keep(&data, &files, "start", &user());
@@ -61,6 +61,11 @@ impl Args {
                     ("accepts", Value::from(bound.accepts.as_str())),
                 ])))?,
             }
+        }
+        match server.resume(audit, said) {
+            Ok(0) => {}
+            Ok(count) => say(&format!("going on with {count} runs that were left open")),
+            Err(error) => say(&format!("runs that were left open stay so: {error}")),
         }
         say("serving; Ctrl-C ends it");
         let asked = stopping.asked();
@@ -85,6 +90,10 @@ impl Args {
         }
         Ok(Exit::Done)
     }
+}
+
+fn said(what: &str) {
+    say(&clean(what));
 }
 
 /// An engine with all chains of the project, where it can be served at all.

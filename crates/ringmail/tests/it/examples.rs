@@ -320,7 +320,7 @@ fn a_page_lists_exactly_the_commands_that_are_run() {
         let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
         let commands = page.lines().filter_map(|line| line.strip_prefix("    "));
         let tried = |line: &&str| {
-            ["run ", "policy ", "tool ", "review "]
+            ["run ", "approve ", "policy ", "tool ", "review "]
                 .iter()
                 .any(|what| line.contains(&format!("ringmail {what}")))
         };

@@ -10,6 +10,7 @@
 )]
 
 mod advisories;
+mod approvals;
 mod audit;
 mod authoring;
 mod bench;
@@ -43,6 +44,7 @@ mod registries;
 mod review;
 mod review_ci;
 mod rotation;
+mod runs;
 mod secrets;
 mod selftest;
 mod serve;

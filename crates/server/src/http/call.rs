@@ -5,6 +5,7 @@ use super::given::Given;
 use super::input;
 use crate::calls::{Asked, Ready, Turned};
 use crate::problem::Problem;
+use crate::resumed;
 use crate::runs::Told;
 use crate::world::World;
 use bytes::{Bytes, BytesMut};
@@ -17,7 +18,7 @@ use ringmail_core::listener::ServerLimits;
 use ringmail_core::value::{Str, Value};
 use ringmail_engine::Report;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Pieces of a stream that wait for a slow reader.
 const PIECES_MAX: usize = 64;
@@ -26,7 +27,10 @@ const STILL_HERE: Duration = Duration::from_secs(15);
 
 pub(super) async fn chain(asked: Asked<'_>, name: &str, request: Request<Given>) -> Result<Answer, Turned> {
     let counted = asked.count(name)?;
-    let way = way(request.headers());
+    let way = match asked.world.asking.contains(name) {
+        true => Way::Later,
+        false => way(request.headers()),
+    };
     let plan = counted.chain.plan();
     let input = input::read(asked, plan.input.as_ref(), request).await?;
     let chain = plan.name.clone();
@@ -39,7 +43,7 @@ pub(super) async fn chain(asked: Asked<'_>, name: &str, request: Request<Given>)
             Ok(whole(&id, &report))
         }
         Way::Pieces => Ok(pieces(ready)),
-        Way::Later => later(asked, &chain, ready),
+        Way::Later => later(asked, &chain, ready).await,
     }
 }
 
@@ -194,8 +198,8 @@ fn pieces(ready: Ready) -> Answer {
     answer
 }
 
-/// 202 and where to ask.
-pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
+/// 202 and where to ask, once no crash can lose the run.
+pub(super) async fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
     let limits = asked.world.setting.limits;
     let Ready { run, cancel: revoked, held } = ready;
     let id = run.id().clone();
@@ -203,7 +207,8 @@ pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answe
     let begun = asked.doors.runs.begin(&id, asked.caller.principal(), chain, limits.runs_max, kept);
     let cancel = begun.ok_or_else(|| (Problem::overloaded(), "too many runs are kept".to_string()))?;
     let (runs, told) = (asked.doors.runs.clone(), id.clone());
-    let run = run.cancel(cancel.clone());
+    let (promise, promised) = oneshot::channel();
+    let (run, unkept) = (run.cancel(cancel.clone()).promise(promise), cancel.clone());
     tokio::spawn(async move {
         let _held = held;
         let running = run.run();
@@ -215,12 +220,13 @@ pub(super) fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answe
                 running.await
             }
         };
-        let ended = match &report.result {
-            Ok(answer) => Told::Output(answer.value().clone()),
-            Err(error) => Told::Problem(Problem::of(error).to_value(&told)),
-        };
-        runs.end(&told, ended);
+        runs.end(&told, resumed::told(&report, &told));
     });
+    if !matches!(promised.await, Ok(Ok(()))) {
+        unkept.cancel();
+        let why = "the run could not be recorded".to_string();
+        return Err((Problem::overloaded(), why));
+    }
     let mut answer = json(StatusCode::ACCEPTED, &state(&id, chain, None));
     if let Ok(place) = HeaderValue::from_str(&format!("/runs/{id}")) {
         answer.headers_mut().insert(LOCATION, place);

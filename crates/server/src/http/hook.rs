@@ -140,7 +140,7 @@ async fn begin(
     let asked = Asked { doors, world, listener, caller: &caller };
     let counted = asked.count(&hook.chain)?;
     let input = input(world, hook, delivery, headers, body)?;
-    call::later(asked, &hook.chain, counted.ready(input).await?)
+    call::later(asked, &hook.chain, counted.ready(input).await?).await
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -2,6 +2,7 @@
 //! [`route`].
 
 pub(crate) mod answer;
+mod approvals;
 mod call;
 mod from;
 pub(crate) mod given;

@@ -3,7 +3,7 @@
 use super::answer::{Answer, empty, json};
 use super::from::{Page, address, host, host_fits, page};
 use super::given::Given;
-use super::{Peer, call, hook, mcp, openapi, resource, token};
+use super::{Peer, approvals, call, hook, mcp, openapi, resource, token};
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned, turn_away};
 use crate::identity::{Shown, prove};
@@ -128,6 +128,10 @@ async fn route(asked: Asked<'_>, from: String, request: Request<Given>) -> Resul
         ("POST", ["chains", name]) => call::chain(asked, name, request).await,
         ("GET", ["runs", id]) => call::poll(asked, id),
         ("DELETE", ["runs", id]) => call::cancel(asked, id),
+        ("GET", ["approvals"]) => approvals::list(asked),
+        ("POST", ["approvals", id]) => approvals::say(asked, id, request).await,
+        (_, ["approvals"]) => Ok(not_allowed(asked, "GET")),
+        (_, ["approvals", _]) => Ok(not_allowed(asked, "POST")),
         ("POST", ["mcp"]) if asked.listener.mcp => mcp::post(asked, from, request).await,
         ("DELETE", ["mcp"]) if asked.listener.mcp => Ok(mcp::delete(asked, from, request.headers())),
         ("GET", ["mcp"]) if asked.listener.mcp => Ok(mcp::listen(asked, from, request.headers())),

@@ -147,6 +147,17 @@ impl KeyStore {
         all
     }
 
+    /// A good key of a principal that was proved by one before; what ends when that key is taken back.
+    pub(crate) fn proof_of(&self, principal: &Principal, now_ms: u64) -> Option<CancellationToken> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let good = |known: &&Known| {
+            known.principal == *principal
+                && known.key.revoked_ms.is_none()
+                && known.key.expires_ms.is_none_or(|end| now_ms < end)
+        };
+        known.values().find(good).map(|known| known.revoked.clone())
+    }
+
     /// Takes in what the file says now. Keys that are revoked or gone end what is under way with them.
     pub fn reread(&self) -> Result<(), ApiKeyError> {
         let _alone = self.file.taking();

@@ -1,11 +1,11 @@
 //! `ringmail audit query`, `tail` and `export`: records that fit, as lines for people or as JSON.
 
 use crate::exit::{Exit, Fault};
+use crate::input::moment;
 use crate::place::Place;
 use crate::records::{number, text};
 use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_data, time};
 use anyhow::Context;
-use ringmail_engine::core::doc::form::{date_ms, duration_ms};
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::{AuditReader, Clock, DataSubject, Entry, SystemClock};
@@ -132,15 +132,8 @@ struct Wanted<'f> {
 
 impl Wanted<'_> {
     fn of(said: &Fits) -> Result<Wanted<'_>, Fault> {
-        let now_ms = SystemClock.now_ms();
-        let moment = |text: &Option<String>, otherwise: u64| match text {
-            None => Ok(otherwise),
-            Some(text) => match (duration_ms(text), date_ms(text)) {
-                (Ok(ago), _) => Ok(now_ms.saturating_sub(ago)),
-                (_, Ok(at)) => Ok(at),
-                (Err(_), Err(_)) => Err(Fault::user(format!("`{}` is no time", clean(text)))
-                    .hint("write `2h` for two hours ago, `2026-12-31` or `2026-12-31T12:00:00Z`")),
-            },
+        let moment = |text: &Option<String>, otherwise: u64| {
+            text.as_deref().map_or(Ok(otherwise), |text| moment(text, SystemClock.now_ms()))
         };
         let (since_ms, until_ms) = (moment(&said.since, 0)?, moment(&said.until, u64::MAX)?);
         Ok(Wanted { said, since_ms, until_ms, who: None })

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PROOF", default_value = "local")]
     proof: String,
     /// What it asks for; by default `run` of a chain and `call` of its links, `call` of a link, `control` of the host
-    #[arg(long, value_parser = ["run", "vouch", "call", "endorse", "declassify", "control"])]
+    #[arg(long, value_parser = ["run", "vouch", "call", "endorse", "declassify", "approve", "control"])]
     action: Option<String>,
     /// The arguments of the call, or the input of the chain, as JSON
     #[arg(long, value_name = "JSON")]
@@ -98,7 +98,7 @@ impl Args {
         let is_link = court.inventory.links.contains_key(&name);
         let fits = |action: Action| match action {
             Action::Run | Action::Vouch => !is_link,
-            Action::Call | Action::Endorse | Action::Declassify => is_link,
+            Action::Call | Action::Endorse | Action::Declassify | Action::Approve => is_link,
             Action::Control => false,
         };
         if let Some(action) = said.filter(|action| !fits(*action)) {

@@ -1,6 +1,7 @@
 //! `ringmail policy`: what policies can match, what they must say, and why they say it.
 
 mod check;
+mod diff;
 mod explain;
 mod test;
 
@@ -31,6 +32,10 @@ enum What {
     /// Says of each policy what it can match, and what in it stands for nothing: chains, links, roles, tenants, tags and others
     /// that the project does not have.
     Check(check::Args),
+    /// Judge runs that happened by the grants and policies of now, and list what would be different, both ways
+    ///
+    /// Every run is walked once more with what its calls brought then; nothing is called. Exits with 1 if anything would change.
+    Diff(diff::Args),
     /// Run the cases in `policies/*.test.yaml`
     ///
     /// Each case is a question and the answer it must have; the evaluator is that of runs. `ringmail schema policy-tests` prints
@@ -45,6 +50,7 @@ impl Args {
         match self.what {
             What::Check(args) => args.run(common),
             What::Test(args) => args.run(common),
+            What::Diff(args) => args.run(common),
             What::Explain(args) => args.run(common),
         }
     }

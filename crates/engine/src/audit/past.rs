@@ -1,0 +1,266 @@
+//! Runs as they stand on record, to be gone on with: which are not over, whose they are, and all that is known of one.
+
+use super::open::{Process, claim, processes};
+use super::{Audit, AuditError, AuditReader, Entry, OPEN};
+use crate::journal::Past;
+use crate::recorder::{Began, DataSubject, RecordError, Recorder, RunPart, Start};
+use ringmail_core::policy::Principal;
+use ringmail_core::trail::{Event, Stage};
+use ringmail_core::value::{Str, Value};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use thiserror::Error;
+
+/// A run that is on record and not over.
+#[derive(Clone, Debug)]
+pub struct OpenRun {
+    pub run: Str,
+    pub chain: Str,
+    /// Nothing, once that subject was erased.
+    pub who: Option<DataSubject>,
+    pub at_ms: u64,
+    /// Whether a process has it.
+    pub lives: bool,
+    pub unattended: bool,
+    /// Calls of which nobody knows whether they happened.
+    pub in_doubt: Vec<Str>,
+    by: String,
+    first: u64,
+}
+
+#[derive(Debug, Error)]
+pub enum PastError {
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error("cannot look at the runs that are open: {0}")]
+    Disk(#[from] std::io::Error),
+    #[error("no run `{0}` is open")]
+    NotOpen(String),
+    #[error("a process that lives has the run `{0}`")]
+    Lives(String),
+    #[error(
+        "what the run `{0}` was given cannot be read: its subject was erased, or the host's key is another"
+    )]
+    Erased(String),
+}
+
+/// What a record of a run says at its head, before anything that a chain chooses.
+struct Head<'r> {
+    run: &'r str,
+    part: &'r str,
+    rest: &'r str,
+}
+
+fn head(record: &[u8]) -> Option<Head<'_>> {
+    let text = std::str::from_utf8(record.get(..record.len().min(192))?)
+        .or_else(|error| std::str::from_utf8(record.get(..error.valid_up_to()).unwrap_or_default()));
+    let text = text.ok()?.strip_prefix("{\"kind\":\"run\",\"at_ms\":")?;
+    let (_, text) = text.split_once(",\"run\":\"")?;
+    let (run, text) = text.split_once("\",\"part\":")?;
+    let (part, rest) = text.split_once(',')?;
+    Some(Head { run, part, rest })
+}
+
+impl Audit {
+    fn reader(&self, from: u64) -> Result<AuditReader, AuditError> {
+        AuditReader::with(&self.folder, self.subjects.clone(), from)
+    }
+
+    /// Every run that is not over, oldest first.
+    pub fn open_runs(&self) -> Result<Vec<OpenRun>, PastError> {
+        let _claim = claim(&self.folder.join(OPEN))?;
+        let all = processes(&self.folder.join(OPEN))?;
+        let mut open = self.scan(&all)?;
+        let wanted: HashMap<Str, u64> = open.iter().map(|open| (open.run.clone(), open.first)).collect();
+        let pasts = self.pasts(&wanted)?;
+        for open in &mut open {
+            if let Some(past) = pasts.get(&open.run) {
+                open.in_doubt = past.in_doubt();
+            }
+        }
+        Ok(open)
+    }
+
+    /// Takes over a run that has nobody; this process has it from now on.
+    pub fn claim(&self, wanted: &str) -> Result<Past, PastError> {
+        let claim = claim(&self.folder.join(OPEN))?;
+        let open = self.scan(&processes(&self.folder.join(OPEN))?)?;
+        let mut found = open.into_iter().filter(|open| open.run.starts_with(wanted));
+        let (Some(open), None) = (found.next(), found.next()) else {
+            return Err(PastError::NotOpen(wanted.into()));
+        };
+        // Its own are with it, too.
+        if open.lives {
+            return Err(PastError::Lives(open.run.to_string()));
+        }
+        let past = self.pasts(&HashMap::from([(open.run.clone(), open.first)]))?.remove(&open.run);
+        let past = past.ok_or_else(|| PastError::Erased(open.run.to_string()))?;
+        *past.claim.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(claim);
+        Ok(past)
+    }
+
+    /// Ends a run that was claimed.
+    pub fn cancel(&self, past: Past) -> Result<(), RecordError> {
+        let cancelled =
+            Event { at_us: past.elapsed_us, link: past.start.chain.clone(), stage: Stage::Cancelled };
+        let part = RunPart {
+            run: &past.start,
+            number: past.parts,
+            events: &[cancelled],
+            kept: &[],
+            intent: None,
+            is_last: true,
+            resumes: Some(past.first),
+        };
+        self.part(part).map(drop)
+    }
+
+    fn scan(&self, all: &[Process]) -> Result<Vec<OpenRun>, PastError> {
+        let Some(from) = all.iter().map(|process| process.mark).min() else { return Ok(Vec::new()) };
+        let mut open: BTreeMap<Str, OpenRun> = BTreeMap::new();
+        let mut reader = self.reader(from)?;
+        let wanted = |record: &[u8]| {
+            head(record)
+                .is_some_and(|head| ["\"last\":", "\"by\":"].iter().any(|key| head.rest.starts_with(key)))
+        };
+        while let Some(entry) = reader.next_where(wanted)? {
+            let text = |key: &str| entry.record.get(key).and_then(Value::as_str).unwrap_or_default();
+            let run: Str = text("run").into();
+            if entry.record.get("last").is_some() {
+                open.remove(&run);
+                continue;
+            }
+            let by = text("by").to_string();
+            let lives = all.iter().any(|process| process.by == by && process.lives);
+            if let Some(known) = open.get_mut(&run) {
+                (known.by, known.lives) = (by, lives);
+                continue;
+            }
+            let at_ms = number(&entry.record, "at_ms");
+            let unattended = entry.record.get("unattended").is_some();
+            let (chain, who, first) = (text("chain").into(), entry.who.clone(), entry.at);
+            let in_doubt = Vec::new();
+            open.insert(
+                run.clone(),
+                OpenRun { run, chain, who, at_ms, lives, unattended, in_doubt, by, first },
+            );
+        }
+        for process in all.iter().filter(|process| !process.lives) {
+            if !open.values().any(|open| open.by == process.by) {
+                process.forget()?;
+            }
+        }
+        Ok(open.into_values().collect())
+    }
+
+    /// All that is on record of these runs, from their first records on; those that cannot be read are left out.
+    fn pasts(&self, wanted: &HashMap<Str, u64>) -> Result<HashMap<Str, Past>, AuditError> {
+        let Some(from) = wanted.values().copied().min() else { return Ok(HashMap::new()) };
+        let mut reader = self.reader(from)?;
+        let mut pasts: HashMap<Str, Past> = HashMap::new();
+        let fits = |record: &[u8]| head(record).is_some_and(|head| wanted.contains_key(head.run));
+        while let Some(entry) = reader.next_where(fits)? {
+            if let Some(past) = begun(&entry) {
+                pasts.insert(past.start.run.clone(), past);
+            }
+            let run = entry.record.get("run").and_then(Value::as_str).unwrap_or_default();
+            if let Some(past) = pasts.get_mut(run) {
+                extend(past, &entry);
+            }
+        }
+        Ok(pasts)
+    }
+
+    /// All that is on record of the runs of some time, the latest at most.
+    pub fn latest(&self, since_ms: u64, most: usize) -> Result<Vec<Past>, PastError> {
+        let mut first: VecDeque<(Str, u64)> = VecDeque::new();
+        let mut reader = self.reader(0)?;
+        let begins = |record: &[u8]| head(record).is_some_and(|head| head.part == "0");
+        while let Some(entry) = reader.next_where(begins)? {
+            if number(&entry.record, "at_ms") >= since_ms {
+                let run = entry.record.get("run").and_then(Value::as_str).unwrap_or_default();
+                first.push_back((run.into(), entry.at));
+                if first.len() > most {
+                    first.pop_front();
+                }
+            }
+        }
+        let order: Vec<Str> = first.iter().map(|(run, _)| run.clone()).collect();
+        let mut pasts = self.pasts(&first.into_iter().collect())?;
+        Ok(order.iter().filter_map(|run| pasts.remove(run)).collect())
+    }
+
+    /// All that is on record of one run, whether it is over or not.
+    pub fn past(&self, run: &str) -> Result<Past, PastError> {
+        let wanted = HashMap::from([(Str::from(run), 0)]);
+        let past = self.pasts(&wanted)?.remove(run);
+        past.ok_or_else(|| PastError::Erased(run.into()))
+    }
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    match value.get(key) {
+        Some(Value::Int(int)) => u64::try_from(*int).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// How a run began, from its first record.
+fn begun(entry: &Entry) -> Option<Past> {
+    if entry.record.get("part") != Some(&Value::Int(0)) {
+        return None;
+    }
+    let text = |key: &str| entry.record.get(key).and_then(Value::as_str).map(Str::from);
+    let began = entry.sealed.as_ref()?.get("began")?;
+    let who = entry.who.clone()?;
+    let roles = began.get("roles").and_then(Value::as_list).into_iter().flat_map(|list| list.iter());
+    let principal = Principal {
+        subject: who.name.clone(),
+        roles: roles.filter_map(Value::as_str).map(Str::from).collect(),
+        tenant: who.tenant.clone(),
+        authenticated: began.get("authenticated")?.as_str()?.into(),
+    };
+    let start = Start {
+        run: text("run")?,
+        project: text("project")?,
+        chain: text("chain")?,
+        digest: text("chain_sha256")?,
+        who,
+        at_ms: number(&entry.record, "at_ms"),
+        unattended: entry.record.get("unattended").is_some(),
+        began: Began {
+            principal,
+            nonce: u64::from_str_radix(began.get("nonce")?.as_str()?, 16).ok()?,
+            input: began.get("input").cloned().unwrap_or_default(),
+            session: began.get("session").cloned().unwrap_or_default(),
+        },
+    };
+    Some(Past::new(start, entry.at))
+}
+
+fn extend(past: &mut Past, entry: &Entry) {
+    past.parts = u32::try_from(number(&entry.record, "part")).unwrap_or(u32::MAX).saturating_add(1);
+    let stages = entry.record.get("stages").and_then(Value::as_list);
+    for stage in stages.into_iter().flat_map(|list| list.iter()) {
+        past.elapsed_us = past.elapsed_us.max(number(stage, "at_us"));
+        let text = |key: &str| stage.get(key).and_then(Value::as_str).unwrap_or_default();
+        let rule = stage.get("rule").and_then(Value::as_str).map(Str::from);
+        past.decided((text("link").into(), text("stage").into(), rule));
+        let stood = match text("stage") {
+            "admitted" => Stage::Admitted { attempt: 1 },
+            "released" | "endorsed" | "declassified" | "extracted" => Stage::Released,
+            _ => continue,
+        };
+        past.happened(text("link").into(), stood);
+    }
+    let sealed = |key: &str| entry.sealed.as_ref().and_then(|sealed| sealed.get(key));
+    for kept in sealed("kept").and_then(Value::as_list).into_iter().flat_map(|list| list.iter()) {
+        if let (Some(at), Some(what)) = (kept.get("at").and_then(Value::as_str), kept.get("what")) {
+            past.ended(at.into(), what.clone());
+        }
+    }
+    if let Some(intent) = sealed("intent") {
+        let text = |key: &str| intent.get(key).and_then(Value::as_str).unwrap_or_default();
+        let open = entry.record.get("intent").and_then(|intent| intent.get("once"));
+        past.begun(text("at").into(), text("args_sha256").into(), open != Some(&Value::Bool(false)));
+    }
+}

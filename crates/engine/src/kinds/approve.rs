@@ -1,0 +1,120 @@
+//! `approve`: the run waits until persons said yes to a value, which goes on as it was shown to them. What they say is judged
+//! by the gate each time it is looked at; here is only the waiting.
+
+use super::{Call, Runs};
+use crate::approvals::{Approvals, Question, said_of, said_words};
+use crate::bound::Called;
+use crate::recorder::{DataSubject, Kept};
+use crate::run::Way;
+use ringmail_core::chain::{Detail, Link};
+use ringmail_core::doc::form::{Form, Key};
+use ringmail_core::failure::{Failure, FailureKind};
+use ringmail_core::gate::{self, Blocked, Said, Tally, Unchecked};
+use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
+use ringmail_core::refusal::{Refusal, Rule};
+use ringmail_core::trail::Stage;
+use ringmail_core::value::Value;
+use std::time::Duration;
+
+/// How often it is looked whether somebody said something.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+pub(super) static KIND: Kind = Kind {
+    name: "approve",
+    doc: "waits until persons whom policy permits to `approve` said yes to a value, which is trusted from then on",
+    settings: &[
+        Key::required("reason", Form::Text, "what they are told"),
+        Key::new(
+            "people",
+            Form::Int { min: 1, max: 16 },
+            "how many it takes; of several, none is who the run is for; default 1",
+        ),
+        Key::new("within", Form::Duration, "how long they have; the run does not grow older meanwhile; default 24h"),
+    ],
+    with: With::Fields(&[Key::required("value", Form::Any, "what they are asked about, and what goes on")]),
+    role: Role::Approve,
+    source: false,
+    patient: true,
+    passes: Some("value"),
+    needs: no_needs,
+    reach: Reach::Nothing,
+};
+
+pub(super) struct Run;
+
+impl Runs for Run {
+    fn call(&self, way: &Way, _: &Link, call: Call) -> Called {
+        Box::pin(ask(way.clone(), call))
+    }
+}
+
+async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
+    let shared = &way.shared;
+    let (link, _) = way.link(call.admitted.position())?;
+    let unable = |why: String| Failure::new(FailureKind::Unavailable, why);
+    let refuse = |why: String| {
+        let refusal = Refusal::new(Rule::NotApproved, &link.full, why);
+        Blocked::from(refusal.at(way.bound.plan.spot(link.span)))
+    };
+    let judge = |said: &[Said]| {
+        let (moment, facts) = (shared.moment(), shared.facts());
+        gate::approve(&way.bound.plan, &call.admitted, said, &facts, &shared.engine.authority, moment)
+    };
+    if shared.replays {
+        let said = way.said_before(link).map(|said| said_of(&said)).unwrap_or_default();
+        return match judge(&said) {
+            Tally::Approved(approved) => Ok(Unchecked::approved(approved)),
+            _ => Err(refuse("what was said then is not enough".into())),
+        };
+    }
+    let Some(approvals) = shared.engine.approvals.clone() else {
+        return Err(unable("nobody can be asked here".into()).into());
+    };
+    let failed = |error: std::io::Error| unable(format!("what is asked cannot be kept: {error}"));
+    let question = approvals.ask(question(&way, link, &call)?).map_err(failed)?;
+    shared.asked(&question.id);
+    shared.record(&link.full, Stage::Waiting { until_ms: Some(question.until_ms) });
+    // Whoever says yes finds the run on record.
+    shared.write_on();
+    loop {
+        let said = approvals.said(&question.id).map_err(failed)?;
+        let yes = match judge(&said) {
+            Tally::Approved(approved) => {
+                let what = Value::map([("said", Value::list(said.iter().map(said_words)))]);
+                shared.keep(Kept { at: way.at(link), what });
+                return Ok(Unchecked::approved(approved));
+            }
+            Tally::Declined(who) => return Err(refuse(format!("`{who}` said no"))),
+            Tally::Open(yes) => yes,
+        };
+        if shared.engine.clock.now_ms() >= question.until_ms {
+            return Err(refuse(format!("{yes} of {} said yes in time", question.people)));
+        }
+        way.wait(LOOK_EVERY, true).await;
+    }
+}
+
+fn question(way: &Way, link: &Link, call: &Call) -> Result<Question, Failure> {
+    let shared = &way.shared;
+    let none = || Failure::new(FailureKind::Invalid, "there is no `value`");
+    let (value, value_digest) = gate::question(&call.admitted).ok_or_else(none)?;
+    let Detail::Approve(consent) = &link.detail else { return Err(none()) };
+    let at = way.at(link);
+    let id = Approvals::id(&shared.id, &at, shared.count_question(&at));
+    let at_ms = shared.engine.clock.now_ms();
+    let asked_by = DataSubject::of(&shared.facts().principal);
+    Ok(Question {
+        id,
+        run: shared.id.clone(),
+        chain: shared.answering.name.clone(),
+        link: link.full.clone(),
+        reason: consent.reason.clone(),
+        asked_by,
+        labels: shared.label_words(&value.labels),
+        value: value.value,
+        value_digest,
+        people: consent.people,
+        at_ms,
+        until_ms: at_ms.saturating_add(consent.within_ms),
+    })
+}
