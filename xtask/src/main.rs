@@ -28,6 +28,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("conformance", "the conformance suite of MCP, on a server, a gateway and the client", |_| {
         conformance::run_all()
     }),
+    ("kills", "servers killed in the middle of effects, again and again; default 2000 times", kills),
     (
         "judges",
         "schemathesis on what examples serve, a browser on who may call, and proofs before another verifier",
@@ -99,6 +100,13 @@ fn test(args: &[String]) -> Outcome {
     } else {
         cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"][..], &more].concat())
     }
+}
+
+/// The harness that the tests run a few rounds of.
+fn kills(args: &[String]) -> Outcome {
+    let rounds = args.first().map_or("2000", String::as_str);
+    let all = ["nextest", "run", "--workspace", "--no-capture", "-E", "test(/^kills::attack_42/)"];
+    shell::run_with("cargo", &all, &[("RINGMAIL_KILLS", rounds)])
 }
 
 fn docs() -> Outcome {

@@ -28,6 +28,7 @@ impl Drop for Abandoned {
                 return shared.write_on();
             }
             shared.record(&shared.answering.name, Stage::Cancelled);
+            shared.forget_questions();
             // Nobody is left to be told if it cannot be.
             let _unheard = shared.write(None, true);
         }

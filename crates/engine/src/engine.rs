@@ -158,13 +158,16 @@ impl Engine {
     pub fn load(&self, sources: &[Arc<Source>]) -> Result<Vec<Chain>, Problems> {
         let checked = self.check(sources);
         checked.problems.or(())?;
-        let chains: Vec<Chain> =
-            checked.plans.into_iter().map(|plan| self.bind(plan, &Extras::default())).collect();
+        Ok(self.take_in(checked.plans))
+    }
+
+    fn take_in(&self, plans: Vec<Arc<Plan>>) -> Vec<Chain> {
+        let chains: Vec<Chain> = plans.into_iter().map(|plan| self.bind(plan, &Extras::default())).collect();
         let mut known = self.0.chains.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for chain in &chains {
             known.insert(chain.plan().name.clone(), chain.bound.clone());
         }
-        Ok(chains)
+        chains
     }
 
     /// Everything that can be known of chain files before running them.
@@ -195,6 +198,19 @@ impl Engine {
     }
 
     pub(crate) fn check_with(&self, sources: &[Arc<Source>], extras: &Extras, served: &[Served]) -> Checked {
+        let mut out = self.plans_with(sources, extras, served);
+        if out.problems.is_empty() {
+            self.check_flows(&mut out);
+        }
+        out
+    }
+
+    /// Chains as they can be walked, whatever their flows would be told today; those that do not load are left out.
+    pub fn load_unjudged(&self, sources: &[Arc<Source>]) -> Vec<Chain> {
+        self.take_in(self.plans_with(sources, &Extras::default(), &self.0.upstreams.served()).plans)
+    }
+
+    fn plans_with(&self, sources: &[Arc<Source>], extras: &Extras, served: &[Served]) -> Checked {
         let mut out = Checked::default();
         let natives = self.native_effects(extras);
         let middleware = self.middleware_names(extras);
@@ -235,9 +251,6 @@ impl Engine {
         self.check_names(&mut out);
         for plan in out.plans.clone() {
             self.check_programs(&plan, &mut out.problems);
-        }
-        if out.problems.is_empty() {
-            self.check_flows(&mut out);
         }
         out
     }

@@ -308,26 +308,31 @@ impl Way {
         }
     }
 
-    /// Waits for a moment, or for persons. The run does not grow older, and leaves where it was asked to.
-    pub(crate) async fn wait(&self, pause: Duration, for_persons: bool) {
+    /// Waits for a moment, and leaves where the run was asked to.
+    pub(crate) async fn wait(&self, pause: Duration) {
         let shared = &self.shared;
         if shared.replays {
             return;
         }
-        let began = Instant::now();
-        let waiting = shared.waits.begin();
-        if for_persons && shared.alone {
-            shared.leave(None);
-        } else {
-            tokio::select! {
-                biased;
-                () = shared.leave_when_waiting.cancelled() => shared.leave(None),
-                () = tokio::time::sleep(pause) => {}
+        tokio::select! {
+            biased;
+            () = shared.leave_when_waiting.cancelled() => {
+                shared.leave(None);
+                std::future::pending().await
             }
+            () = tokio::time::sleep(pause) => {}
         }
-        if shared.left.get().is_some() {
+    }
+
+    /// The same where it waits for persons: the run does not grow older, and leaves at once if nobody waits with it.
+    pub(crate) async fn wait_for_persons(&self, pause: Duration) {
+        let shared = &self.shared;
+        let (began, waiting) = (Instant::now(), shared.waits.begin());
+        if shared.alone {
+            shared.leave(None);
             std::future::pending::<()>().await;
         }
+        self.wait(pause).await;
         let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut facts = shared.facts();
         facts.limits.time_ms_max = facts.limits.time_ms_max.saturating_add(waited_ms);

@@ -11,8 +11,8 @@ use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// What was decided at one link, in its order.
-type Decided = BTreeMap<Str, Vec<String>>;
+/// What was decided at one link, and how often: what stands beside each other has no order.
+type Decided = BTreeMap<Str, BTreeMap<String, usize>>;
 
 /// How a run came out that was walked once more.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ fn decided<'e>(events: impl Iterator<Item = (&'e Str, &'e str, Option<&'e str>)>
     let mut out = Decided::new();
     for (link, stage, rule) in events {
         if let Some(decision) = decision(stage, rule) {
-            out.entry(link.clone()).or_default().push(decision);
+            *out.entry(link.clone()).or_default().entry(decision).or_default() += 1;
         }
     }
     out
@@ -92,20 +92,15 @@ impl Chain {
         let events = report.trail.iter().map(|event| (&event.link, event.stage.name(), rule(event)));
         let now = decided(events);
         let before = decided(before.iter().map(|(link, stage, rule)| (link, &**stage, rule.as_deref())));
-        let decisions = now.values().map(Vec::len).sum();
+        let decisions = now.values().flat_map(BTreeMap::values).sum();
         let mut changes = Vec::new();
         for link in before.keys().chain(now.keys().filter(|link| !before.contains_key(*link))) {
             let of = |decided: &Decided| decided.get(link).cloned().unwrap_or_default();
-            let (mut was, is) = (of(&before), of(&now));
+            let (was, is) = (of(&before), of(&now));
             // Behind the end of the record nothing is known, and within a guest that is not run again nothing is decided.
-            if is.is_empty() && (beyond.is_some() || within(link, &now)) {
-                continue;
-            }
-            if beyond.is_some() {
-                was.truncate(is.len());
-            }
-            if was != is {
-                changes.push(Change { link: link.clone(), before: was, now: is });
+            let open = beyond.is_some() && is.keys().all(|decision| was.contains_key(decision));
+            if was != is && !open && !(is.is_empty() && within(link, &now)) {
+                changes.push(Change { link: link.clone(), before: words(&was), now: words(&is) });
             }
         }
         let same_answer = match (&report.result, answer) {
@@ -114,6 +109,14 @@ impl Chain {
         };
         Replay { beyond, changes, result: report.result, same_answer, decisions }
     }
+}
+
+fn words(decided: &BTreeMap<String, usize>) -> Vec<String> {
+    let word = |(decision, count): (&String, &usize)| match count {
+        1 => decision.clone(),
+        _ => format!("{decision} ×{count}"),
+    };
+    decided.iter().map(word).collect()
 }
 
 /// Whether a link stands inside of one that was decided.

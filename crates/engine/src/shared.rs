@@ -63,7 +63,7 @@ impl Written {
     }
 }
 
-/// Whether a run waits for a moment or for persons: its time does not count then.
+/// Whether a run waits for persons: its time does not count then.
 #[derive(Default)]
 pub(crate) struct Waits {
     open: AtomicUsize,

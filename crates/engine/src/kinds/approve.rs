@@ -90,7 +90,7 @@ async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         if shared.engine.clock.now_ms() >= question.until_ms {
             return Err(refuse(format!("{yes} of {} said yes in time", question.people)));
         }
-        way.wait(LOOK_EVERY, true).await;
+        way.wait_for_persons(LOOK_EVERY).await;
     }
 }
 

@@ -17,7 +17,7 @@ const WITH: &[Key] = &[
 
 pub(super) static KIND: Kind = Kind {
     name: "wait",
-    doc: "a pause; the run does not grow older meanwhile, and goes on waiting after its process came back",
+    doc: "a pause, within the time the run has; it ends when it would have, if its process comes back meanwhile",
     settings: &[],
     with: With::Fields(WITH),
     role: Role::Step,
@@ -45,7 +45,7 @@ impl Runs for Run {
                 if left == 0 {
                     return Ok(Unchecked::new(Value::Null));
                 }
-                way.wait(Duration::from_millis(left), false).await;
+                way.wait(Duration::from_millis(left)).await;
             }
         })
     }

@@ -55,6 +55,23 @@ enum What {
     },
 }
 
+/// What a run of the subject was given, and what its calls brought.
+fn carried(entry: &Entry) -> Option<Value> {
+    let sealed = entry.sealed.as_ref()?;
+    let part = |key: &str| sealed.get(key).cloned();
+    let input = part("began").and_then(|began| began.get("input").cloned());
+    let calls = part("kept");
+    if input.is_none() && calls.is_none() {
+        return None;
+    }
+    Some(Value::map([
+        ("stage", Value::from("data")),
+        ("run", entry.record.get("run").cloned().unwrap_or_default()),
+        ("input", input.unwrap_or_default()),
+        ("calls", calls.unwrap_or_default()),
+    ]))
+}
+
 impl Args {
     pub(crate) fn run(self, common: &Common) -> Result<Exit, Fault> {
         let place = Place::project_in(common.project.as_deref())?;
@@ -63,7 +80,8 @@ impl Args {
             What::Report { who, format } => report(&place, &who.subject(), format),
             What::Export { who } => {
                 each(&place, &who.subject(), |entry| {
-                    stages(entry).iter().try_for_each(|stage| print_data(&format!("{}\n", to_string(stage))))
+                    let all = stages(entry).into_iter().chain(carried(entry));
+                    all.into_iter().try_for_each(|line| print_data(&format!("{}\n", to_string(&line))))
                 })?;
                 Ok(Exit::Done)
             }
