@@ -25,7 +25,7 @@ pub struct Approvals {
 
 /// What somebody is asked.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct Inquiry {
     pub id: Str,
     pub run: Str,
     pub chain: Str,
@@ -55,7 +55,7 @@ impl Approvals {
     }
 
     /// Asks, unless it was asked before the run's process ended: then what was asked there holds.
-    pub(crate) fn ask(&self, question: Question) -> std::io::Result<Question> {
+    pub(crate) fn ask(&self, question: Inquiry) -> std::io::Result<Inquiry> {
         if let Some(before) = self.question(&question.id)?
             && before.value_digest == question.value_digest
         {
@@ -68,7 +68,7 @@ impl Approvals {
     }
 
     /// Every question that is open, oldest first.
-    pub fn open(&self) -> std::io::Result<Vec<Question>> {
+    pub fn open(&self) -> std::io::Result<Vec<Inquiry>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
@@ -83,14 +83,14 @@ impl Approvals {
         Ok(out)
     }
 
-    fn question(&self, id: &str) -> std::io::Result<Option<Question>> {
-        Ok(self.read(&self.folder.join(id).join(QUESTION))?.as_ref().and_then(Question::of))
+    fn question(&self, id: &str) -> std::io::Result<Option<Inquiry>> {
+        Ok(self.read(&self.folder.join(id).join(QUESTION))?.as_ref().and_then(Inquiry::of))
     }
 
     /// Says yes or no for somebody who proved who it is; on record first. Whether it counts is for the run's own gate.
     pub fn say(
         &self,
-        question: &Question,
+        question: &Inquiry,
         principal: &Principal,
         yes: bool,
         now_ms: u64,
@@ -223,7 +223,7 @@ fn said(value: &Value) -> Option<Said> {
     Some(Said { principal, yes, value_digest: text(value, "value_sha256")?.to_string() })
 }
 
-impl Question {
+impl Inquiry {
     pub fn to_value(&self) -> Value {
         let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         let labels = self.labels.iter().map(|(path, words)| (path.as_str(), Value::from(words.as_str())));
@@ -244,10 +244,10 @@ impl Question {
         ])
     }
 
-    fn of(value: &Value) -> Option<Question> {
+    fn of(value: &Value) -> Option<Inquiry> {
         let labels = value.get("labels")?.as_map()?.iter();
         let labels = labels.filter_map(|(path, words)| Some((path.to_string(), words.as_str()?.to_string())));
-        Some(Question {
+        Some(Inquiry {
             id: text(value, "id")?,
             run: text(value, "run")?,
             chain: text(value, "chain")?,

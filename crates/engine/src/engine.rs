@@ -1,6 +1,6 @@
 //! The engine: everything chains share. Built once from settings, then frozen; chains are loaded into it.
 
-use crate::approvals::{Approvals, Question};
+use crate::approvals::{Approvals, Inquiry};
 use crate::bound::{Bound, NativeRun};
 use crate::chain::Chain;
 use crate::clock::{Clock, SystemClock};
@@ -301,7 +301,7 @@ impl Engine {
     }
 
     /// Whether policy might ever let somebody say yes to a question.
-    pub fn may_approve(&self, principal: &Principal, question: &Question) -> bool {
+    pub fn may_approve(&self, principal: &Principal, question: &Inquiry) -> bool {
         let chain = question.link.split('.').next().unwrap_or_default();
         let resource = Resource { name: &question.link, chain, kind: Some("approve") };
         self.0.authority.policies.may_ever(principal, Action::Approve, resource)

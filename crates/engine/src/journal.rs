@@ -142,7 +142,7 @@ impl Past {
     }
 
     /// Settles a call in doubt; false if it is none.
-    pub fn settle(&mut self, at: &str, found: &Found) -> bool {
+    pub fn settle(&mut self, at: &str, found: &FoundOut) -> bool {
         if !self.in_doubt().iter().any(|open| &**open == at) {
             return false;
         }
@@ -248,18 +248,18 @@ impl Steps {
 
 /// What a person found out of a call in doubt.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum FoundOut {
     /// It did not happen.
     Undone,
     /// It did, and this is what came back.
     Done(Value),
 }
 
-impl Found {
+impl FoundOut {
     pub(crate) fn what(&self) -> Value {
         match self {
-            Found::Undone => Value::map([("again", Value::Bool(true))]),
-            Found::Done(value) => Value::map([("value", value.clone())]),
+            FoundOut::Undone => Value::map([("again", Value::Bool(true))]),
+            FoundOut::Done(value) => Value::map([("value", value.clone())]),
         }
     }
 }
@@ -409,7 +409,7 @@ impl Way {
                 words(what, failure.label, &self.shared)
             }
             // It did not happen, and is judged anew.
-            Err(Blocked::Refused(_)) if acted => Found::Undone.what(),
+            Err(Blocked::Refused(_)) if acted => FoundOut::Undone.what(),
             Err(Blocked::Refused(_)) => return,
         };
         self.shared.keep(Kept { at: self.at(link), what });

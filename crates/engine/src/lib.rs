@@ -66,7 +66,7 @@ mod upstreams;
 mod variables;
 mod watch;
 
-pub use approvals::{Approvals, Question};
+pub use approvals::{Approvals, Inquiry};
 pub use audit::{
     Audit, AuditError, AuditReader, Entry, LogLines, OpenRun, PastError, Subjects, SubjectsError, origin,
     stages, transcript,
@@ -79,7 +79,7 @@ pub use documents::Documents;
 pub use egress::resolve::{Resolve, Resolving, SystemResolver};
 pub use engine::{BuildError, Checked, Engine, EngineBuilder};
 pub use forward::{ForwardAround, ForwardStatus, Forwarder, Forwards, forward_status};
-pub use journal::{Found, Past};
+pub use journal::{FoundOut, Past};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
@@ -89,7 +89,7 @@ pub use recorder::{
     Began, DataSubject, Intent, Kept, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Start,
     refusal_value,
 };
-pub use replay::{Change, Replay};
+pub use replay::{Redecided, Replay};
 pub use revocation::GrantWatch;
 pub use ringmail_core as core;
 pub use ringmail_core::chain::walk::Stop;

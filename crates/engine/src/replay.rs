@@ -20,7 +20,7 @@ pub struct Replay {
     /// Where the record ends: a call that was not made then, or made with something else.
     pub beyond: Option<Str>,
     /// Links of which something else was decided.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Redecided>,
     pub result: Result<Answer, RunError>,
     /// Whether the answer is the recorded one, where there is one on record.
     pub same_answer: Option<bool>,
@@ -30,7 +30,7 @@ pub struct Replay {
 
 /// What was decided of a link, and what would be decided now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
+pub struct Redecided {
     pub link: Str,
     pub before: Vec<String>,
     pub now: Vec<String>,
@@ -100,7 +100,7 @@ impl Chain {
             // Behind the end of the record nothing is known, and within a guest that is not run again nothing is decided.
             let open = beyond.is_some() && is.keys().all(|decision| was.contains_key(decision));
             if was != is && !open && !(is.is_empty() && within(link, &now)) {
-                changes.push(Change { link: link.clone(), before: words(&was), now: words(&is) });
+                changes.push(Redecided { link: link.clone(), before: words(&was), now: words(&is) });
             }
         }
         let same_answer = match (&report.result, answer) {

@@ -2,7 +2,7 @@
 //! by the gate each time it is looked at; here is only the waiting.
 
 use super::{Call, Runs};
-use crate::approvals::{Approvals, Question, said_of, said_words};
+use crate::approvals::{Approvals, Inquiry, said_of, said_words};
 use crate::bound::Called;
 use crate::recorder::{DataSubject, Kept};
 use crate::run::Way;
@@ -94,7 +94,7 @@ async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     }
 }
 
-fn question(way: &Way, link: &Link, call: &Call) -> Result<Question, Failure> {
+fn question(way: &Way, link: &Link, call: &Call) -> Result<Inquiry, Failure> {
     let shared = &way.shared;
     let none = || Failure::new(FailureKind::Invalid, "there is no `value`");
     let (value, value_digest) = gate::question(&call.admitted).ok_or_else(none)?;
@@ -103,7 +103,7 @@ fn question(way: &Way, link: &Link, call: &Call) -> Result<Question, Failure> {
     let id = Approvals::id(&shared.id, &at, shared.count_question(&at));
     let at_ms = shared.engine.clock.now_ms();
     let asked_by = DataSubject::of(&shared.facts().principal);
-    Ok(Question {
+    Ok(Inquiry {
         id,
         run: shared.id.clone(),
         chain: shared.answering.name.clone(),

@@ -8,7 +8,7 @@ use crate::terminal::{DIM, Format, clean, paint, print, print_json, say, time};
 use anyhow::Context;
 use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Approvals, Clock, Question, SystemClock};
+use ringmail_engine::{Approvals, Clock, Inquiry, SystemClock};
 use std::path::PathBuf;
 
 /// See what runs ask persons about, and say yes or no
@@ -41,8 +41,8 @@ impl Args {
         let approvals = Approvals::new(place.approvals(), &place.host_key()?);
         let open = approvals.open().context("cannot read what is asked")?;
         let wanted = self.question.as_deref().unwrap_or_default();
-        let fits = |known: &&Question| known.id.starts_with(wanted) || known.run.starts_with(wanted);
-        let fitting: Vec<Question> = open.iter().filter(fits).cloned().collect();
+        let fits = |known: &&Inquiry| known.id.starts_with(wanted) || known.run.starts_with(wanted);
+        let fitting: Vec<Inquiry> = open.iter().filter(fits).cloned().collect();
         if !(self.yes || self.no) {
             return self.list(&fitting);
         }
@@ -76,13 +76,13 @@ impl Args {
         go_on(place, &Going { run, found: Vec::new(), file: self.file, format: self.format })
     }
 
-    fn list(&self, open: &[Question]) -> Result<Exit, Fault> {
+    fn list(&self, open: &[Inquiry]) -> Result<Exit, Fault> {
         if self.format == Format::Json {
-            print_json(&Value::list(open.iter().map(Question::to_value)))?;
+            print_json(&Value::list(open.iter().map(Inquiry::to_value)))?;
             return Ok(Exit::Done);
         }
         for question in open {
-            let Question { id, run, link, reason, asked_by, people, until_ms, .. } = question;
+            let Inquiry { id, run, link, reason, asked_by, people, until_ms, .. } = question;
             print(&clean(&format!("{id}  {reason}")))?;
             let who = if *people == 1 { "one person".to_string() } else { format!("{people} persons") };
             let until = time(*until_ms);

@@ -7,7 +7,7 @@ use crate::records::Record;
 use crate::terminal::{Format, clean, print, print_json, print_value};
 use anyhow::Context;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Chain, Change, Past, Replay};
+use ringmail_engine::{Chain, Redecided, Past, Replay};
 use std::path::PathBuf;
 
 /// Walk a recorded run once more: every call ends as it did then, every gate judges by what is granted and permitted now
@@ -80,7 +80,7 @@ fn lines(replay: &Replay) -> Vec<String> {
     lines
 }
 
-fn change(change: &Change) -> String {
+fn change(change: &Redecided) -> String {
     let told = |all: &[String]| if all.is_empty() { "nothing".to_string() } else { all.join(", ") };
     format!("{}: was {}; would be {}", change.link, told(&change.before), told(&change.now))
 }

@@ -154,7 +154,8 @@ fn attack_42_no_effect_happens_twice_however_often_a_server_is_killed() {
         let address = serving.urls[0].split("://").last().unwrap().to_string();
         let chance = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         std::thread::scope(|scope| {
-            let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| calls_of("effects", &address, &key))).collect();
+            let callers: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| calls_of("effects", &address, &key))).collect();
             std::thread::sleep(Duration::from_millis(u64::from(chance % 200)));
             serving.signal("KILL");
             callers.into_iter().for_each(|caller| heard.extend(caller.join().unwrap()));
@@ -181,14 +182,16 @@ fn attack_42_no_effect_happens_twice_however_often_a_server_is_killed() {
         }
     }
     assert!(!heard.is_empty(), "nobody was answered");
-    let doubts: BTreeSet<String> = open().iter().map(|run| run["run"].as_str().unwrap().to_string()).collect();
+    let doubts: BTreeSet<String> =
+        open().iter().map(|run| run["run"].as_str().unwrap().to_string()).collect();
     assert!(doubts.is_disjoint(&heard), "a run that was answered is over");
     // Whatever began is over, or in doubt: nothing is lost on the way.
     let begun: BTreeSet<String> =
         effects.iter().filter(|(what, _)| what == "POST one").map(|(_, run)| run.clone()).collect();
     let whole: BTreeSet<String> =
         effects.iter().filter(|(what, _)| what == "POST three").map(|(_, run)| run.clone()).collect();
-    let lost: Vec<&String> = begun.iter().filter(|run| !whole.contains(*run) && !doubts.contains(*run)).collect();
+    let lost: Vec<&String> =
+        begun.iter().filter(|run| !whole.contains(*run) && !doubts.contains(*run)).collect();
     assert!(lost.is_empty(), "{lost:?}");
     let verified = place.run(&["audit", "verify"]);
     assert_eq!(verified.code, 0, "{}", verified.err);

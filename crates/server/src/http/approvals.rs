@@ -9,10 +9,10 @@ use crate::problem::Problem;
 use http::{Request, StatusCode};
 use ringmail_core::json::{JsonLimits, parse};
 use ringmail_core::value::Value;
-use ringmail_engine::{Approvals, Question};
+use ringmail_engine::{Approvals, Inquiry};
 use std::sync::Arc;
 
-type Open<'a> = (&'a Arc<Approvals>, Vec<Question>);
+type Open<'a> = (&'a Arc<Approvals>, Vec<Inquiry>);
 
 /// What this caller might say yes to: of its own tenant, if it has one.
 fn open<'a>(asked: &Asked<'a>) -> Result<Open<'a>, Turned> {
@@ -29,7 +29,7 @@ fn open<'a>(asked: &Asked<'a>) -> Result<Open<'a>, Turned> {
 
 pub(super) fn list(asked: Asked<'_>) -> Result<Answer, Turned> {
     let (_, open) = open(&asked)?;
-    let all = Value::list(open.iter().map(Question::to_value));
+    let all = Value::list(open.iter().map(Inquiry::to_value));
     Ok(json(StatusCode::OK, &Value::map([("approvals", all)])))
 }
 

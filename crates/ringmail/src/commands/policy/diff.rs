@@ -8,7 +8,7 @@ use crate::input::moment;
 use crate::place::Place;
 use crate::terminal::{Format, clean, print, print_json, say};
 use ringmail_engine::core::value::{Str, Value};
-use ringmail_engine::{Chain, Change, Clock, SystemClock};
+use ringmail_engine::{Chain, Redecided, Clock, SystemClock};
 use std::collections::BTreeMap;
 
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ struct Seen {
     changed: usize,
     /// Of chains that are others now, or not there any more.
     others: usize,
-    changes: BTreeMap<Change, Alike>,
+    changes: BTreeMap<Redecided, Alike>,
 }
 
 impl Args {

@@ -10,7 +10,7 @@ use super::run::{Ended, carry_out, finish};
 use crate::exit::{Exit, Fault};
 use crate::place::{Place, Wanted};
 use crate::terminal::{Format, is_live};
-use ringmail_engine::{Found, Past, PastError};
+use ringmail_engine::{FoundOut, Past, PastError};
 use std::path::PathBuf;
 
 /// See the runs that are not over, and go on with them
@@ -52,7 +52,7 @@ impl Args {
 pub(super) struct Going {
     pub(super) run: String,
     /// What somebody found out of calls in doubt.
-    pub(super) found: Vec<(String, Found)>,
+    pub(super) found: Vec<(String, FoundOut)>,
     pub(super) file: Option<PathBuf>,
     pub(super) format: Format,
 }

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Fault};
 use crate::input::From;
 use crate::place::Place;
 use crate::terminal::{Format, print_json};
-use ringmail_engine::Found;
+use ringmail_engine::FoundOut;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -41,9 +41,9 @@ impl Args {
     }
 
     fn resume(self, place: Place) -> Result<Exit, Fault> {
-        let mut found: Vec<(String, Found)> = self.undone.into_iter().map(|at| (at, Found::Undone)).collect();
+        let mut found: Vec<(String, FoundOut)> = self.undone.into_iter().map(|at| (at, FoundOut::Undone)).collect();
         if let (Some(at), Some(output)) = (self.done, &self.output) {
-            found.push((at, Found::Done(From::Argument(output).read()?)));
+            found.push((at, FoundOut::Done(From::Argument(output).read()?)));
         }
         go_on(place, &Going { run: self.run, found, file: self.file, format: self.format })
     }
