@@ -94,7 +94,7 @@ fn attack_43_a_disk_that_is_full_stops_runs_and_leaves_the_log_whole() {
     let place = Place::project();
     assert_eq!(place.run(&["run", "greet", "--input", "{\"name\": \"Ada\"}"]).code, 0);
     let (mut went, mut refused, mut effects) = (0, 0, 0);
-    for blocks in 1..14 {
+    for blocks in (1..90).step_by(6) {
         let run = place.command(&["run", "greet", "--input", "{\"name\": \"Bob\"}"]);
         let program = run.get_program().to_owned();
         let args: Vec<_> = run.get_args().map(std::ffi::OsStr::to_owned).collect();
