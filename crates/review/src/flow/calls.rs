@@ -390,6 +390,8 @@ impl<'a> Run<'_, 'a> {
         }
         if !TELLING.contains(&word) {
             out.taints.retain(|taint| taint.from != From::Outside(Origin::Secret));
+            // Nor is it a secret any more if a caller gave one: a document that a password opens is none.
+            clean = clean.and(Sinks::of(Sink::Log));
         }
         // A list or a map that is added to has in it what was added.
         if matches!(word, "append" | "add" | "extend" | "update" | "insert" | "setdefault")
