@@ -19,8 +19,8 @@
 //!
 //! Chains from files, grants, policies and secrets: see [`Engine::builder`] and [`Engine::load`].
 
-mod asking;
 mod approvals;
+mod asking;
 mod audit;
 mod bound;
 mod builder;

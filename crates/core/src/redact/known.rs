@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// Shorter values stand anywhere by chance. `ringmail secret check` tells of them.
+/// Shorter values stand anywhere by chance, and are not hidden.
 pub const KNOWN_BYTES_MIN: usize = 6;
 /// A line of a value that has several is looked for by itself from this length on.
 const LINE_BYTES_MIN: usize = 16;
