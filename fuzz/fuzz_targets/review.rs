@@ -44,7 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     files().for_each(|file| drop(all.insert(file.path, file.text)));
-    let files = || all.iter().map(|(path, text)| TextFile { path: path.clone(), text: text.clone() }).collect();
+    let files =
+        || all.iter().map(|(path, text)| TextFile { path: path.clone(), text: text.clone() }).collect();
     let terms = Terms { certainty_min: Certainty::Low, tests: true, ..Terms::default() };
     let kept = Kept::default();
     let seen = review_again(files(), &terms, &Alone, &kept);

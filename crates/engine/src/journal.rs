@@ -286,6 +286,8 @@ impl Way {
                         return self.beyond(at).await;
                     }
                 }
+                // What a person vouched for is judged anew, and nothing else happens there.
+                _ if !brings(link) => return None,
                 _ => return self.beyond(at).await,
             }
         }

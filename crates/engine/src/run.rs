@@ -218,7 +218,7 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
         way.keep(link, &hit, false);
         return way.release(due, way.reuse(link, hit?));
     }
-    if admitted.has_effect() {
+    if admitted.has_effect() && !way.shared.replays {
         Box::pin(way.intend(link, &admitted, asked)).await?;
     }
     let (found, acts) = (admitted.found(), admitted.has_effect());

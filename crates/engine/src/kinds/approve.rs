@@ -29,7 +29,11 @@ pub(super) static KIND: Kind = Kind {
             Form::Int { min: 1, max: 16 },
             "how many it takes; of several, none is who the run is for; default 1",
         ),
-        Key::new("within", Form::Duration, "how long they have; the run does not grow older meanwhile; default 24h"),
+        Key::new(
+            "within",
+            Form::Duration,
+            "how long they have; the run does not grow older meanwhile; default 24h",
+        ),
     ],
     with: With::Fields(&[Key::required("value", Form::Any, "what they are asked about, and what goes on")]),
     role: Role::Approve,

@@ -52,8 +52,8 @@ impl Keeps for Aws {
             body: Some("'${input.body}'"),
             input: &[("time", signed.time), ("authorization", &authorization), ("body", &body)],
             secrets: &secrets,
-..Question::default()
-})?;
+            ..Question::default()
+        })?;
         if answer.status == 400 {
             let kind = answer.body.get("__type").and_then(Value::as_str).unwrap_or_default();
             let kind: String = kind.chars().filter(char::is_ascii_alphanumeric).take(60).collect();

@@ -130,8 +130,8 @@ impl Vault {
             body: Some("{role_id: '${input.role_id}', secret_id: '${secrets.own}'}"),
             input: &[("role_id", self.asker.text("role_id")), ("namespace", self.asker.text("namespace"))],
             secrets: &[("own", &own)],
-..Question::default()
-})?;
+            ..Question::default()
+        })?;
         let token = within(&found, &["auth", "client_token"]).and_then(Value::as_str);
         let token = token.ok_or_else(|| self.asker.wrong("it lets the role in and gives no token"))?;
         let renewable = within(&found, &["auth", "renewable"]) == Some(&Value::Bool(true));
@@ -158,8 +158,8 @@ impl Vault {
             body: (method == "POST").then_some("{}"),
             input: &[("namespace", self.asker.text("namespace"))],
             secrets: &[("own", token)],
-..Question::default()
-})
+            ..Question::default()
+        })
     }
 
     fn headers(&self, more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {

@@ -32,9 +32,29 @@ const WRITES: &[&str] =
     &["add", "add_message", "add_messages", "save", "save_context", "put", "set_messages", "aadd_messages"];
 /// Words of names that bound how long or how much is kept.
 const ENDS: &[&str] = &[
-    "ttl", "expire", "expires", "expiry", "expiration", "retention", "maxlen", "window", "prune", "trim", "evict",
-    "max_messages", "max_size", "max_items", "max_entries", "token_limit", "max_token", "setex", "psetex", "popleft",
-    "ltrim", "max_age", "keep_last",
+    "ttl",
+    "expire",
+    "expires",
+    "expiry",
+    "expiration",
+    "retention",
+    "maxlen",
+    "window",
+    "prune",
+    "trim",
+    "evict",
+    "max_messages",
+    "max_size",
+    "max_items",
+    "max_entries",
+    "token_limit",
+    "max_token",
+    "setex",
+    "psetex",
+    "popleft",
+    "ltrim",
+    "max_age",
+    "keep_last",
 ];
 
 fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
@@ -54,12 +74,16 @@ fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
             let base = index.class_named(base).and_then(|base| index.classes.get(base));
             base.is_some_and(|base| {
                 let fields = base.fields.iter().any(|(field, ..)| has_word(field, ENDS));
-                fields || base.methods.values().filter_map(|at| index.funcs.get(*at)).any(|one| ends(&one.def.body))
+                fields
+                    || base
+                        .methods
+                        .values()
+                        .filter_map(|at| index.funcs.get(*at))
+                        .any(|one| ends(&one.def.body))
             })
         });
-    (!bounded).then(|| {
-        Hit::medium(span(site.def.name.range()), format!("`{name}` has no end for what it keeps"))
-    })
+    (!bounded)
+        .then(|| Hit::medium(span(site.def.name.range()), format!("`{name}` has no end for what it keeps")))
 }
 
 /// Whether anything is written at all: a class whose methods raise or pass is a shape for others.
@@ -70,7 +94,10 @@ fn is_written(body: &[Stmt]) -> bool {
             && WRITES.contains(&method.name.as_str())
         {
             scan(&method.body, 1, &mut |thing| {
-                written |= matches!(thing, Thing::Expr(Expr::Call(_)) | Thing::Stmt(Stmt::Assign(_) | Stmt::AugAssign(_)));
+                written |= matches!(
+                    thing,
+                    Thing::Expr(Expr::Call(_)) | Thing::Stmt(Stmt::Assign(_) | Stmt::AugAssign(_))
+                );
             });
         }
     });
@@ -83,14 +110,18 @@ fn ends(body: &[Stmt]) -> bool {
     let mut ends = false;
     scan(body, 2, &mut |thing| {
         ends |= match thing {
-            Thing::Stmt(Stmt::AnnAssign(assign)) => names_in(&assign.target).iter().any(|name| has_word(name, ENDS)),
+            Thing::Stmt(Stmt::AnnAssign(assign)) => {
+                names_in(&assign.target).iter().any(|name| has_word(name, ENDS))
+            }
             Thing::Stmt(Stmt::FunctionDef(method)) => {
                 method.parameters.iter().any(|one| has_word(one.name().as_str(), ENDS))
             }
             Thing::Expr(Expr::Name(name)) => has_word(name.id.as_str(), ENDS),
             Thing::Expr(Expr::Attribute(attribute)) => has_word(attribute.attr.as_str(), ENDS),
             Thing::Expr(Expr::Call(call)) => call.arguments.keywords.iter().any(|keyword| {
-                keyword.arg.as_ref().is_some_and(|name| has_word(name.as_str(), ENDS) || ["ex", "px"].contains(&name.as_str()))
+                keyword.arg.as_ref().is_some_and(|name| {
+                    has_word(name.as_str(), ENDS) || ["ex", "px"].contains(&name.as_str())
+                })
             }),
             Thing::Expr(Expr::Subscript(part)) => {
                 matches!(&*part.slice, Expr::Slice(slice) if matches!(slice.lower.as_deref(), Some(Expr::UnaryOp(_))))
@@ -98,7 +129,10 @@ fn ends(body: &[Stmt]) -> bool {
             // Statements that are kept as texts say so, too.
             Thing::Expr(Expr::StringLiteral(text)) => {
                 let text = text.value.to_str().to_ascii_lowercase();
-                text.len() < 4000 && (text.contains("expireafterseconds") || text.contains("_ttl") || text.contains("expires_at"))
+                text.len() < 4000
+                    && (text.contains("expireafterseconds")
+                        || text.contains("_ttl")
+                        || text.contains("expires_at"))
             }
             _ => false,
         };

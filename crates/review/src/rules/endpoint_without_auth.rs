@@ -2,7 +2,8 @@
 
 use crate::flow::is_route;
 use crate::python::{
-    CallSite, FunctionSite, Index, Place, asks, calls_in, literal, mentions, method_of, names_in, receiver_of, span,
+    CallSite, FunctionSite, Index, Place, asks, calls_in, literal, mentions, method_of, names_in,
+    receiver_of, span,
 };
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
@@ -44,13 +45,55 @@ const PUBLIC: &[&str] = &[
 ];
 /// Methods that set something going, on what is called so.
 const RUNS: &[&str] = &[
-    "run", "arun", "invoke", "ainvoke", "execute", "kickoff", "kickoff_async", "chat", "achat", "stream", "astream",
-    "run_sync", "run_async", "run_stream", "predict", "apredict", "generate", "agenerate", "complete", "acomplete",
-    "query", "aquery", "process", "start", "call", "iter", "batch",
+    "run",
+    "arun",
+    "invoke",
+    "ainvoke",
+    "execute",
+    "kickoff",
+    "kickoff_async",
+    "chat",
+    "achat",
+    "stream",
+    "astream",
+    "run_sync",
+    "run_async",
+    "run_stream",
+    "predict",
+    "apredict",
+    "generate",
+    "agenerate",
+    "complete",
+    "acomplete",
+    "query",
+    "aquery",
+    "process",
+    "start",
+    "call",
+    "iter",
+    "batch",
 ];
 const AGENTS: &[&str] = &[
-    "agent", "workflow", "chain", "crew", "graph", "llm", "model", "flow", "pipeline", "runner", "bot", "assistant",
-    "team", "swarm", "orchestrator", "query_engine", "chat_engine", "rag", "copilot", "runtime",
+    "agent",
+    "workflow",
+    "chain",
+    "crew",
+    "graph",
+    "llm",
+    "model",
+    "flow",
+    "pipeline",
+    "runner",
+    "bot",
+    "assistant",
+    "team",
+    "swarm",
+    "orchestrator",
+    "query_engine",
+    "chat_engine",
+    "rag",
+    "copilot",
+    "runtime",
 ];
 /// A door hands on what it runs through no more functions than this.
 const CALLS_MAX: usize = 3;
@@ -66,15 +109,29 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
 /// Doors that are named elsewhere: `app.add_api_route("/run", run)`, `Route("/run", run)`.
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     const NAMES: &[&str] = &[
-        "add_api_route", "add_route", "add_post", "add_get", "add_url_rule", "Route", "WebSocketRoute", "add_api_websocket_route",
+        "add_api_route",
+        "add_route",
+        "add_post",
+        "add_get",
+        "add_url_rule",
+        "Route",
+        "WebSocketRoute",
+        "add_api_websocket_route",
     ];
-    let path = site.call.arguments.args.first().filter(|_| NAMES.contains(&site.method())).and_then(literal)?;
+    let path =
+        site.call.arguments.args.first().filter(|_| NAMES.contains(&site.method())).and_then(literal)?;
     let index = site.place.index;
-    let all = site.call.arguments.args.iter().chain(site.call.arguments.keywords.iter().map(|one| &one.value));
+    let all =
+        site.call.arguments.args.iter().chain(site.call.arguments.keywords.iter().map(|one| &one.value));
     let named = all.filter_map(|one| site.place.program.names.resolve(one));
     let func = named.filter_map(|name| index.func_named(&name)).next()?;
     let def = index.funcs.get(func)?.def;
-    let asked = site.call.arguments.keywords.iter().any(|one| names_in(&one.value).iter().any(|name| crate::look::is_auth(name)));
+    let asked = site
+        .call
+        .arguments
+        .keywords
+        .iter()
+        .any(|one| names_in(&one.value).iter().any(|name| crate::look::is_auth(name)));
     if asked { None } else { judge(site.place, def, path, site.receiver(), site.span()) }
 }
 
@@ -105,12 +162,18 @@ fn runs(index: &Index<'_>, names: &crate::python::Names, def: &StmtFunctionDef, 
         return true;
     }
     calls < CALLS_MAX
-        && called.iter().filter_map(|call| names.resolve(&call.func)).filter_map(|name| index.func_named(&name)).take(8).any(
-            |func| {
+        && called
+            .iter()
+            .filter_map(|call| names.resolve(&call.func))
+            .filter_map(|name| index.func_named(&name))
+            .take(8)
+            .any(|func| {
                 let Some(func) = index.funcs.get(func) else { return false };
-                index.programs.get(func.program).is_some_and(|program| runs(index, &program.names, func.def, calls + 1))
-            },
-        )
+                index
+                    .programs
+                    .get(func.program)
+                    .is_some_and(|program| runs(index, &program.names, func.def, calls + 1))
+            })
 }
 
 fn starts(call: &ExprCall) -> bool {
@@ -118,12 +181,17 @@ fn starts(call: &ExprCall) -> bool {
     let on = receiver_of(call);
     let agent = |name: &str| {
         let name = name.to_ascii_lowercase();
-        AGENTS.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")) || name.starts_with(&format!("{word}_")))
-            || name.ends_with("agent") || name.ends_with("workflow")
+        AGENTS.iter().any(|word| {
+            name == *word || name.ends_with(&format!("_{word}")) || name.starts_with(&format!("{word}_"))
+        }) || name.ends_with("agent")
+            || name.ends_with("workflow")
     };
     let asked = method == "create" && mentions(&call.func, &["completions", "responses", "messages"]);
-    let handed = || call.arguments.args.iter().any(|one| matches!(one, Expr::Name(name) if agent(name.id.as_str())));
+    let handed =
+        || call.arguments.args.iter().any(|one| matches!(one, Expr::Name(name) if agent(name.id.as_str())));
     let run = RUNS.contains(&method) && !on.is_empty() && (agent(&on) || handed());
-    let named = on.is_empty() && ["run_", "invoke_", "execute_"].iter().any(|word| method.starts_with(word)) && agent(method.split_once('_').map_or("", |(_, rest)| rest));
+    let named = on.is_empty()
+        && ["run_", "invoke_", "execute_"].iter().any(|word| method.starts_with(word))
+        && agent(method.split_once('_').map_or("", |(_, rest)| rest));
     asked || method == "kickoff" || run || named
 }

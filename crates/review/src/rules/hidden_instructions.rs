@@ -38,8 +38,7 @@ const ORDERS: &[&str] = &[
 fn entry(entry: &Entry<'_>) -> Option<Hit> {
     let text =
         entry.value.text().filter(|_| ["description", "title", "instructions"].contains(&entry.key))?;
-    let tool =
-        entry.under("tools") || entry.beside("inputSchema").is_some() || entry.under("inputSchema");
+    let tool = entry.under("tools") || entry.beside("inputSchema").is_some() || entry.under("inputSchema");
     if !tool {
         return None;
     }

@@ -1,7 +1,8 @@
 //! Classes that are made by their names, whatever they are.
 
 use crate::python::{
-    FunctionSite, Names, Thing, assigned, calls_in, folded, literal, mentions, method_of, names_in, scan, span,
+    FunctionSite, Names, Thing, assigned, calls_in, folded, literal, mentions, method_of, names_in, scan,
+    span,
 };
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{CmpOp, Expr, ExprCall, Stmt};
@@ -74,11 +75,14 @@ fn loads_any(call: &ExprCall, names: &Names) -> bool {
         }
         Expr::Attribute(attribute) => attribute.attr.as_str() == "__name__",
         // What stands in a table of the program.
-        Expr::Subscript(subscript) => matches!(&*subscript.value, Expr::Name(name) if name.id.chars().all(|c| c.is_ascii_uppercase() || c == '_')),
+        Expr::Subscript(subscript) => {
+            matches!(&*subscript.value, Expr::Name(name) if name.id.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        }
         _ => false,
     };
     let own = mentions(argument, &["__name__", "__package__"]);
-    let below = folded(argument).is_some_and(|text| text.starts_with('.') || text.find('.').is_some_and(|at| at > 0));
+    let below =
+        folded(argument).is_some_and(|text| text.starts_with('.') || text.find('.').is_some_and(|at| at > 0));
     !(literal(argument).is_some() || constant(argument) || own || below || call.arguments.len() > 1)
 }
 
@@ -107,12 +111,19 @@ fn checks(body: &[Stmt], names: &[&str], found: &[&str]) -> bool {
     scan(body, 0, &mut |thing| match thing {
         Thing::Expr(Expr::Call(call)) => {
             let asks = ["issubclass", "isinstance"].contains(&method_of(call));
-            let whole = call.arguments.args.get(1).is_some_and(|of| !matches!(of, Expr::Name(name) if name.id.as_str() == "type"));
+            let whole = call
+                .arguments
+                .args
+                .get(1)
+                .is_some_and(|of| !matches!(of, Expr::Name(name) if name.id.as_str() == "type"));
             checked |= asks && whole && call.arguments.args.first().is_some_and(|one| mentions(one, found));
             let by_name = ["startswith", "match", "fullmatch", "removeprefix"].contains(&method_of(call));
-            checked |= by_name && (mentions(&call.func, names) || call.arguments.args.iter().any(|one| mentions(one, names)));
+            checked |= by_name
+                && (mentions(&call.func, names)
+                    || call.arguments.args.iter().any(|one| mentions(one, names)));
             let told = crate::look::is_check(method_of(call));
-            checked |= told && call.arguments.args.iter().any(|one| mentions(one, names) || mentions(one, found));
+            checked |=
+                told && call.arguments.args.iter().any(|one| mentions(one, names) || mentions(one, found));
         }
         Thing::Expr(Expr::Compare(compare)) => {
             let listed = compare.ops.iter().any(|op| matches!(op, CmpOp::In | CmpOp::NotIn));
@@ -124,10 +135,12 @@ fn checks(body: &[Stmt], names: &[&str], found: &[&str]) -> bool {
                 Expr::UnaryOp(not) => &*not.operand,
                 test => test,
             };
-            let ends = matches!(branch.body.last(), Some(Stmt::Raise(_) | Stmt::Return(_) | Stmt::Continue(_)));
+            let ends =
+                matches!(branch.body.last(), Some(Stmt::Raise(_) | Stmt::Return(_) | Stmt::Continue(_)));
             if let Expr::Call(call) = test {
                 let exists = ["hasattr", "callable", "getattr", "isclass"].contains(&method_of(call));
-                let about = call.arguments.args.iter().any(|one| mentions(one, names) || mentions(one, found));
+                let about =
+                    call.arguments.args.iter().any(|one| mentions(one, names) || mentions(one, found));
                 checked |= ends && !exists && about;
             }
         }

@@ -18,7 +18,8 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 };
 
 fn entry(entry: &Entry<'_>) -> Option<Hit> {
-    if !super::wide_grant::is_project(entry) || entry.key != "from" || entry.above.first() != Some(&"secret") {
+    if !super::wide_grant::is_project(entry) || entry.key != "from" || entry.above.first() != Some(&"secret")
+    {
         return None;
     }
     let path = entry.value.text()?.strip_prefix("file:")?;

@@ -1,8 +1,6 @@
 //! Temporary files that stay.
 
-use crate::python::{
-    CallSite, Thing, assigned, calls_in, mentions, method_of, names_in, scan,
-};
+use crate::python::{CallSite, Thing, assigned, calls_in, mentions, method_of, names_in, scan};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, ExprCall, Stmt};
 use ruff_text_size::{Ranged, TextRange};
@@ -40,7 +38,8 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let owned = || {
         let class = site.place.class.and_then(|class| index.classes.get(class))?;
         let methods = class.methods.values().filter_map(|method| index.funcs.get(*method));
-        let removed = methods.flat_map(|method| calls_in(&method.def.body, 1)).any(|call| removes(call, &names));
+        let removed =
+            methods.flat_map(|method| calls_in(&method.def.body, 1)).any(|call| removes(call, &names));
         removed.then_some(())
     };
     let calls = calls_in(body, 1);
@@ -73,9 +72,12 @@ fn called(body: &[Stmt], call: TextRange) -> Vec<&str> {
 
 /// Whether a call removes one of these, now or when something ends: `atexit.register(os.remove, path)`.
 fn removes(call: &ExprCall, names: &[&str]) -> bool {
-    let given = call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|keyword| &keyword.value));
+    let given =
+        call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|keyword| &keyword.value));
     let about = mentions(&call.func, names) || given.clone().any(|one| mentions(one, names));
     let by = REMOVES.iter().any(|word| method_of(call).contains(word));
-    let later = given.clone().any(|one| names_in(one).iter().any(|name| REMOVES.iter().any(|word| name.contains(word))));
+    let later = given
+        .clone()
+        .any(|one| names_in(one).iter().any(|name| REMOVES.iter().any(|word| name.contains(word))));
     about && (by || later)
 }

@@ -1,7 +1,8 @@
 //! Files of callers, taken whatever they are.
 
 use crate::python::{
-    FunctionSite, Index, Names, Thing, calls_in, has_word, last, mentions, method_of, names_in, scan, span, type_name,
+    FunctionSite, Index, Names, Thing, calls_in, has_word, last, mentions, method_of, names_in, scan, span,
+    type_name,
 };
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, Stmt};
@@ -24,11 +25,32 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 /// An upload goes through no more functions than this before it is looked at.
 const CALLS_MAX: usize = 3;
 const TYPES: &[&str] = &[
-    "content_type", "mimetype", "mime", "mime_type", "magic", "filetype", "guess_type", "suffix", "splitext",
-    "endswith", "extension", "ext", "allowed_extensions", "allowed_file", "from_buffer", "verify_image",
+    "content_type",
+    "mimetype",
+    "mime",
+    "mime_type",
+    "magic",
+    "filetype",
+    "guess_type",
+    "suffix",
+    "splitext",
+    "endswith",
+    "extension",
+    "ext",
+    "allowed_extensions",
+    "allowed_file",
+    "from_buffer",
+    "verify_image",
 ];
 const SIZES: &[&str] = &[
-    "size", "max_size", "max_bytes", "max_content_length", "content_length", "file_size", "max_file_size", "max_length",
+    "size",
+    "max_size",
+    "max_bytes",
+    "max_content_length",
+    "content_length",
+    "file_size",
+    "max_file_size",
+    "max_length",
 ];
 
 /// What was looked at.
@@ -47,12 +69,16 @@ impl Looked {
 fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     let (program, index) = (site.place.program, site.place.index);
     let names = &program.names;
-    let upload = site.def.parameters.iter_non_variadic_params().find(|one| {
-        one.parameter.annotation.as_ref().is_some_and(|annotation| is_upload(annotation, names))
-    });
-    let flask = || names.uses("flask") && calls_in(&site.def.body, 0).iter().any(|call| {
-        ["save", "read"].contains(&method_of(call)) && mentions(&call.func, &["files"])
-    });
+    let upload =
+        site.def.parameters.iter_non_variadic_params().find(|one| {
+            one.parameter.annotation.as_ref().is_some_and(|annotation| is_upload(annotation, names))
+        });
+    let flask = || {
+        names.uses("flask")
+            && calls_in(&site.def.body, 0)
+                .iter()
+                .any(|call| ["save", "read"].contains(&method_of(call)) && mentions(&call.func, &["files"]))
+    };
     let routed = site.def.decorator_list.iter().any(crate::flow::is_route);
     let (name, at) = match upload {
         Some(upload) if routed => (upload.parameter.name.as_str(), span(upload.range())),
@@ -88,7 +114,8 @@ fn looks(index: &Index<'_>, names: &Names, body: &[Stmt], uploads: &[&str], call
         Thing::Expr(Expr::Compare(compare)) => {
             let sides = || std::iter::once(&*compare.left).chain(&*compare.comparators);
             let counted = |expr: &Expr| matches!(expr, Expr::Call(call) if method_of(call) == "len");
-            let number = |expr: &Expr| expr.is_number_literal_expr() || words(expr, &["max", "limit", "maximum"]);
+            let number =
+                |expr: &Expr| expr.is_number_literal_expr() || words(expr, &["max", "limit", "maximum"]);
             looked.size |= sides().any(|side| words(side, SIZES) || counted(side) && sides().any(number));
             looked.kind |= sides().any(|side| words(side, TYPES));
         }
@@ -97,10 +124,13 @@ fn looks(index: &Index<'_>, names: &Names, body: &[Stmt], uploads: &[&str], call
             looked.kind |= has_word(method, TYPES);
             // So many bytes and no more.
             looked.size |= method == "read" && !call.arguments.is_empty();
-            looked.size |= call.arguments.keywords.iter().any(|one| {
-                one.arg.as_ref().is_some_and(|name| has_word(name.as_str(), SIZES))
-            });
-            let given = call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|one| &one.value));
+            looked.size |= call
+                .arguments
+                .keywords
+                .iter()
+                .any(|one| one.arg.as_ref().is_some_and(|name| has_word(name.as_str(), SIZES)));
+            let given =
+                call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|one| &one.value));
             if given.clone().any(|one| mentions(one, uploads)) {
                 let all = crate::look::is_check(method);
                 looked = looked.or(Looked { size: all, kind: all });

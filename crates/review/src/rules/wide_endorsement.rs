@@ -29,8 +29,13 @@ fn entry(entry: &Entry<'_>) -> Option<Hit> {
     let has = |key: &str| entry.value.get(key).is_some();
     let at = entry.value.get("kind").map_or(entry.span, |kind| kind.span);
     match (has("scope"), has("expires")) {
-        (false, _) => Some(Hit::high(at, format!("`{first}` relies on `{}`, which lets through whatever comes", entry.key))),
-        (true, false) => Some(Hit::medium(at, format!("`{first}` relies on `{}`, which never ends", entry.key))),
+        (false, _) => Some(Hit::high(
+            at,
+            format!("`{first}` relies on `{}`, which lets through whatever comes", entry.key),
+        )),
+        (true, false) => {
+            Some(Hit::medium(at, format!("`{first}` relies on `{}`, which never ends", entry.key)))
+        }
         (true, true) => Some(Hit::low(at, format!("`{first}` relies on `{}`", entry.key))),
     }
 }
@@ -45,5 +50,6 @@ fn uses(node: &Node, name: &str) -> bool {
             !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
         })
     });
-    here || node.items().iter().any(|item| uses(item, name)) || node.entries().iter().any(|(_, value)| uses(value, name))
+    here || node.items().iter().any(|item| uses(item, name))
+        || node.entries().iter().any(|(_, value)| uses(value, name))
 }

@@ -48,7 +48,9 @@ impl Args {
         }
         let question = match &*fitting {
             [question] => question,
-            [] => return Err(Fault::user("nothing is asked that fits").hint("what is asked: ringmail approve")),
+            [] => {
+                return Err(Fault::user("nothing is asked that fits").hint("what is asked: ringmail approve"));
+            }
             _ => {
                 return Err(Fault::user(format!("{} questions are asked that fit", fitting.len()))
                     .hint("name one by its id: ringmail approve"));
@@ -59,9 +61,8 @@ impl Args {
         let principal = place.principal(&engine, self.principal.as_deref())?;
         if !engine.may_approve(&principal, question) {
             let (who, link) = (&principal.subject, &question.link);
-            return Err(Fault::user(format!("policy never lets `{who}` approve `{link}`")).hint(format!(
-                "what it would take: ringmail policy explain {link} --action approve"
-            )));
+            return Err(Fault::user(format!("policy never lets `{who}` approve `{link}`"))
+                .hint(format!("what it would take: ringmail policy explain {link} --action approve")));
         }
         let said = approvals.say(question, &principal, !self.no, SystemClock.now_ms(), &audit);
         said.context("what was said could not be recorded, so it was not said")?;

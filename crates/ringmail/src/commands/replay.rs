@@ -7,7 +7,7 @@ use crate::records::Record;
 use crate::terminal::{Format, clean, print, print_json, print_value};
 use anyhow::Context;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Chain, Redecided, Past, Replay};
+use ringmail_engine::{Chain, Past, Redecided, Replay};
 use std::path::PathBuf;
 
 /// Walk a recorded run once more: every call ends as it did then, every gate judges by what is granted and permitted now
@@ -67,7 +67,9 @@ pub(super) fn replay(chain: &Chain, past: Past) -> Result<Replay, Fault> {
 fn lines(replay: &Replay) -> Vec<String> {
     let mut lines: Vec<String> = replay.changes.iter().map(change).collect();
     if let Some(at) = &replay.beyond {
-        lines.push(format!("`{at}` is not on record as it would be called now: from there on nothing is known"));
+        lines.push(format!(
+            "`{at}` is not on record as it would be called now: from there on nothing is known"
+        ));
     }
     match replay.same_answer {
         Some(true) => lines.push("the answer is the same".into()),

@@ -245,12 +245,13 @@ pub(super) fn fault_of(ended: &Ended<'_>, error: &RunError) -> Fault {
             message: failure.message.clone(),
             help: Some(input_help(plan, ended.given)),
         }),
-        RunError::InDoubt(refusal) => {
-            Fault::refused(refusal.clone(), origins(refusal, ended.checked)).open()
-        }
+        RunError::InDoubt(refusal) => Fault::refused(refusal.clone(), origins(refusal, ended.checked)).open(),
         RunError::Left => {
             let fault = Fault::user("the run waits for somebody to say yes, and is not over").open();
-            fault.hint(format!("see what it asks: ringmail approve; say yes: ringmail approve {} --yes", ended.report.run))
+            fault.hint(format!(
+                "see what it asks: ringmail approve; say yes: ringmail approve {} --yes",
+                ended.report.run
+            ))
         }
         RunError::Cancelled => {
             Fault::interrupted().hint(format!("see it: ringmail explain {}", ended.report.run))

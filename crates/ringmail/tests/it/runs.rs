@@ -394,8 +394,10 @@ links:
         inner: {kind: chain, chain: part, with: {n: '${one.body.number}'}}
       output: ${inner}
   missing: {kind: http, after: [all], retry: {attempts: 2, backoff: 1ms, on: [unavailable]}, fallback: 7, timeout: 5s, with: {url: 'http://127.0.0.1:9/none'}}
+  vouched: {kind: endorse, reason: r, with: {value: '${input.items}'}}
+  paid: {kind: http, with: {method: POST, url: 'URL/paid', body: '${vouched}'}}
   tried: {kind: script, code: 'fn main(x) { #{sum: x.n + 1} }', with: {n: '${missing}'}}
-output: {all: '${all}', tried: '${tried.sum}'}
+output: {all: '${all}', tried: '${tried.sum}', paid: '${paid.status}'}
 "
         .replace("URL", &till.url),
     );
@@ -415,6 +417,8 @@ output: ${max}
         till.url
     );
     place.write("ringmail.toml", &format!("{text}\n{part}"));
+    let vouch = "@id(\"vouch\")\npermit (principal, action == Ringmail::Action::\"endorse\", resource == Ringmail::Link::\"order.vouched\");\n";
+    place.write("policies/main.cedar", &format!("{}{vouch}", place.read("policies/main.cedar")));
     let input = "{\"items\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"]}";
     let ended = printed(&place, &["run", "order", "--input", input, "--format", "json"]);
     let ended: serde_json::Value = serde_json::from_str(&ended).unwrap();

@@ -21,7 +21,10 @@ pub(super) fn problems(root: &Path, open: &BTreeMap<PathBuf, String>) -> Vec<Pro
         engine.check_grants(&checked.plans, &mut checked.problems);
         if let Ok(inventory) = inventory(&place, &engine, &checked) {
             let strays = engine.authority().policies.strays(&inventory);
-            checked.problems.0.extend(strays.into_iter().filter(|stray| stray.certain).map(|stray| stray.problem));
+            checked
+                .problems
+                .0
+                .extend(strays.into_iter().filter(|stray| stray.certain).map(|stray| stray.problem));
         }
     }
     checked.problems.0

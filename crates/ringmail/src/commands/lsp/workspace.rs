@@ -125,7 +125,13 @@ impl Workspace {
         let unread = done.unread.into_iter().map(|(name, line, why)| {
             let path = self.place(&name);
             let span = self.text(&path).map_or_else(Span::default, |text| line_span(text, line));
-            Told { path, span, message: format!("not reviewed: {why}"), severity: 3, source: "ringmail review" }
+            Told {
+                path,
+                span,
+                message: format!("not reviewed: {why}"),
+                severity: 3,
+                source: "ringmail review",
+            }
         });
         let unread: Vec<Told> = unread.collect();
         self.problems.extend(unread);
@@ -161,7 +167,11 @@ impl Workspace {
             all.entry(path.clone()).or_default().push(diagnostic);
         }
         for told in &self.problems {
-            let Some(text) = self.text(&told.path).cloned().or_else(|| std::fs::read_to_string(&told.path).ok()) else { continue };
+            let Some(text) =
+                self.text(&told.path).cloned().or_else(|| std::fs::read_to_string(&told.path).ok())
+            else {
+                continue;
+            };
             let diagnostic = Value::map([
                 ("range", range(&text, told.span)),
                 ("severity", Value::Int(told.severity)),

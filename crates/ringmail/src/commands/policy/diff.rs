@@ -1,14 +1,14 @@
 //! `ringmail policy diff`: what the grants and policies of now would change of what happened.
 
+use crate::commands::Common;
 use crate::commands::replay::replay;
 use crate::commands::runs::fault;
-use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::input::moment;
 use crate::place::Place;
 use crate::terminal::{Format, clean, print, print_json, say};
 use ringmail_engine::core::value::{Str, Value};
-use ringmail_engine::{Chain, Redecided, Clock, SystemClock};
+use ringmail_engine::{Chain, Clock, Redecided, SystemClock};
 use std::collections::BTreeMap;
 
 #[derive(clap::Args)]
@@ -46,8 +46,7 @@ impl Args {
         let since_ms = moment(&self.since, SystemClock.now_ms())?;
         let engine = place.checker()?;
         let chains = engine.load_unjudged(&place.chains).into_iter();
-        let chains: BTreeMap<Str, Chain> =
-            chains.map(|chain| (chain.plan().name.clone(), chain)).collect();
+        let chains: BTreeMap<Str, Chain> = chains.map(|chain| (chain.plan().name.clone(), chain)).collect();
         let mut seen = Seen::default();
         for past in place.audit()?.latest(since_ms, self.limit).map_err(fault)? {
             let run = past.run().clone();

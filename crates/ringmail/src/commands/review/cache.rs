@@ -41,7 +41,8 @@ impl Cache {
     /// Takes out what was not used, where there is too much.
     pub(super) fn trim(&self) {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
-        let entries = entries.flatten().map(|entry| (entry.path(), entry.metadata().map_or(0, |meta| meta.len())));
+        let entries =
+            entries.flatten().map(|entry| (entry.path(), entry.metadata().map_or(0, |meta| meta.len())));
         let entries: Vec<(PathBuf, u64)> = entries.collect();
         let bytes: u64 = entries.iter().map(|(_, bytes)| bytes).sum();
         let Ok(used) = self.used.lock() else { return };

@@ -88,10 +88,17 @@ pub(super) fn live(found: &mut Found) -> Vec<SeenElsewhere> {
                 continue;
             }
             let asked = tool::ask(&place, &setting.name);
-            let upstream = asked.as_ref().ok().and_then(|(engine, now)| Some((engine.upstreams().get(&setting.name)?, now)));
+            let upstream = asked
+                .as_ref()
+                .ok()
+                .and_then(|(engine, now)| Some((engine.upstreams().get(&setting.name)?, now)));
             let Some((upstream, now)) = upstream else {
-                let line = place.config.as_ref().map_or(1, |config| config.source.line_column(setting.span.start).0);
-                let why = format!("`{}` cannot be asked what it offers: ringmail tool diff {}", setting.name, setting.name);
+                let line =
+                    place.config.as_ref().map_or(1, |config| config.source.line_column(setting.span.start).0);
+                let why = format!(
+                    "`{}` cannot be asked what it offers: ringmail tool diff {}",
+                    setting.name, setting.name
+                );
                 found.unread.push((file.clone(), line, why));
                 continue;
             };
@@ -99,7 +106,12 @@ pub(super) fn live(found: &mut Found) -> Vec<SeenElsewhere> {
                 // What is new is not called before somebody pins it.
                 if change.how != "new" {
                     let message = format!("`{}` of `{}`: {}", change.tool, setting.name, change.how);
-                    told.push(SeenElsewhere { rule: "pin-changed", path: file.clone(), span: setting.span, message });
+                    told.push(SeenElsewhere {
+                        rule: "pin-changed",
+                        path: file.clone(),
+                        span: setting.span,
+                        message,
+                    });
                 }
             }
             let listed = |offer: Offered| {

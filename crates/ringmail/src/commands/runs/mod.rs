@@ -96,7 +96,9 @@ fn not_in_doubt(past: &Past, at: &str) -> Fault {
 
 pub(super) fn fault(error: PastError) -> Fault {
     let hint = match &error {
-        PastError::NotOpen(_) => Some("those that are: ringmail runs list; of any other: ringmail explain RUN"),
+        PastError::NotOpen(_) => {
+            Some("those that are: ringmail runs list; of any other: ringmail explain RUN")
+        }
         PastError::Lives(_) => Some("it goes on there; through a listener, `DELETE /runs/ID` ends it"),
         _ => None,
     };

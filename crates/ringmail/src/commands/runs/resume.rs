@@ -41,7 +41,8 @@ impl Args {
     }
 
     fn resume(self, place: Place) -> Result<Exit, Fault> {
-        let mut found: Vec<(String, FoundOut)> = self.undone.into_iter().map(|at| (at, FoundOut::Undone)).collect();
+        let mut found: Vec<(String, FoundOut)> =
+            self.undone.into_iter().map(|at| (at, FoundOut::Undone)).collect();
         if let (Some(at), Some(output)) = (self.done, &self.output) {
             found.push((at, FoundOut::Done(From::Argument(output).read()?)));
         }

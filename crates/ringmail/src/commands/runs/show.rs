@@ -22,7 +22,8 @@ impl Args {
         let past = place.audit()?.past(&run).map_err(fault)?;
         let (calls, in_doubt) = (past.calls(), past.in_doubt());
         if self.format == Format::Json {
-            let calls = calls.into_iter().map(|(at, what)| Value::map([("call", Value::Str(at)), ("ended", what)]));
+            let calls =
+                calls.into_iter().map(|(at, what)| Value::map([("call", Value::Str(at)), ("ended", what)]));
             print_json(&Value::map([
                 ("run", Value::from(run)),
                 ("chain", Value::Str(past.chain().clone())),

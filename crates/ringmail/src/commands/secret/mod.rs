@@ -79,9 +79,11 @@ fn list(place: &Place, format: Format, reads: bool) -> Result<Exit, Fault> {
             exit = Exit::User;
         }
         let bound: Vec<String> = secret.bound_to.iter().map(|to| to.as_str().to_string()).collect();
-        let (times, who) = (times.get(&secret.name).cloned().unwrap_or_default(), who_may(&place.project, secret));
+        let (times, who) =
+            (times.get(&secret.name).cloned().unwrap_or_default(), who_may(&place.project, secret));
         if format == Format::Json {
-            let ms = |ms: Option<u64>| ms.and_then(|ms| i64::try_from(ms).ok()).map_or(Value::Null, Value::Int);
+            let ms =
+                |ms: Option<u64>| ms.and_then(|ms| i64::try_from(ms).ok()).map_or(Value::Null, Value::Int);
             cards.push(Value::map([
                 ("name", Value::Str(secret.name.clone())),
                 ("from", Value::from(secret.from.to_string())),
@@ -102,7 +104,8 @@ fn list(place: &Place, format: Format, reads: bool) -> Result<Exit, Fault> {
         let from = secret.from.to_string();
         print(&format!("{}  {}  bound to {bound}{state}", paint(BOLD, &secret.name), clean(&from)))?;
         let age = times.since_ms.map_or("age unknown".into(), |since| format!("{} old", ago(now_ms, since)));
-        let used = times.used_ms.map_or("never used".into(), |used| format!("used {} ago", ago(now_ms, used)));
+        let used =
+            times.used_ms.map_or("never used".into(), |used| format!("used {} ago", ago(now_ms, used)));
         let who = if who.is_empty() { "nobody".into() } else { who.join(", ") };
         print(&format!("    {age}, {used}; for {who}"))?;
     }
@@ -149,7 +152,8 @@ fn seal(place: &Place, name: &str, out: Option<PathBuf>) -> Result<Exit, Fault> 
         return Err(Fault::user("a secret's name has letters, digits, `_` and `-`"));
     }
     let value = value_from_stdin("seal", name)?;
-    let text = seal_secret(name, &value, &place.host_key()?).context("there is no randomness to seal with")?;
+    let text =
+        seal_secret(name, &value, &place.host_key()?).context("there is no randomness to seal with")?;
     let file = out.unwrap_or_else(|| PathBuf::from(format!("secrets/{name}.sealed")));
     let path = place.root.join(&file);
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);

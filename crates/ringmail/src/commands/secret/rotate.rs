@@ -29,7 +29,9 @@ pub(super) fn rotate(common: &Common, place: &Place, name: &str) -> Result<Exit,
     };
     write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", shown(&path)))?;
     match steer::order(common.project.as_deref(), "POST", "/reload") {
-        Ok(_) => say("the server of this project goes on with the new value; the one before counts for its overlap"),
+        Ok(_) => say(
+            "the server of this project goes on with the new value; the one before counts for its overlap",
+        ),
         // Nobody serves it, and that is no fault.
         Err(_) => say("whoever reads it from now on has the new value"),
     }
