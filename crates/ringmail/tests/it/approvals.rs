@@ -76,6 +76,8 @@ fn what_was_approved_is_what_runs() {
     );
     assert!(listed.out.contains("iban  untrusted · from input"), "{}", listed.out);
     let id = question(&place);
+    let open = printed(&place, &["runs", "list", "--format", "json"]);
+    assert!(open.contains("\"state\": \"waiting\""), "{open}");
     // Who may not, is told so, and nothing is said.
     let clerk = place.run(&["approve", &id, "--as", "clerk", "--yes"]);
     assert!(
@@ -96,6 +98,12 @@ fn what_was_approved_is_what_runs() {
     ] {
         assert!(record.contains(part), "{part} in {record}");
     }
+    let told = place.run(&["audit", "query"]);
+    assert!(told.out.contains("boss  said yes to pay.ask of run"), "{}", told.out);
+    // What a run carried is for who asks for just that.
+    let all = place.run(&["audit", "export"]);
+    assert!(all.out.contains("\"yes\":true") && !all.out.contains("DE02"), "{}", all.out);
+    assert!(place.run(&["subject", "export", "me"]).out.contains("DE02"));
     assert_eq!(place.run(&["audit", "verify"]).code, 0);
 }
 

@@ -231,10 +231,17 @@ fn whole(entry: &Entry) -> Value {
     ];
     let members = entry.record.as_map().into_iter().flat_map(|map| map.iter());
     let members = members.map(|(name, value)| match (&**name, &entry.sealed) {
-        ("sealed", Some(opened)) => (name.clone(), opened.clone()),
+        ("sealed", Some(opened)) => (name.clone(), without_data(opened)),
         _ => (name.clone(), value.clone()),
     });
     Value::map(head.into_iter().chain(members).collect::<Vec<_>>())
+}
+
+/// What happened, without what a run carried: `ringmail runs show` and `subject export` give that.
+fn without_data(opened: &Value) -> Value {
+    let members = opened.as_map().into_iter().flat_map(|map| map.iter());
+    let told = members.filter(|(name, _)| !matches!(&***name, "began" | "kept"));
+    Value::map(told.map(|(name, value)| (name.clone(), value.clone())))
 }
 
 fn line(entry: &Entry) -> String {
@@ -248,6 +255,12 @@ fn line(entry: &Entry) -> String {
             let chain = clean(text(record, "chain").unwrap_or("?")).into_owned();
             let run = text(record, "run").unwrap_or("?");
             format!("run {} of {} {}", run.get(..12).unwrap_or(run), paint(BOLD, &chain), story(entry))
+        }
+        "approval" => {
+            let yes = record.get("yes") == Some(&Value::Bool(true));
+            let (link, run) = (text(record, "link").unwrap_or("?"), text(record, "run").unwrap_or("?"));
+            let run = run.get(..12).unwrap_or(run);
+            format!("said {} to {} of run {run}", if yes { "yes" } else { "no" }, clean(link))
         }
         _ => {
             let sealed = |key: &str| entry.sealed.as_ref().and_then(|all| text(all, key)).map(clean);
@@ -271,7 +284,7 @@ fn story(entry: &Entry) -> String {
                 parts.push(format!("refused {} at {link}", text(stage, "rule").unwrap_or("?")))
             }
             Some("failed") => parts.push(format!("failed at {link}")),
-            Some(ended @ ("answered" | "cancelled" | "endorsed" | "declassified")) => {
+            Some(ended @ ("answered" | "cancelled" | "endorsed" | "declassified" | "approved" | "resumed" | "waiting")) => {
                 parts.push(ended.into())
             }
             _ => {}
