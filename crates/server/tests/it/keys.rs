@@ -704,6 +704,7 @@ fn every_key_of_the_doors_has_a_case() {
     let covered: BTreeSet<String> =
         CASES.iter().chain(TOKENS).flat_map(|case| schema::differing(schema::PROJECT, case.text)).collect();
     let all = schema::keys(schema::PROJECT).into_iter().filter(|key| schema::is_of_the_doors(key));
+    let all = all.filter(|key| !schema::is_of_what_runs_on(key));
     let missing: Vec<String> = all.filter(|key| !covered.contains(key)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
     for case in CASES.iter().chain(TOKENS) {
