@@ -685,7 +685,8 @@ async fn untaken(doors: &Doors, key: &str) -> String {
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let mut stream = TcpStream::connect(doors.address()).await.unwrap();
     stream.write_all(request("localhost", "POST", "/chains/echo", &headers, &long).as_bytes()).await.unwrap();
-    let gone = tokio::time::timeout(Duration::from_secs(3), doors.server.drain()).await;
+    // What so large a call carried is put on record before anybody is answered.
+    let gone = tokio::time::timeout(Duration::from_secs(25), doors.server.drain()).await;
     if gone.is_ok() { "let go".into() } else { "still there".into() }
 }
 
