@@ -284,9 +284,10 @@ fn story(entry: &Entry) -> String {
                 parts.push(format!("refused {} at {link}", text(stage, "rule").unwrap_or("?")))
             }
             Some("failed") => parts.push(format!("failed at {link}")),
-            Some(ended @ ("answered" | "cancelled" | "endorsed" | "declassified" | "approved" | "resumed" | "waiting")) => {
-                parts.push(ended.into())
-            }
+            Some(
+                ended @ ("answered" | "cancelled" | "endorsed" | "declassified" | "approved" | "resumed"
+                | "waiting"),
+            ) => parts.push(ended.into()),
             _ => {}
         }
     }
