@@ -2,6 +2,7 @@
 //! goes the way everything goes: by an `http` link of a chain that may reach that address and nothing else, through the gate and
 //! the one egress. What says who asks is a secret of that chain. Called from anywhere; whoever asks waits, within a time limit.
 
+use crate::chain::Chain;
 use crate::engine::Engine;
 use crate::run::RunError;
 use crate::secrets::SecretsAround;
@@ -56,7 +57,7 @@ impl Line {
     /// Asks on a thread of its own: whoever calls may be in the middle of something that must not wait for a future.
     pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Answer, String> {
         std::thread::scope(|scope| {
-            let asking = std::thread::Builder::new().name("secrets".into());
+            let asking = std::thread::Builder::new().name("asking".into());
             let asking = asking.spawn_scoped(scope, || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map_err(|error| error.to_string())?.block_on(self.exchange(question))
@@ -86,17 +87,12 @@ impl Line {
             builder = builder.recorder(recorder.clone());
         }
         let engine = builder.build().map_err(|error| error.to_string())?;
-        let chain = Source::new("secret.yaml", question.chain());
+        let chain = Source::new("request.yaml", question.chain());
         let chains = engine.load(&[chain]).map_err(|problems| problems.to_string())?;
         let chain = chains.into_iter().next().ok_or("there is no chain")?;
         let input = question.input.iter().map(|(name, value)| (Str::from(*name), Value::from(*value)));
         let input = input.chain([(Str::from("url"), Value::from(question.url.as_str()))]);
-        let request = chain.request(Value::map(input)).map_err(|error| error.to_string())?;
-        let answer = request.run().await.result.map_err(|error| match error {
-            RunError::Refused(refusal) => refusal.message,
-            other => other.to_string(),
-        })?;
-        let answer = answer.value();
+        let answer = chain.ask(Value::map(input)).await?;
         let status = match answer.get("status") {
             Some(Value::Int(status)) => u16::try_from(*status).unwrap_or(0),
             _ => 0,
@@ -131,12 +127,21 @@ impl Line {
         }
         let resolves = list(&mut self.resolves_to.iter().map(String::as_str));
         text.push_str(&format!(
-            "[[grant]]\nto = \"secret\"\nreason = \"a server of the project\"\nrespond = {{ clearance = {} }}\n\
+            "[[grant]]\nto = \"request\"\nreason = \"a server of the project\"\nrespond = {{ clearance = {} }}\n\
              net = [{{ address = {origin}, methods = [\"{}\"], consequential = false, response_max = \"1MiB\", resolves_to = {resolves} }}]\n",
             list(&mut tags.iter().map(String::as_str)),
             question.method,
         ));
         text
+    }
+}
+
+impl Chain {
+    /// Runs it for the host itself. Nothing of what it carries is kept: it may be a secret, and nobody goes on with it.
+    pub(crate) async fn ask(&self, input: Value) -> Result<Value, String> {
+        let request = self.request(input).map_err(RunError::told)?;
+        let answer = request.unkept().run().await.result.map_err(RunError::told)?;
+        Ok(answer.value().clone())
     }
 }
 
@@ -147,7 +152,7 @@ impl Question<'_> {
             self.headers.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
         let body = self.body.map_or_else(String::new, |body| format!("      body: {body}\n"));
         format!(
-            "chain: secret\nlinks:\n  ask:\n    kind: http\n    timeout: {TIME}\n    with:\n      method: {}\n      url: '${{input.url}}'\n      headers: {{{}}}\n{body}      as: base64\n      expect: any\noutput: ${{ask}}\n",
+            "chain: request\nlinks:\n  ask:\n    kind: http\n    timeout: {TIME}\n    with:\n      method: {}\n      url: '${{input.url}}'\n      headers: {{{}}}\n{body}      as: base64\n      expect: any\noutput: ${{ask}}\n",
             self.method,
             headers.join(", "),
         )

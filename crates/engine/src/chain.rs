@@ -89,6 +89,7 @@ impl Chain {
             cancel: None,
             past: None,
             unattended: false,
+            keeps: true,
             promise: None,
             alone: false,
             replays: false,
@@ -114,6 +115,7 @@ impl Chain {
             pieces: None,
             cancel: None,
             unattended: past.start.unattended,
+            keeps: true,
             promise: None,
             alone: false,
             replays: false,
@@ -144,6 +146,7 @@ pub struct Request {
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) past: Option<Box<Past>>,
     pub(crate) unattended: bool,
+    pub(crate) keeps: bool,
     pub(crate) promise: Option<Promise>,
     pub(crate) alone: bool,
     pub(crate) replays: bool,
@@ -211,6 +214,19 @@ impl Request {
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.alone = true;
+        self
+    }
+
+    /// A run that was given its name before, and never began.
+    #[must_use]
+    pub fn called(mut self, id: Str) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Keeps nothing of what the run carries, so that nobody can go on with it.
+    pub(crate) fn unkept(mut self) -> Self {
+        self.keeps = false;
         self
     }
 

@@ -3,7 +3,6 @@
 
 use crate::chain::Chain;
 use crate::engine::Engine;
-use crate::run::RunError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::address::Target;
@@ -71,12 +70,8 @@ impl Documents {
 
     /// One document, whole and within its limits.
     pub async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
-        let request = self.chain.request(Value::from(url)).map_err(|error| error.to_string())?;
-        let answer = request.run().await.result.map_err(|error| match error {
-            RunError::Refused(refusal) => refusal.message,
-            other => other.to_string(),
-        })?;
-        let body = answer.value().as_str().unwrap_or_default();
+        let answer = self.chain.ask(Value::from(url)).await?;
+        let body = answer.as_str().unwrap_or_default();
         STANDARD.decode(body).map_err(|error| error.to_string())
     }
 }

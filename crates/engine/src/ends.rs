@@ -5,7 +5,7 @@ use crate::journal::ANSWER;
 use crate::recorder::{Kept, RecordError};
 use crate::replay::answer_words;
 use crate::run::{RunError, Way};
-use crate::shared::{Asked, Shared, Waits, Written};
+use crate::shared::{Asked, Shared, Waits, Written, aside};
 use ringmail_core::gate::{Answer, Blocked};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::run::{Limits, Run};
@@ -55,7 +55,8 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
     facts.session_done = request.session.done;
     facts.read = request.session.read;
     let read = facts.read;
-    let asked = Asked { input: request.input.clone(), nonce, read, unattended: request.unattended };
+    let (unattended, keeps) = (request.unattended, request.keeps);
+    let asked = Asked { input: request.input.clone(), nonce, read, unattended, keeps };
     let written = request.past.as_deref().map_or_else(Written::default, Written::before);
     let shared = Shared {
         engine,
@@ -124,8 +125,9 @@ pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Re
         Err(RunError::Failed { link, failure }) if link == name => shared.failed(name, failure),
         _ => shared.note(),
     }
-    if let (Ok(answer), Some(_)) = (&result, &shared.engine.recorder) {
-        shared.keep(Kept { at: ANSWER.into(), what: answer_words(answer) });
+    if let (Ok(answer), true) = (&result, shared.keeps()) {
+        let what = aside(answer.value().bytes(), || answer_words(answer));
+        shared.keep(Kept { at: ANSWER.into(), what });
     }
     if matches!(result, Err(RunError::InDoubt(_) | RunError::Left)) {
         shared.write_on();

@@ -395,7 +395,7 @@ impl Way {
 
     /// Keeps how a call ended.
     pub(crate) fn keep(&self, link: &Link, ended: &Result<Unchecked, Blocked>, acted: bool) {
-        if self.shared.engine.recorder.is_none() {
+        if !self.shared.keeps() {
             return;
         }
         let what = match ended {

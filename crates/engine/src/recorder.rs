@@ -44,6 +44,8 @@ pub struct Start {
     pub at_ms: u64,
     /// Whether it goes on by itself after a crash: nobody sits in front of it.
     pub unattended: bool,
+    /// Whether what it was given and what its calls brought is kept, for it to go on and to be looked at again.
+    pub keeps: bool,
     pub began: Began,
 }
 

@@ -51,6 +51,14 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What whoever runs the host can be told.
+    pub(crate) fn told(self) -> String {
+        match self {
+            RunError::Refused(refusal) => refusal.message,
+            other => other.to_string(),
+        }
+    }
+
     /// What a caller who may not look inside can be told.
     pub fn public(&self) -> &'static str {
         match self {
@@ -610,7 +618,7 @@ impl Way {
             once: admitted.is_consequential(),
             attempt: asked.number,
             sinks: admitted.sinks().to_vec(),
-            args_digest: crate::middleware::cache::digest(admitted.args()),
+            args_digest: aside(admitted.args().bytes(), || crate::middleware::cache::digest(admitted.args())),
             idempotency_key: asked.key().map(Key::name),
             tags,
             origins: facts.origins.names(label.origins),

@@ -101,6 +101,7 @@ pub(crate) struct Asked {
     /// Tags of what the session had read before.
     pub(crate) read: Tags,
     pub(crate) unattended: bool,
+    pub(crate) keeps: bool,
 }
 
 /// What all chains of one run share.
@@ -229,6 +230,11 @@ impl Shared {
         paths.map(|(path, label)| (path_text(&path), words(label, &tags, &facts.origins))).collect()
     }
 
+    /// Whether how calls end is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.asked.keeps && self.engine.recorder.is_some()
+    }
+
     pub(crate) fn keep(&self, kept: Kept) {
         self.written().kept.push(kept);
     }
@@ -269,6 +275,7 @@ impl Shared {
                 who,
                 at_ms: facts.started_ms,
                 unattended: self.asked.unattended,
+                keeps: self.asked.keeps,
                 began,
             })
         });
@@ -279,7 +286,9 @@ impl Shared {
         }
         let (kept, resumes) = (&*written.kept, written.resumes);
         let part = RunPart { run: start, number: written.parts, events, kept, intent, is_last, resumes };
-        let marked = recorder.part(part);
+        let given = if written.parts == 0 { self.asked.input.bytes() } else { 0 };
+        let bytes = kept.iter().fold(given, |bytes, kept| bytes.saturating_add(kept.what.bytes()));
+        let marked = aside(bytes, || recorder.part(part));
         if marked.is_ok() {
             written.resumes = None;
             written.kept.clear();

@@ -110,7 +110,7 @@ impl Recorder for Audit {
         let (run, is_last) = (part.run, part.is_last);
         let key = self.subjects.key(&run.who).map_err(failed)?;
         let first = part.resumes.or((part.number == 0 && !is_last).then(|| self.log.count()));
-        if let Some(first) = first {
+        if let Some(first) = first.filter(|_| run.keeps) {
             self.open.begin(&run.run, first).map_err(failed)?;
         }
         let mark = self.append(record::part(part, &key, &self.open.by))?;

@@ -5,7 +5,7 @@ use crate::sign::to_hex;
 use ringmail_core::value::Str;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -53,13 +53,15 @@ impl OpenRuns {
             std::fs::create_dir_all(&self.folder)?;
             let mut options = File::options();
             let new = self.path().with_extension("new");
-            let file = options.read(true).write(true).create_new(true).mode(0o600).open(&new)?;
+            let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.lock()?;
-            state.file = Some(file);
-            state.set(first)?;
+            write_mark(&file, first)?;
+            file.sync_data()?;
             // Nobody ever sees one that its process does not hold.
             std::fs::rename(&new, self.path())?;
             File::open(&self.folder)?.sync_all()?;
+            *state =
+                State { file: Some(file), mark: first, marked: Some(Instant::now()), ..State::default() };
         } else if first < state.mark {
             state.set(first)?;
         }
@@ -84,7 +86,7 @@ impl State {
     fn write(&mut self, mark: u64) -> std::io::Result<()> {
         self.marked = Some(Instant::now());
         if let Some(file) = &self.file {
-            file.write_all_at(format!("{mark:020}\n").as_bytes(), 0)?;
+            write_mark(file, mark)?;
             self.mark = mark;
         }
         Ok(())
@@ -95,6 +97,10 @@ impl State {
         self.write(mark)?;
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
+}
+
+fn write_mark(file: &File, mark: u64) -> std::io::Result<()> {
+    file.write_all_at(format!("{mark:020}\n").as_bytes(), 0)
 }
 
 impl Drop for OpenRuns {
@@ -126,10 +132,9 @@ impl Process {
 /// Keeps others from taking over runs, as long as it lives.
 pub(super) fn claim(folder: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(folder)?;
-    let mut file =
+    let file =
         File::options().write(true).create(true).truncate(true).mode(0o600).open(folder.join(CLAIM_FILE))?;
     file.lock()?;
-    file.flush()?;
     Ok(file)
 }
 

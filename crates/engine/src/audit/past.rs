@@ -38,7 +38,7 @@ pub enum PastError {
     #[error("a process that lives has the run `{0}`")]
     Lives(String),
     #[error(
-        "what the run `{0}` was given cannot be read: its subject was erased, or the host's key is another"
+        "what the run `{0}` was given cannot be read: it was not kept, its subject was erased, or the host's key is another"
     )]
     Erased(String),
 }
@@ -227,6 +227,7 @@ fn begun(entry: &Entry) -> Option<Past> {
         who,
         at_ms: number(&entry.record, "at_ms"),
         unattended: entry.record.get("unattended").is_some(),
+        keeps: true,
         began: Began {
             principal,
             nonce: u64::from_str_radix(began.get("nonce")?.as_str()?, 16).ok()?,
@@ -247,7 +248,7 @@ fn extend(past: &mut Past, entry: &Entry) {
         past.decided((text("link").into(), text("stage").into(), rule));
         let stood = match text("stage") {
             "admitted" => Stage::Admitted { attempt: 1 },
-            "released" | "endorsed" | "declassified" | "extracted" => Stage::Released,
+            "released" | "endorsed" | "declassified" | "extracted" | "approved" => Stage::Released,
             _ => continue,
         };
         past.happened(text("link").into(), stood);

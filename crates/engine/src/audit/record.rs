@@ -77,7 +77,7 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Seal
     out.number("part", part.number.into());
     if part.is_last {
         out.value("last", &Value::Bool(true));
-    } else if part.number == 0 || part.resumes.is_some() {
+    } else if run.keeps && (part.number == 0 || part.resumes.is_some()) {
         out.text("by", by);
     }
     out.text("chain", &run.chain);
@@ -88,7 +88,9 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Seal
         if run.unattended {
             out.value("unattended", &Value::Bool(true));
         }
-        sealed.push(("began".into(), began_words(&run.began)));
+        if run.keeps {
+            sealed.push(("began".into(), began_words(&run.began)));
+        }
     }
     out.0.push_str(",\"stages\":[");
     for (at, event) in part.events.iter().enumerate() {

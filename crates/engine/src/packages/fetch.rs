@@ -6,7 +6,6 @@ use super::ProjectFolders;
 use crate::audit::Audit;
 use crate::chain::Chain;
 use crate::engine::Engine;
-use crate::run::RunError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::address::{Pattern, Target};
@@ -281,13 +280,7 @@ impl Line {
             ("type", Value::from(kind)),
             ("body", body),
         ]);
-        let request = self.0.request(input).map_err(|error| error.to_string())?;
-        let report = request.run().await;
-        let answer = report.result.map_err(|error| match error {
-            RunError::Refused(refusal) => refusal.message,
-            other => other.to_string(),
-        })?;
-        let answer = answer.value();
+        let answer = self.0.ask(input).await?;
         let status = match answer.get("status") {
             Some(Value::Int(status)) => u16::try_from(*status).unwrap_or(0),
             _ => 0,

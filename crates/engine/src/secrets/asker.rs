@@ -7,7 +7,7 @@ pub(super) use crate::asking::{Answer, Question};
 use ringmail_core::address::{Pattern, Target};
 use ringmail_core::project::{Project, ProviderSetting, SecretSetting, SecretSource};
 use ringmail_core::value::{Str, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -29,26 +29,42 @@ pub(super) struct Asker {
     line: Line,
 }
 
-/// What a provider gave to be asked with, as long as it counts.
-pub(super) struct Pass {
-    pub(super) token: Zeroizing<String>,
-    pub(super) until: Instant,
+/// The token that a login gave to ask a provider with, as long as it counts.
+#[derive(Default)]
+pub(super) struct Pass(Mutex<Option<Token>>);
+
+struct Token {
+    made_from: Zeroizing<String>,
+    token: Zeroizing<String>,
+    until: Instant,
 }
+
+/// How much earlier a pass is given up, so that nobody comes too late with it.
+const EARLY_S: u64 = 30;
 
 impl Pass {
-    /// Ends a while before it really does, so that nobody comes too late with it.
-    pub(super) fn new(token: &str, seconds: u64) -> Pass {
-        let until = Instant::now() + Duration::from_secs(seconds.saturating_sub(EARLY_S));
-        Pass { token: Zeroizing::new(token.into()), until }
-    }
-
-    pub(super) fn still(&self) -> bool {
-        Instant::now() < self.until
+    /// The token made from what says who asks; another one, if that was exchanged.
+    pub(super) fn token(
+        &self,
+        asker: &Asker,
+        own: Zeroizing<String>,
+        log_in: impl FnOnce(&str) -> Result<Value, SecretError>,
+    ) -> Result<Zeroizing<String>, SecretError> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = &*held
+            && *held.made_from == *own
+            && Instant::now() < held.until
+        {
+            return Ok(held.token.clone());
+        }
+        let found = log_in(&own)?;
+        let token = found.get("access_token").and_then(Value::as_str);
+        let token = Zeroizing::new(token.ok_or_else(|| asker.wrong("it gives no token"))?.to_string());
+        let lasts = Duration::from_secs(seconds(found.get("expires_in")).saturating_sub(EARLY_S));
+        *held = Some(Token { made_from: own, token: token.clone(), until: Instant::now() + lasts });
+        Ok(token)
     }
 }
-
-/// How much earlier a pass is given up.
-const EARLY_S: u64 = 30;
 
 impl Asker {
     pub(super) fn new(

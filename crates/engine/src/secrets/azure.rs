@@ -1,22 +1,19 @@
 //! Azure Key Vault: `PROVIDER:NAME`, or `PROVIDER:NAME@VERSION`. A client with a secret of its own is given a token.
 
-use super::asker::{Asker, Pass, Question, field_of_form, part_of_path, seconds};
+use super::asker::{Asker, Pass, Question, field_of_form, part_of_path};
 use super::{Keeps, Opens, SecretError, Unit};
 use ringmail_core::value::Value;
-use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
-pub(super) const UNIT: Unit = Unit {
-    name: "azure",
-    opens: Opens::Elsewhere(|asker| Box::new(Azure { asker, pass: Mutex::default() })),
-};
+pub(super) const UNIT: Unit =
+    Unit { name: "azure", opens: Opens::Elsewhere(|asker| Box::new(Azure { asker, pass: Pass::default() })) };
 
 const API: &str = "7.4";
 const SCOPE: &str = "https://vault.azure.net/.default";
 
 struct Azure {
     asker: Asker,
-    pass: Mutex<Option<(Zeroizing<String>, Pass)>>,
+    pass: Pass,
 }
 
 impl Keeps for Azure {
@@ -46,15 +43,8 @@ impl Azure {
     fn token(&self) -> Result<Zeroizing<String>, SecretError> {
         let login = self.asker.text("login");
         let own = self.asker.own_for(login)?;
-        let mut held = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made_from, pass)) = &*held
-            && **made_from == *own
-            && pass.still()
-        {
-            return Ok(pass.token.clone());
-        }
         let scope = self.asker.setting.text("scope").unwrap_or(SCOPE);
-        let found = self.asker.ask(&Question {
+        self.pass.token(&self.asker, own, |own| self.asker.ask(&Question {
             method: "POST",
             url: login.into(),
             headers: &[("content-type", "application/x-www-form-urlencoded")],
@@ -62,14 +52,8 @@ impl Azure {
                 "'grant_type=client_credentials&client_id=${input.client}&scope=${input.scope}&client_secret=${secrets.own}'",
             ),
             input: &[("client", &field_of_form(self.asker.text("client_id"))), ("scope", &field_of_form(scope))],
-            secrets: &[("own", &field_of_form(&own))],
-..Question::default()
-})?;
-        let token = found.get("access_token").and_then(Value::as_str);
-        let token = token.ok_or_else(|| self.asker.wrong("it gives no token"))?;
-        let pass = Pass::new(token, seconds(found.get("expires_in")));
-        let token = pass.token.clone();
-        *held = Some((own, pass));
-        Ok(token)
+            secrets: &[("own", &field_of_form(own))],
+            ..Question::default()
+        }))
     }
 }

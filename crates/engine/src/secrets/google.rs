@@ -1,7 +1,7 @@
 //! Google Secret Manager: `PROVIDER:NAME`, or `PROVIDER:NAME@VERSION`. A service account signs for who it is, and is given
 //! a token for an hour; its key is sent nowhere.
 
-use super::asker::{Asker, Pass, Question, field_of_form, part_of_path, seconds, within};
+use super::asker::{Asker, Pass, Question, field_of_form, part_of_path, within};
 use super::{Keeps, Opens, SecretError, Unit};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -11,12 +11,11 @@ use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::value::Value;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
-use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 pub(super) const UNIT: Unit = Unit {
     name: "google",
-    opens: Opens::Elsewhere(|asker| Box::new(Google { asker, pass: Mutex::default() })),
+    opens: Opens::Elsewhere(|asker| Box::new(Google { asker, pass: Pass::default() })),
 };
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -25,7 +24,7 @@ const SIGNED_S: u64 = 600;
 
 struct Google {
     asker: Asker,
-    pass: Mutex<Option<(Zeroizing<String>, Pass)>>,
+    pass: Pass,
 }
 
 impl Keeps for Google {
@@ -59,30 +58,16 @@ impl Keeps for Google {
 impl Google {
     fn token(&self) -> Result<Zeroizing<String>, SecretError> {
         let own = self.asker.own()?;
-        let mut held = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made_from, pass)) = &*held
-            && **made_from == *own
-            && pass.still()
-        {
-            return Ok(pass.token.clone());
-        }
-        let assertion = self.assertion(&own)?;
-        let found = self.asker.ask(&Question {
+        self.pass.token(&self.asker, own, |own| self.asker.ask(&Question {
             method: "POST",
             url: self.asker.text("login").into(),
             headers: &[("content-type", "application/x-www-form-urlencoded")],
             body: Some(
                 "'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=${secrets.signed}'",
             ),
-            secrets: &[("signed", &field_of_form(&assertion))],
+            secrets: &[("signed", &field_of_form(&self.assertion(own)?))],
             ..Question::default()
-        })?;
-        let token = found.get("access_token").and_then(Value::as_str);
-        let token = token.ok_or_else(|| self.asker.wrong("it gives no token"))?;
-        let pass = Pass::new(token, seconds(found.get("expires_in")));
-        let token = pass.token.clone();
-        *held = Some((own, pass));
-        Ok(token)
+        }))
     }
 
     /// What the service account says of itself, signed.

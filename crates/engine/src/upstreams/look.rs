@@ -2,7 +2,6 @@
 //! ask this server for its tools and nothing else.
 
 use crate::engine::{Engine, EngineBuilder};
-use crate::run::RunError;
 use ringmail_core::doc::Source;
 use ringmail_core::grant::{Grant, ToolRule};
 use ringmail_core::json::to_string;
@@ -41,12 +40,6 @@ impl Engine {
         let checked = self.check_with(&[Source::new("look.yaml", text)], &Default::default(), &[]);
         checked.problems.or(()).map_err(|problems| problems.to_string())?;
         let plan = checked.plans.into_iter().next().ok_or("there is no chain")?;
-        let request = self.bind(plan, &Default::default()).request(Value::Null);
-        let report = request.map_err(|error| error.to_string())?.run().await;
-        let answer = report.result.map_err(|error| match error {
-            RunError::Refused(refusal) => refusal.message,
-            other => other.to_string(),
-        })?;
-        Ok(answer.value().clone())
+        self.bind(plan, &Default::default()).ask(Value::Null).await
     }
 }

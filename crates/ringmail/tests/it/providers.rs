@@ -50,7 +50,14 @@ fn arrives(place: &Place, bank: &Peer, expected: &str, others: &[&str]) {
     assert_eq!((ended.code, ended.out.trim()), (0, "200"), "{}", ended.shown());
     assert_eq!(bank.asked().last().unwrap().header("x-key"), expected);
     let recorded = place.recorded();
-    assert!(recorded.contains("\"chain\":\"secret\""), "that a provider was asked is on record: {recorded}");
+    assert!(recorded.contains("\"chain\":\"request\""), "that a provider was asked is on record: {recorded}");
+    // What it was asked with and what it answered is not: the run of the chain is kept to be gone on with, this is not.
+    for record in place.records() {
+        let of = |chain| record.record.get("chain").and_then(Value::as_str) == Some(chain);
+        let sealed = |key| record.sealed.as_ref().and_then(|sealed| sealed.get(key)).is_some();
+        assert!(!of("request") || !sealed("began") && !sealed("kept"), "{:?}", record.sealed);
+        assert!(!of("pay") || sealed("began") || sealed("kept") || sealed("intent"), "{:?}", record.record);
+    }
     for value in others.iter().chain([&expected]) {
         assert!(!recorded.contains(value), "{recorded}");
         assert!(!ended.err.contains(value), "{}", ended.err);

@@ -50,6 +50,14 @@ impl Place {
         Some(ringmail_engine::transcript(&data.join("audit"), Some(&key)).unwrap())
     }
 
+    /// The records of the audit log, with all that is sealed in them.
+    pub fn records(&self) -> Vec<ringmail_engine::Entry> {
+        let data = self.path().join(".ringmail");
+        let key = ringmail_engine::HostKey::open(&data.join("host.key")).unwrap();
+        let mut reader = ringmail_engine::AuditReader::open(&data.join("audit"), Some(&key), 0).unwrap();
+        std::iter::from_fn(|| reader.next_where(|_| true).unwrap()).collect()
+    }
+
     /// A project as `ringmail init` makes it.
     pub fn project() -> Place {
         let place = Place::empty();
