@@ -33,6 +33,7 @@ pub mod question;
 pub mod redact;
 pub mod refusal;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod search;
 pub mod template;

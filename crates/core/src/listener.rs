@@ -5,6 +5,7 @@ use crate::address::{IpRange, Target};
 use crate::doc::form::{Form, Key, duration_ms, size_bytes};
 use crate::doc::{Data, Node, Span};
 use crate::issuer::{IssuerSetting, issuers};
+use crate::schedule::ScheduleSetting;
 use crate::value::Str;
 use crate::webhook::WebhookSetting;
 use std::net::SocketAddr;
@@ -321,6 +322,7 @@ pub struct ServerSetting {
     pub listeners: Vec<ListenerSetting>,
     pub control: Option<ControlSetting>,
     pub webhooks: Vec<WebhookSetting>,
+    pub schedules: Vec<ScheduleSetting>,
     pub limits: ServerLimits,
     pub rates: Vec<Rate>,
     pub issuers: Vec<IssuerSetting>,
@@ -333,6 +335,7 @@ impl Default for ServerSetting {
             listeners: Vec::new(),
             control: None,
             webhooks: Vec::new(),
+            schedules: Vec::new(),
             limits: ServerLimits::default(),
             rates,
             issuers: Vec::new(),
@@ -341,7 +344,7 @@ impl Default for ServerSetting {
 }
 
 /// Hears of what is wrong, and where.
-type Wrong<'w> = &'w mut dyn FnMut(Span, String, Option<String>);
+pub(crate) type Wrong<'w> = &'w mut dyn FnMut(Span, String, Option<String>);
 
 impl ServerSetting {
     /// What a project says of its doors; the document fits the keys above.
@@ -360,10 +363,14 @@ impl ServerSetting {
         let control = project.get("control").and_then(|node| control(node, wrong));
         let webhooks = project.get("webhook").map_or(&[][..], Node::entries).iter();
         let webhooks = webhooks.filter_map(|(key, item)| WebhookSetting::load(&key.name, item)).collect();
+        let mut schedules = Vec::new();
+        for (key, item) in project.get("schedule").map_or(&[][..], Node::entries) {
+            schedules.extend(ScheduleSetting::load(&key.name, item, wrong));
+        }
         let issuers = issuers(project, wrong);
         check_audiences(project, &listeners, &issuers, wrong);
         let limits = limits(project.get("server"), wrong);
-        ServerSetting { listeners, control, webhooks, limits, rates, issuers }
+        ServerSetting { listeners, control, webhooks, schedules, limits, rates, issuers }
     }
 }
 

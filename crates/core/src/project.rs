@@ -28,6 +28,7 @@ use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quo
 use crate::policy::Principal;
 use crate::python::{PYTHON_KEYS, PythonSetting};
 use crate::run::Limits;
+use crate::schedule::SCHEDULE_KEYS;
 use crate::schema::is_tag_name;
 use crate::upstream::{POWER_OF_SERVER, UPSTREAM_KEYS, UpstreamSetting};
 use crate::value::{Str, parse_path};
@@ -116,6 +117,11 @@ pub const PROJECT_KEYS: &[Key] = &[
     ),
     Key::new("server", Form::Table(SERVER_KEYS), "what all callers of listeners may use at most"),
     Key::new("webhook", Form::Names(&Form::Table(WEBHOOK_KEYS)), "signed calls of other services, by name"),
+    Key::new(
+        "schedule",
+        Form::Names(&Form::Table(SCHEDULE_KEYS)),
+        "chains that `ringmail serve` runs by itself, by name",
+    ),
     Key::new("rate", Form::List(&Form::Table(RATE_KEYS)), "how often callers may call"),
     Key::new("ceiling", Form::Table(CEILING_KEYS), "what this host allows at most, whatever is granted"),
     Key::new("net", Form::Table(NET_KEYS), "how this host reaches others"),

@@ -14,6 +14,7 @@ mod problem;
 mod recorded;
 mod resumed;
 mod runs;
+mod schedules;
 mod server;
 mod stream;
 mod tls;
@@ -28,5 +29,6 @@ pub use identity::tokens::{
     ACCESS_LIFE_MS_MAX, IssuedToken, NewToken, TOKENS_FILE, TokenError, TokenFamily, TokenStore,
 };
 pub use mcp::serve_stdio;
+pub use schedules::{ScheduleDone, ScheduleError};
 pub use server::{Bound, CONTROL_FILE, KEYS_FILE, Server, ServerError};
 pub use world::{Loaded, World};

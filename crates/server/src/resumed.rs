@@ -8,14 +8,19 @@ use ringmail_core::value::Str;
 use ringmail_engine::{Audit, CancellationToken, Past, PastError, Report, RunError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
-/// Goes on with all of them; says of each how it went, as it comes to that.
-pub(crate) fn resume(doors: &Arc<Doors>, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
+/// Goes on with all of them; says of each how it went, as it comes to that. What it answers with them ends when all have begun.
+pub(crate) fn resume(
+    doors: &Arc<Doors>,
+    audit: Audit,
+    told: fn(&str),
+) -> Result<(usize, JoinHandle<()>), PastError> {
     let open = audit.open_runs()?;
     let open: Vec<Str> =
         open.into_iter().filter(|open| open.unattended && !open.lives).map(|open| open.run).collect();
     let (count, doors) = (open.len(), doors.clone());
-    tokio::spawn(async move {
+    let begun = tokio::spawn(async move {
         for run in open {
             let (audit, asked) = (audit.clone(), run.clone());
             // Whoever claims waits for others who do.
@@ -30,7 +35,7 @@ pub(crate) fn resume(doors: &Arc<Doors>, audit: Audit, told: fn(&str)) -> Result
             }
         }
     });
-    Ok(count)
+    Ok((count, begun))
 }
 
 /// Begins to go on with one; or why that cannot be.
@@ -43,6 +48,11 @@ fn begin(doors: &Arc<Doors>, past: Past) -> Result<impl Future<Output = String> 
     }
     let revoked = match &*principal.authenticated {
         "key" => doors.keys.proof_of(&principal, doors.now_ms()).ok_or("its caller has no key any more")?,
+        "schedule" => {
+            let mut all = world.setting.schedules.iter();
+            let still = all.any(|own| own.chain == name && *own.subject() == *principal.subject);
+            still.then(CancellationToken::new).ok_or("its schedule is gone")?
+        }
         _ => CancellationToken::new(),
     };
     let limits = world.setting.limits;

@@ -11,6 +11,7 @@ use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
 use crate::resumed;
 use crate::runs::Runs;
+use crate::schedules::Schedules;
 use crate::world::{Loaded, World};
 use ringmail_core::listener::{ListenAt, ListenerSetting};
 use ringmail_core::value::Str;
@@ -158,6 +159,7 @@ struct Open {
 #[derive(Debug)]
 pub struct Server {
     doors: Arc<Doors>,
+    data: PathBuf,
     open: Mutex<BTreeMap<Str, Open>>,
     tasks: tokio::sync::Mutex<mpsc::Receiver<Task>>,
     control: Option<SocketAddr>,
@@ -170,7 +172,8 @@ impl Server {
         let path = data.join(CONTROL_FILE);
         let failed = |cause| ServerError::Control { path: path.display().to_string(), cause };
         let (tasks, control) = control::open(&path, &doors).await.map_err(failed)?;
-        let server = Server { doors, open: Mutex::default(), tasks: tokio::sync::Mutex::new(tasks), control };
+        let (data, tasks) = (data.to_path_buf(), tokio::sync::Mutex::new(tasks));
+        let server = Server { doors, data, open: Mutex::default(), tasks, control };
         let world = server.doors.world();
         let opened = open_all(&server.doors, &world.setting.listeners, &BTreeMap::new(), &world.folder).await;
         let opened = opened.inspect_err(|_| server.doors.end())?;
@@ -179,9 +182,17 @@ impl Server {
         Ok(server)
     }
 
-    /// Goes on with runs that came through a door and that a process before this one left open; answers how many.
+    /// Goes on with runs that a process before this one left open, and answers how many; begins to run what is due when they
+    /// have begun.
     pub fn resume(&self, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
-        resumed::resume(&self.doors, audit, told)
+        let schedules = Schedules::new(self.doors.clone(), self.data.clone(), audit.clone(), told);
+        let (count, begun) = resumed::resume(&self.doors, audit, told)?;
+        tokio::spawn(async move {
+            // One that could not be gone on with was told of.
+            let _begun = begun.await;
+            schedules.keep().await;
+        });
+        Ok(count)
     }
 
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<Str, Open>> {

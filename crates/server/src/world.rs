@@ -93,6 +93,9 @@ impl World {
         wrong.extend(
             unknown.map(|hook| format!("webhook `{}`: there is no chain `{}`", hook.name, hook.chain)),
         );
+        let unknown = loaded.setting.schedules.iter().filter(|own| !chains.contains_key(&own.chain));
+        wrong
+            .extend(unknown.map(|own| format!("schedule `{}`: there is no chain `{}`", own.name, own.chain)));
         for issuer in &loaded.setting.issuers {
             let named = issuer.scopes.iter().flat_map(|scope| scope.chains.iter());
             let unknown = named.filter(|name| !chains.contains_key(*name));

@@ -31,6 +31,7 @@ commands! {
     approve Approve,
     replay Replay,
     serve Serve,
+    schedule Schedule,
     status Status,
     reload Reload,
     drain Drain,

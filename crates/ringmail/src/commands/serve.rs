@@ -45,8 +45,9 @@ impl Args {
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let chosen = common.project.clone();
         let place = Place::project_in(chosen.as_deref())?;
-        if place.project.server.listeners.is_empty() {
-            return Err(Fault::user("the project has no listener").hint(FIRST_LISTENER));
+        let setting = &place.project.server;
+        if setting.listeners.is_empty() && setting.schedules.is_empty() {
+            return Err(Fault::user("the project has no listener and no schedule").hint(FIRST_LISTENER));
         }
         let (data, audit) = (place.data(), place.audit()?);
         let files = place.files();

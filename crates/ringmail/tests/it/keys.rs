@@ -3,6 +3,7 @@
 
 mod forwards;
 mod providers;
+mod schedules;
 #[path = "../../../engine/tests/it/keys/schema.rs"]
 mod schema;
 
@@ -734,6 +735,11 @@ fn every_key_of_a_receiver_changes_what_is_sent() {
 }
 
 #[test]
+fn every_key_of_a_schedule_changes_when_it_runs() {
+    prove(schedules::CASES);
+}
+
+#[test]
 fn every_key_of_advisories_changes_what_comes_in() {
     prove(KNOWN);
 }
@@ -747,7 +753,7 @@ fn every_key_of_python_changes_what_programs_do() {
 fn every_key_that_is_left_to_the_binary_has_a_case() {
     let left: BTreeSet<String> = schema::OF_THE_BINARY.iter().map(|key| (*key).to_string()).collect();
     let shown: BTreeSet<String> =
-        [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, forwards::CASES, KNOWN, PROGRAMS]
+        [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, forwards::CASES, schedules::CASES, KNOWN, PROGRAMS]
             .into_iter()
             .flatten()
             .flat_map(Case::keys)

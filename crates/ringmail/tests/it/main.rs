@@ -45,6 +45,7 @@ mod review;
 mod review_ci;
 mod rotation;
 mod runs;
+mod schedules;
 mod secrets;
 mod selftest;
 mod serve;

@@ -99,6 +99,14 @@ pub const OF_THE_BINARY: &[&str] = &[
     "ringmail.toml: registry.*.user",
     "ringmail.toml: run",
     "ringmail.toml: run.as",
+    "ringmail.toml: schedule",
+    "ringmail.toml: schedule.*.chain",
+    "ringmail.toml: schedule.*.cron",
+    "ringmail.toml: schedule.*.every",
+    "ringmail.toml: schedule.*.input",
+    "ringmail.toml: schedule.*.late",
+    "ringmail.toml: schedule.*.missed",
+    "ringmail.toml: schedule.*.zone",
 ];
 
 /// Whether a key belongs to the doors: the server's tests have their cases.
@@ -112,10 +120,10 @@ pub fn is_of_the_doors(key: &str) -> bool {
     table.is_some_and(|table| OF_THE_DOORS.contains(&table))
 }
 
-/// Keys that change something only as time passes: the binary's tests of rotation and forwarding hold them.
+/// Keys that change something only as time passes: the binary's tests of rotation, forwarding and schedules hold them.
 #[allow(dead_code, reason = "the server's tests ask")]
 pub fn is_of_what_runs_on(key: &str) -> bool {
-    ["forward.*.keep", "forward.*.max", "secret.*.overlap", "secret.*.refresh"]
+    ["forward.*.keep", "forward.*.max", "schedule.*.beside", "secret.*.overlap", "secret.*.refresh"]
         .iter()
         .any(|known| key.ends_with(known))
 }
