@@ -75,7 +75,7 @@ enum Missed {
 
 /// What is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
+pub struct DueMoments {
     /// To be run now, in their order.
     pub moments: Vec<u64>,
     /// The first and the last of those that nothing is run for any more.
@@ -156,9 +156,9 @@ impl ScheduleSetting {
     }
 
     /// What is to be done of all that came after `done_ms` and not after `now_ms`.
-    pub fn due(&self, done_ms: u64, now_ms: u64) -> Due {
+    pub fn due(&self, done_ms: u64, now_ms: u64) -> DueMoments {
         let late_ms = if self.missed == Missed::None { PUNCTUAL_MS } else { self.late_ms.max(PUNCTUAL_MS) };
-        let mut due = Due::default();
+        let mut due = DueMoments::default();
         let Some(first) = self.after(done_ms).filter(|first| *first <= now_ms) else { return due };
         let from_ms = done_ms.max(now_ms.saturating_sub(late_ms).saturating_sub(1));
         let mut at_ms = from_ms;
@@ -314,13 +314,16 @@ mod tests {
         let hour = 3_600_000;
         let due = |missed: &str, done: u64| load(&format!("every = '1h'\n{missed}")).unwrap().due(done, now);
         // Nothing is due before its time, and nothing twice.
-        assert_eq!(due("", 100 * DAY), Due::default());
-        assert_eq!(due("", now + DAY), Due::default());
+        assert_eq!(due("", 100 * DAY), DueMoments::default());
+        assert_eq!(due("", now + DAY), DueMoments::default());
         assert_eq!(due("", 100 * DAY - 1).moments, [100 * DAY]);
         assert_eq!(due("missed = 'none'", 100 * DAY - 1).moments, [100 * DAY]);
         let late = "late = '150m'";
         let last = due(late, 99 * DAY);
-        assert_eq!(last, Due { moments: vec![100 * DAY], passed: Some((99 * DAY + hour, 100 * DAY - hour)) });
+        assert_eq!(
+            last,
+            DueMoments { moments: vec![100 * DAY], passed: Some((99 * DAY + hour, 100 * DAY - hour)) }
+        );
         let all = due(&format!("missed = 'all'\n{late}"), 99 * DAY);
         assert_eq!(all.moments, [100 * DAY - 2 * hour, 100 * DAY - hour, 100 * DAY]);
         assert_eq!(all.passed.map(|(from, _)| from), Some(99 * DAY + hour));
