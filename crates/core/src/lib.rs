@@ -32,6 +32,7 @@ pub mod python;
 pub mod question;
 pub mod redact;
 pub mod refusal;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod schema;

@@ -27,6 +27,7 @@ use crate::package::{PUBLISHER_KEYS, Publishers};
 use crate::plugin::{PLUGIN_KEYS, PluginPlace, Setting, int, keeps, power_of, quota, usage};
 use crate::policy::Principal;
 use crate::python::{PYTHON_KEYS, PythonSetting};
+use crate::retention::{DAY_MS, RETENTION_KEYS, Retention, RetentionRule};
 use crate::run::Limits;
 use crate::schedule::SCHEDULE_KEYS;
 use crate::schema::is_tag_name;
@@ -90,6 +91,7 @@ pub const PROJECT_KEYS: &[Key] = &[
         Form::Names(&Form::Table(FORWARD_KEYS)),
         "where what is on record is sent on to, by name",
     ),
+    Key::new("retention", Form::List(&Form::Table(RETENTION_KEYS)), "how long what runs carried can be read"),
     Key::new(
         "advisories",
         Form::Table(ADVISORIES_KEYS),
@@ -211,6 +213,7 @@ pub struct Project {
     pub publishers: Publishers,
     pub registries: Vec<RegistrySetting>,
     pub forwards: Vec<ForwardSetting>,
+    pub retention: Retention,
     pub advisories: AdvisoriesSetting,
     /// Whether chains must be signed.
     pub require_signed: bool,
@@ -252,6 +255,7 @@ impl Project {
             publishers: Publishers::load(node, source, loader.problems),
             registries: loader.registries(node),
             forwards: loader.forwards(node),
+            retention: loader.retention(node),
             advisories: AdvisoriesSetting::read(node.get("advisories")),
             require_signed: node
                 .get("project")
@@ -291,6 +295,7 @@ impl Project {
             publishers: Publishers::default(),
             registries: Vec::new(),
             forwards: Vec::new(),
+            retention: Retention::default(),
             advisories: AdvisoriesSetting::read(None),
             require_signed: false,
             detectors: Detectors::standard(tags),
@@ -398,15 +403,38 @@ impl Loader<'_> {
         Ceiling { net, mounts: named("mounts"), commands: named("commands"), upstreams: named("upstreams") }
     }
 
+    fn retention(&mut self, node: &Node) -> Retention {
+        let mut rules: Vec<RetentionRule> = Vec::new();
+        for item in items(node, "retention") {
+            let keep = item.get("keep").map_or(item.span, |keep| keep.span);
+            let keep_ms = item.get("keep").and_then(Node::text).and_then(|text| duration_ms(text).ok());
+            let keep_ms = keep_ms.unwrap_or(0);
+            if keep_ms < DAY_MS {
+                self.wrong(keep, "what runs carried is kept for `1d` at least");
+            }
+            let name = item.get("tag").and_then(Node::text);
+            let tag = name.map(|name| (name.into(), self.tag(name, item.span)));
+            if rules.iter().any(|rule| rule.tag.as_ref().map(|(name, _)| &**name) == name) {
+                self.wrong(item.span, "there is another rule about the same");
+            }
+            rules.push(RetentionRule { tag, keep_ms });
+        }
+        Retention::new(rules)
+    }
+
     fn tag_list(&mut self, node: &Node, key: &str) -> Tags {
         let mut out = Tags::NONE;
         for (name, span) in texts(Some(node), key) {
-            match is_tag_name(name).then(|| self.tags.intern(name)).flatten() {
-                Some(tag) => out = out.with(tag),
-                None => self.wrong(span, format!("`{}` is not a tag", crate::json::shorten(name))),
-            }
+            out = out.with(self.tag(name, span));
         }
         out
+    }
+
+    fn tag(&mut self, name: &str, span: Span) -> Tags {
+        is_tag_name(name).then(|| self.tags.intern(name)).flatten().unwrap_or_else(|| {
+            self.wrong(span, format!("`{}` is not a tag", crate::json::shorten(name)));
+            Tags::NONE
+        })
     }
 
     fn flow(&mut self, node: &Node) -> Flow {

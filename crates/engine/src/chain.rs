@@ -154,7 +154,7 @@ pub struct Request {
 }
 
 /// Whoever wants to know that a run is on record before it does anything.
-type Promise = oneshot::Sender<Result<(), RecordError>>;
+pub(crate) type Promise = oneshot::Sender<Result<(), RecordError>>;
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -36,6 +36,7 @@ use ringmail_core::package::Publishers;
 use ringmail_core::plugin::Plugin;
 use ringmail_core::policy::{Action, Policies, Principal, Resource};
 use ringmail_core::project::Project;
+use ringmail_core::retention::Retention;
 use ringmail_core::run::Limits;
 use ringmail_core::upstream::Upstream;
 use ringmail_core::value::Str;
@@ -107,6 +108,7 @@ pub(crate) struct Inner {
     pub(crate) upstreams: Upstreams,
     pub(crate) python: Option<Interpreter>,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     /// Whose signature a chain needs, where it needs one.
     signers: Option<Publishers>,
     pub(crate) key: HostKey,
@@ -658,6 +660,7 @@ impl EngineBuilder {
             scripts: Scripts::new(self.project.is_some().then_some(folder), signers.clone()),
             project: project.name.into(),
             limits: project.limits,
+            retention: project.retention,
             signers,
             key,
             figures,

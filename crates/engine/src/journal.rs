@@ -415,10 +415,6 @@ impl Way {
             Err(Blocked::Refused(_)) => return,
         };
         self.shared.keep(Kept { at: self.at(link), what });
-        if acted {
-            // The sooner it is known, the less stays in doubt.
-            self.shared.write_on();
-        }
     }
 }
 

@@ -89,6 +89,8 @@ pub struct RunPart<'p> {
     pub events: &'p [Event],
     pub kept: &'p [Kept],
     /// What is about to happen after all these.
+    /// Which rule of retention is for what the run has read so far; nothing is none.
+    pub class: &'p str,
     pub intent: Option<&'p Intent>,
     pub is_last: bool,
     /// The number of the run's first record, where this is the first part of another process.

@@ -2,7 +2,7 @@
 //! in this crate calls a link.
 
 use crate::bound::{Bound, BoundLink};
-use crate::chain::{Report, Request};
+use crate::chain::{Promise, Report, Request};
 use crate::ends::{Abandoned, begin, end, entry_error};
 use crate::kinds::Call;
 use crate::middleware::cache::{Earlier, Key};
@@ -107,11 +107,7 @@ pub(crate) async fn run(request: Request) -> Report {
     let promise = request.promise.take();
     let (way, input) = begin(request);
     let mut guard = Abandoned(Some(way.shared.clone()));
-    if let Some(promise) = promise {
-        // Whoever asked may have gone.
-        let _unheard = promise.send(way.shared.begun().await);
-    }
-    let result = whole(&way, input).await;
+    let result = whole(&way, input, promise).await;
     guard.0 = None;
     end(&way.shared, result).await
 }
@@ -119,19 +115,23 @@ pub(crate) async fn run(request: Request) -> Report {
 /// Walks a request over what is on record; answers where that ends, too.
 pub(crate) async fn replay(request: Request) -> (Report, Option<Str>) {
     let (way, input) = begin(request);
-    let result = whole(&way, input).await;
+    let result = whole(&way, input, None).await;
     let beyond = way.shared.beyond.get().cloned();
     (end(&way.shared, result).await, beyond)
 }
 
 /// One run from gate to gate, within its time and until it is cancelled.
-async fn whole(way: &Way, input: Value) -> Result<Answer, RunError> {
+async fn whole(way: &Way, input: Value, promise: Option<Promise>) -> Result<Answer, RunError> {
     let shared = &way.shared;
     let plan = way.bound.plan.clone();
     let moment = shared.moment();
     let authority = &shared.engine.authority;
     let entered = aside(input.bytes(), || gate::enter(&plan, input, &mut shared.facts(), authority, moment));
     shared.note();
+    if let Some(promise) = promise {
+        // What is known of the input says how long it is kept. Whoever asked may have gone.
+        let _unheard = promise.send(shared.begun().await);
+    }
     let entered = entered.map_err(entry_error)?;
     let walk = Walk::begin(entered, shared.facts.clone(), &shared.engine.placeholders);
     let left = within(way, pass(way.clone(), walk)).await?;
@@ -232,9 +232,15 @@ async fn attempt(way: &Way, ready: Ready, asked: &Asked) -> Result<Released, Blo
     let (found, acts) = (admitted.found(), admitted.has_effect());
     let ended = way.call(link, bound, admitted, asked).await;
     way.keep(link, &ended, acts);
-    let unchecked = ended.map_err(|ended| cut_short(link, ended.labelled(found)))?;
-    keep(earlier, &unchecked);
-    way.release(due, unchecked)
+    let released = ended.map_err(|ended| cut_short(link, ended.labelled(found))).and_then(|unchecked| {
+        keep(earlier, &unchecked);
+        way.release(due, unchecked)
+    });
+    if acts {
+        // The sooner it is known, the less stays in doubt.
+        way.shared.write_on();
+    }
+    released
 }
 
 /// A pass that took too long may have done so by anything that it came to know.

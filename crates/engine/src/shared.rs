@@ -285,7 +285,9 @@ impl Shared {
             return None;
         }
         let (kept, resumes) = (&*written.kept, written.resumes);
-        let part = RunPart { run: start, number: written.parts, events, kept, intent, is_last, resumes };
+        let class = &*self.engine.retention.class(facts.read);
+        let part =
+            RunPart { run: start, number: written.parts, events, kept, class, intent, is_last, resumes };
         let given = if written.parts == 0 { self.asked.input.bytes() } else { 0 };
         let bytes = kept.iter().fold(given, |bytes, kept| bytes.saturating_add(kept.what.bytes()));
         let marked = aside(bytes, || recorder.part(part));

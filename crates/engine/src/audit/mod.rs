@@ -3,6 +3,8 @@
 
 mod open;
 mod past;
+mod periods;
+mod purge;
 mod read;
 mod record;
 mod subjects;
@@ -11,14 +13,17 @@ use crate::recorder::{LogMark, Note, RecordError, Recorded, Recorder, RunPart};
 use crate::sign::HostKey;
 use open::OpenRuns;
 pub use past::{OpenRun, PastError};
+pub use periods::Period;
+pub use purge::{Overdue, Purges};
 pub use read::{AuditReader, Entry, LogLines, stages, transcript};
-use record::Sealing;
+use record::{Carrier, Sealing};
 use ringmail_store::{Log, LogError, LogSettings, Position, Signs};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use subjects::SubjectKey;
 pub use subjects::{Subjects, SubjectsError};
 use thiserror::Error;
 
@@ -64,9 +69,19 @@ impl Audit {
         &self.subjects
     }
 
+    /// What seals what a part of a run carries, if it carries anything.
+    fn carrier(&self, part: &RunPart<'_>, key: &SubjectKey) -> Result<Option<Carrier>, RecordError> {
+        if !part.run.keeps || (part.number > 0 && part.kept.is_empty()) {
+            return Ok(None);
+        }
+        let period = Period::of(part.run.at_ms, part.class);
+        let made_of = self.subjects.periods().key(&period).map_err(failed)?;
+        Ok(Some(Carrier { period: period.words(), key: key.carrier(&made_of) }))
+    }
+
     fn append(&self, sealing: Option<Sealing>) -> Result<LogMark, RecordError> {
         let sealing = sealing.ok_or_else(|| RecordError("there is no randomness to seal with".into()))?;
-        if let Some((name, sealed)) = &sealing.aside {
+        for (name, sealed) in &sealing.aside {
             aside(&self.folder.join(ASIDE), name, sealed).map_err(failed)?;
         }
         let position = self.log.append(&[sealing.record.as_bytes()]).map_err(failed)?;
@@ -113,7 +128,8 @@ impl Recorder for Audit {
         if let Some(first) = first.filter(|_| run.keeps) {
             self.open.begin(&run.run, first).map_err(failed)?;
         }
-        let mark = self.append(record::part(part, &key, &self.open.by))?;
+        let carrier = self.carrier(&part, &key)?;
+        let mark = self.append(record::part(part, &key, carrier.as_ref(), &self.open.by))?;
         if is_last {
             self.open.end(&run.run, mark.0);
         }

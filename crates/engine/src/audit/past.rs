@@ -38,7 +38,7 @@ pub enum PastError {
     #[error("a process that lives has the run `{0}`")]
     Lives(String),
     #[error(
-        "what the run `{0}` was given cannot be read: it was not kept, its subject was erased, or the host's key is another"
+        "what the run `{0}` was given cannot be read: it was not kept or is kept no longer, its subject was erased, or the host's key is another"
     )]
     Erased(String),
 }
@@ -107,6 +107,7 @@ impl Audit {
             number: past.parts,
             events: &[cancelled],
             kept: &[],
+            class: "",
             intent: None,
             is_last: true,
             resumes: Some(past.first),

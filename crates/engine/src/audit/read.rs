@@ -1,5 +1,6 @@
 //! Records as those read them who may: with what is sealed, where its key is still there.
 
+use super::periods::Period;
 use super::record::purpose;
 use super::subjects::{SubjectKey, Subjects};
 use super::{ASIDE, AuditError, SUBJECTS};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What was written here is as deep and as long as a run may make it.
 const RECORD: JsonLimits = JsonLimits { bytes_max: usize::MAX, depth_max: 160, values_max: usize::MAX };
@@ -90,17 +92,31 @@ impl AuditReader {
             (Some(run), Some(Value::Int(number))) => purpose(run, u64::try_from(*number).ok()?),
             _ => String::new(),
         };
-        let sealed = match (text("sealed"), text("sealed_sha256")) {
-            (Some(sealed), _) => STANDARD.decode(sealed).ok()?,
+        let read = |opened: Zeroizing<Vec<u8>>| parse(&opened, &RECORD).ok();
+        let sealed = self.sealed(record, "sealed", "sealed_sha256");
+        let sealed = sealed.and_then(|sealed| key.unseal(&sealed, purpose.as_bytes())).and_then(read);
+        let carried = || {
+            let made_of = self.keys.as_ref()?.periods().find(&Period::read(text("period")?)?).ok()??;
+            let carried = self.sealed(record, "carried", "carried_sha256")?;
+            key.carrier(&made_of).open(&carried, purpose.as_bytes()).and_then(read)
+        };
+        let all: Vec<Value> = [sealed, carried()].into_iter().flatten().collect();
+        let members = all.iter().filter_map(Value::as_map).flat_map(|map| map.iter());
+        (!all.is_empty()).then(|| Value::map(members.map(|(name, value)| (name.clone(), value.clone()))))
+    }
+
+    /// What stands sealed in a record, or beside the log under its digest.
+    fn sealed(&self, record: &Value, key: &str, digest: &str) -> Option<Vec<u8>> {
+        let text = |key: &str| record.get(key).and_then(Value::as_str);
+        match (text(key), text(digest)) {
+            (Some(sealed), _) => STANDARD.decode(sealed).ok(),
             // A name that is no digest leads nowhere.
             (None, Some(name)) if from_hex(name).is_some_and(|digest| digest.len() == 32) => {
                 let sealed = std::fs::read(self.folder.join(ASIDE).join(name)).ok()?;
-                (to_hex(&Sha256::digest(&sealed)) == name).then_some(sealed)?
+                (to_hex(&Sha256::digest(&sealed)) == name).then_some(sealed)
             }
-            _ => return None,
-        };
-        let opened = key.unseal(&sealed, purpose.as_bytes())?;
-        parse(&opened, &RECORD).ok()
+            _ => None,
+        }
     }
 
     /// Whom an id stands for. Keys are looked for once more where one is not known yet: somebody may have come since.

@@ -4,6 +4,7 @@ use super::subjects::SubjectKey;
 use crate::journal::began_words;
 use crate::recorder::{Intent, Note, RunPart, refusal_value};
 use crate::redaction;
+use crate::sealed::SealKey;
 use crate::sign::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,56 +13,71 @@ use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A record being written: compact JSON, its members in the order in which they come.
-struct Text(String);
+struct Text {
+    out: String,
+    /// What is too large for it.
+    aside: Vec<(String, Vec<u8>)>,
+}
 
 impl Text {
     fn begin(kind: &str, at_ms: u64) -> Text {
         let mut out = String::with_capacity(512);
         let _infallible = write!(out, "{{\"kind\":\"{kind}\",\"at_ms\":{at_ms}");
-        Text(out)
+        Text { out, aside: Vec::new() }
     }
 
     fn text(&mut self, key: &str, text: &str) {
-        let _infallible = write!(self.0, ",\"{key}\":");
-        write_text(text, &mut self.0);
+        let _infallible = write!(self.out, ",\"{key}\":");
+        write_text(text, &mut self.out);
     }
 
     fn number(&mut self, key: &str, number: u64) {
-        let _infallible = write!(self.0, ",\"{key}\":{number}");
+        let _infallible = write!(self.out, ",\"{key}\":{number}");
     }
 
     fn value(&mut self, key: &str, value: &Value) {
-        let _infallible = write!(self.0, ",\"{key}\":{}", to_string(value));
+        let _infallible = write!(self.out, ",\"{key}\":{}", to_string(value));
     }
 
     /// Who is behind it, and what only that subject's key opens, for this record alone. What cannot be sealed makes no record.
     fn end(mut self, sealed: Vec<(Str, Value)>, purpose: &str, key: &SubjectKey) -> Option<Sealing> {
         self.text("who", key.id());
-        let mut aside = None;
         if !sealed.is_empty() {
             let sealed = key.seal(to_string(&Value::map(sealed)).as_bytes(), purpose.as_bytes())?;
-            if sealed.len() > SEALED_BYTES_MAX {
-                let name = to_hex(&Sha256::digest(&sealed));
-                self.text("sealed_sha256", &name);
-                aside = Some((name, sealed));
-            } else {
-                self.text("sealed", &STANDARD.encode(sealed));
-            }
+            self.put("sealed", sealed);
         }
-        self.0.push('}');
-        Some(Sealing { record: self.0, aside })
+        self.out.push('}');
+        Some(Sealing { record: self.out, aside: self.aside })
+    }
+
+    /// In the record, or aside and by its digest if it is too large for that.
+    fn put(&mut self, key: &str, sealed: Vec<u8>) {
+        if sealed.len() > SEALED_BYTES_MAX {
+            let name = to_hex(&Sha256::digest(&sealed));
+            self.text(&format!("{key}_sha256"), &name);
+            self.aside.push((name, sealed));
+        } else {
+            self.text(key, &STANDARD.encode(sealed));
+        }
     }
 }
 
 /// What one record has sealed in itself.
 const SEALED_BYTES_MAX: usize = 256 << 10;
 
+/// What seals what a run carried, and what that stands for in the record.
+pub(super) struct Carrier {
+    pub(super) period: String,
+    pub(super) key: Arc<SealKey>,
+}
+
 /// A record, and what is too large to stand in it, by its digest.
 pub(super) struct Sealing {
     pub(super) record: String,
-    pub(super) aside: Option<(String, Vec<u8>)>,
+    pub(super) aside: Vec<(String, Vec<u8>)>,
 }
 
 /// What a part of a run is sealed for.
@@ -70,7 +86,12 @@ pub(super) fn purpose(run: &str, number: u64) -> String {
 }
 
 /// `by` is which process goes on with a run that is not over.
-pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Sealing> {
+pub(super) fn part(
+    part: RunPart<'_>,
+    key: &SubjectKey,
+    carrier: Option<&Carrier>,
+    by: &str,
+) -> Option<Sealing> {
     let run = part.run;
     let mut out = Text::begin("run", run.at_ms);
     out.text("run", &run.run);
@@ -81,7 +102,7 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Seal
         out.text("by", by);
     }
     out.text("chain", &run.chain);
-    let mut sealed = Vec::new();
+    let (mut sealed, mut carried) = (Vec::new(), Vec::new());
     if part.number == 0 {
         out.text("project", &run.project);
         out.text("chain_sha256", &run.digest);
@@ -89,32 +110,38 @@ pub(super) fn part(part: RunPart<'_>, key: &SubjectKey, by: &str) -> Option<Seal
             out.value("unattended", &Value::Bool(true));
         }
         if run.keeps {
-            sealed.push(("began".into(), began_words(&run.began)));
+            carried.push(("began", began_words(&run.began)));
         }
     }
-    out.0.push_str(",\"stages\":[");
+    out.out.push_str(",\"stages\":[");
     for (at, event) in part.events.iter().enumerate() {
         if at > 0 {
-            out.0.push(',');
+            out.out.push(',');
         }
         stage(event, &mut out);
         if let Some(details) = details(&event.stage) {
             sealed.push((Str::from(at.to_string()), details));
         }
     }
-    out.0.push(']');
+    out.out.push(']');
     if !part.kept.is_empty() {
         let kept = part
             .kept
             .iter()
             .map(|kept| Value::map([("at", Value::Str(kept.at.clone())), ("what", kept.what.clone())]));
-        sealed.push(("kept".into(), Value::list(kept)));
+        carried.push(("kept", Value::list(kept)));
     }
     if let Some(intent) = part.intent {
         out.value("intent", &open_intent(intent));
         sealed.push(("intent".into(), sealed_intent(intent)));
     }
-    out.end(sealed, &purpose(&run.run, part.number.into()), key)
+    let purpose = purpose(&run.run, part.number.into());
+    if let Some(carrier) = carrier.filter(|_| !carried.is_empty()) {
+        out.text("period", &carrier.period);
+        let carried = carrier.key.seal(to_string(&Value::map(carried)).as_bytes(), purpose.as_bytes())?;
+        out.put("carried", carried);
+    }
+    out.end(sealed, &purpose, key)
 }
 
 pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<Sealing> {
@@ -128,7 +155,7 @@ pub(super) fn note(note: &Note, key: &SubjectKey) -> Option<Sealing> {
 
 /// What anybody may read of a stage.
 fn stage(event: &Event, out: &mut Text) {
-    let _infallible = write!(out.0, "{{\"at_us\":{},\"stage\":\"{}\"", event.at_us, event.stage.name());
+    let _infallible = write!(out.out, "{{\"at_us\":{},\"stage\":\"{}\"", event.at_us, event.stage.name());
     out.text("link", &event.link);
     let names = |names: &[&'static str]| Value::list(names.iter().map(|name| Value::from(*name)));
     match &event.stage {
@@ -150,7 +177,7 @@ fn stage(event: &Event, out: &mut Text) {
         }
         _ => {}
     }
-    out.0.push('}');
+    out.out.push('}');
 }
 
 /// What may tell of data, and of whom.

@@ -1,6 +1,7 @@
 //! A key for each subject that stands in the log, wrapped with the host's. Whoever takes it away has erased the subject: what
 //! was sealed with it stays as it was written, and nobody reads it any more.
 
+use super::periods::{PeriodKey, Periods};
 use crate::recorder::DataSubject;
 use crate::sealed::SealKey;
 use crate::sign::{HostKey, from_hex, to_hex};
@@ -30,14 +31,37 @@ pub enum SubjectsError {
     NoRandomness,
 }
 
-fn disk(what: &'static str) -> impl FnOnce(std::io::Error) -> SubjectsError {
+pub(super) fn disk(what: &'static str) -> impl FnOnce(std::io::Error) -> SubjectsError {
     move |why| SubjectsError::Disk { what, why }
+}
+
+/// Writes a file that nobody else has written, whole and durably. Whoever comes second finds the first one's.
+pub(super) fn put_once(folder: &Path, path: &Path, text: &[u8]) -> Result<(), SubjectsError> {
+    let mut name = [0_u8; 16];
+    getrandom::fill(&mut name).map_err(|_| SubjectsError::NoRandomness)?;
+    let new = folder.join(format!("{}.new", to_hex(&name)));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(&new).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()?;
+        match std::fs::hard_link(&new, path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    });
+    let removed = std::fs::remove_file(&new);
+    written.and(removed).and_then(|()| std::fs::File::open(folder)?.sync_all()).map_err(disk("write"))
 }
 
 /// What seals the data of one subject.
 pub struct SubjectKey {
     id: Str,
     key: SealKey,
+    /// Makes the keys of what its runs carried.
+    carries: ring::hmac::Key,
+    /// The last of them, with what it was made of.
+    carrier: Mutex<Option<(PeriodKey, Arc<SealKey>)>>,
 }
 
 impl std::fmt::Debug for SubjectKey {
@@ -54,6 +78,7 @@ pub struct Subjects {
     host: SealKey,
     /// Makes the names of their files, which tell nothing.
     names: ring::hmac::Key,
+    periods: Periods,
     known: Mutex<HashMap<DataSubject, (Arc<SubjectKey>, Instant)>>,
 }
 
@@ -67,6 +92,26 @@ impl SubjectKey {
         self.key.seal(plain, purpose)
     }
 
+    /// What seals data of this subject in a period, whose key goes into it.
+    pub(super) fn carrier(&self, period: &PeriodKey) -> Arc<SealKey> {
+        let mut carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_of, key)) = &*carrier
+            && Arc::ptr_eq(made_of, period)
+        {
+            return key.clone();
+        }
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        bytes.copy_from_slice(ring::hmac::sign(&self.carries, period).as_ref());
+        let key = Arc::new(SealKey::of(&bytes));
+        *carrier = Some((period.clone(), key.clone()));
+        key
+    }
+
+    fn new(id: Str, bytes: &[u8; 32]) -> SubjectKey {
+        let carries = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, bytes);
+        SubjectKey { id, key: SealKey::of(bytes), carries, carrier: Mutex::default() }
+    }
+
     pub(super) fn unseal(&self, sealed: &[u8], purpose: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         self.key.open(sealed, purpose)
     }
@@ -77,8 +122,13 @@ impl Subjects {
         std::fs::create_dir_all(folder).map_err(disk("make the folder for"))?;
         let secret = host.secret_for("audit subjects");
         let names = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &*host.secret_for("audit subject names"));
+        let periods = Periods::open(folder, host)?;
         let host = SealKey::of(&secret);
-        Ok(Subjects { folder: folder.to_path_buf(), host, names, known: Mutex::default() })
+        Ok(Subjects { folder: folder.to_path_buf(), host, names, periods, known: Mutex::default() })
+    }
+
+    pub(super) fn periods(&self) -> &Periods {
+        &self.periods
     }
 
     /// The key of a subject, which is made where there is none.
@@ -158,11 +208,12 @@ impl Subjects {
         let said = parse(text, &JsonLimits::default()).ok()?;
         let part = |key: &str| from_hex(said.get(key)?.as_str()?);
         let id = said.get("id")?.as_str()?.into();
-        let key = SealKey::of(&(*self.host.open(&part("key")?, b"")?).clone().try_into().ok()?);
-        let who = parse(&key.open(&part("name")?, b"")?, &JsonLimits::default()).ok()?;
+        let bytes = self.host.open(&part("key")?, b"")?;
+        let key = SubjectKey::new(id, bytes.as_slice().try_into().ok()?);
+        let who = parse(&key.unseal(&part("name")?, b"")?, &JsonLimits::default()).ok()?;
         let name = who.get("name")?.as_str()?.into();
         let tenant = who.get("tenant").and_then(Value::as_str).map(Str::from);
-        Some((SubjectKey { id, key }, DataSubject { name, tenant }))
+        Some((key, DataSubject { name, tenant }))
     }
 
     fn make(&self, who: &DataSubject) -> Result<SubjectKey, SubjectsError> {
@@ -171,21 +222,7 @@ impl Subjects {
         filled.map_err(|_| SubjectsError::NoRandomness)?;
         let text = self.wrapped(&id, &bytes, who).ok_or(SubjectsError::NoRandomness)?;
         let path = self.file_of(who);
-        let new = self.folder.join(format!("{}.new", to_hex(&id)));
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let written = options.open(&new).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            // Whoever comes second finds the first one's.
-            match std::fs::hard_link(&new, &path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-                linked => linked,
-            }
-        });
-        let removed = std::fs::remove_file(&new);
-        written.and(removed).map_err(disk("write"))?;
-        self.sync_folder()?;
+        put_once(&self.folder, &path, text.as_bytes())?;
         let found = self.read(&path)?;
         found.map(|(key, _)| key).ok_or_else(|| SubjectsError::Foreign(path.display().to_string()))
     }

@@ -11,7 +11,7 @@ use crate::versions::{Occasion, Versions};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Clock, Engine, Forwards, SystemClock};
+use ringmail_engine::{Clock, Engine, Forwards, Purges, SystemClock};
 use ringmail_server::{Loaded, Server, ServerError, Task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,13 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
         true => None,
         false => Some(Forwards::start(&place.project, place.forward_around()?, told).map_err(Fault::user)?),
     };
-    let keep = Box::new((place.watch(&engine)?, secrets, forwards));
+    let purges = match place.project.retention.is_empty() {
+        true => None,
+        false => Some(
+            Purges::start(place.project.retention.clone(), place.audit()?, told).context("cannot purge")?,
+        ),
+    };
+    let keep = Box::new((place.watch(&engine)?, secrets, forwards, purges));
     let folder: PathBuf = place.root.clone();
     Ok(Loaded { engine, setting: place.project.server, folder, keep })
 }

@@ -3,6 +3,7 @@
 
 mod forwards;
 mod providers;
+mod retention;
 mod schedules;
 #[path = "../../../engine/tests/it/keys/schema.rs"]
 mod schema;
@@ -740,6 +741,11 @@ fn every_key_of_a_schedule_changes_when_it_runs() {
 }
 
 #[test]
+fn every_key_of_retention_changes_what_is_kept() {
+    prove(retention::CASES);
+}
+
+#[test]
 fn every_key_of_advisories_changes_what_comes_in() {
     prove(KNOWN);
 }
@@ -752,12 +758,21 @@ fn every_key_of_python_changes_what_programs_do() {
 #[test]
 fn every_key_that_is_left_to_the_binary_has_a_case() {
     let left: BTreeSet<String> = schema::OF_THE_BINARY.iter().map(|key| (*key).to_string()).collect();
-    let shown: BTreeSet<String> =
-        [PLAIN, PUBLISHERS, REGISTRIES, providers::CASES, forwards::CASES, schedules::CASES, KNOWN, PROGRAMS]
-            .into_iter()
-            .flatten()
-            .flat_map(Case::keys)
-            .collect();
+    let shown: BTreeSet<String> = [
+        PLAIN,
+        PUBLISHERS,
+        REGISTRIES,
+        providers::CASES,
+        forwards::CASES,
+        schedules::CASES,
+        retention::CASES,
+        KNOWN,
+        PROGRAMS,
+    ]
+    .into_iter()
+    .flatten()
+    .flat_map(Case::keys)
+    .collect();
     assert_eq!(shown, left);
     let known: BTreeSet<String> = [MANIFEST, PROJECT].into_iter().flat_map(schema::keys).collect();
     assert!(shown.is_subset(&known));

@@ -41,6 +41,7 @@ mod providers;
 mod publishing;
 mod python;
 mod registries;
+mod retention;
 mod review;
 mod review_ci;
 mod rotation;

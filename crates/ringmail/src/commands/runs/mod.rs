@@ -2,6 +2,7 @@
 
 mod cancel;
 mod list;
+mod purge;
 mod resume;
 mod show;
 
@@ -34,6 +35,7 @@ enum What {
     Resume(resume::Args),
     /// End a run that nobody has
     Cancel(cancel::Args),
+    Purge(purge::Args),
 }
 
 impl Args {
@@ -44,6 +46,7 @@ impl Args {
             What::Show(args) => args.run(&place),
             What::Resume(args) => args.run(place),
             What::Cancel(args) => args.run(place),
+            What::Purge(args) => args.run(&place),
         }
     }
 }
