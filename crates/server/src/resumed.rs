@@ -1,11 +1,12 @@
 //! Runs that a process before this one left open. Those that came through a door go on, as their callers, who find them where
 //! they were told to ask.
 
+use crate::identity::again::still;
 use crate::problem::Problem;
 use crate::runs::Told;
 use crate::server::Doors;
 use ringmail_core::value::Str;
-use ringmail_engine::{Audit, CancellationToken, Past, PastError, Report, RunError};
+use ringmail_engine::{Audit, Past, PastError, Report, RunError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -46,15 +47,7 @@ fn begin(doors: &Arc<Doors>, past: Past) -> Result<impl Future<Output = String> 
     if chain.plan().digest != *past.digest() {
         return Err(format!("`{name}` is not the chain that it was when the run began"));
     }
-    let revoked = match &*principal.authenticated {
-        "key" => doors.keys.proof_of(&principal, doors.now_ms()).ok_or("its caller has no key any more")?,
-        "schedule" => {
-            let mut all = world.setting.schedules.iter();
-            let still = all.any(|own| own.chain == name && *own.subject() == *principal.subject);
-            still.then(CancellationToken::new).ok_or("its schedule is gone")?
-        }
-        _ => CancellationToken::new(),
-    };
+    let revoked = still(doors, &world, &principal, &name)?;
     let limits = world.setting.limits;
     let kept = Duration::from_millis(limits.run_kept_ms);
     let begun = doors.runs.begin(&run, &principal, &name, limits.runs_max, kept);

@@ -171,13 +171,14 @@ impl Audit {
         Ok(pasts)
     }
 
-    /// All that is on record of the runs of some time, the latest at most.
-    pub fn latest(&self, since_ms: u64, most: usize) -> Result<Vec<Past>, PastError> {
+    /// All that is on record of the runs of some time, the latest at most; and how many of those cannot be read any more.
+    pub fn latest(&self, since_ms: u64, most: usize) -> Result<(Vec<Past>, usize), PastError> {
         let mut first: VecDeque<(Str, u64)> = VecDeque::new();
         let mut reader = self.reader(0)?;
         let begins = |record: &[u8]| head(record).is_some_and(|head| head.part == "0");
         while let Some(entry) = reader.next_where(begins)? {
-            if number(&entry.record, "at_ms") >= since_ms {
+            let keeps = entry.record.get("period").is_some();
+            if keeps && number(&entry.record, "at_ms") >= since_ms {
                 let run = entry.record.get("run").and_then(Value::as_str).unwrap_or_default();
                 first.push_back((run.into(), entry.at));
                 if first.len() > most {
@@ -187,7 +188,9 @@ impl Audit {
         }
         let order: Vec<Str> = first.iter().map(|(run, _)| run.clone()).collect();
         let mut pasts = self.pasts(&first.into_iter().collect())?;
-        Ok(order.iter().filter_map(|run| pasts.remove(run)).collect())
+        let found: Vec<Past> = order.iter().filter_map(|run| pasts.remove(run)).collect();
+        let unread = order.len() - found.len();
+        Ok((found, unread))
     }
 
     /// All that is on record of one run, whether it is over or not.

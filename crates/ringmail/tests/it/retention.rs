@@ -80,6 +80,8 @@ fn what_runs_carried_is_kept_as_long_as_the_rules_say() {
     assert_eq!(read(&place).len(), 6, "nothing goes before somebody says so");
     assert_eq!(place.run(&["runs", "purge", "--yes"]).code, 0);
     assert_eq!(read(&place), ["mail 20", "note 0", "mail 0"]);
+    let judged = place.run(&["policy", "diff", "--since", "60d"]);
+    assert!(judged.err.contains("3 runs cannot be looked at"), "{}", judged.shown());
     // Nobody finds it by another way, and who did what stands where it stood.
     let again = place.run(&["runs", "purge"]);
     assert!(again.err.contains("nothing is kept longer"), "{}", again.shown());

@@ -305,10 +305,20 @@ fn attack_42_a_server_goes_on_with_what_it_was_killed_in_the_middle_of() {
 }
 
 #[test]
-fn attack_42_no_run_of_a_caller_whose_key_was_taken_back_goes_on() {
+fn attack_42_no_run_of_a_caller_whose_key_or_token_was_taken_back_goes_on() {
+    taken_back(|place| key_of(place, "me"), "key", "its caller has no key any more");
+    let token = |place: &Place| {
+        let text = place.read("ringmail.toml");
+        place.write("ringmail.toml", &text.replace("127.0.0.1:0\"\n", "127.0.0.1:0\"\naccept = [\"jwt\"]\n"));
+        printed(place, &["token", "issue", "me"]).trim().to_string()
+    };
+    taken_back(token, "token", "the tokens of its caller were revoked");
+}
+
+fn taken_back(proof: impl Fn(&Place) -> String, kind: &str, why: &str) {
     let till = Till::open();
     let place = shop(&till, "");
-    let key = key_of(&place, "me");
+    let key = proof(&place);
     till.hold("GET price");
     let serving = Serving::start(&place, 1);
     let url = format!("{}/chains/order", serving.urls[0]);
@@ -318,11 +328,11 @@ fn attack_42_no_run_of_a_caller_whose_key_was_taken_back_goes_on() {
     caller.join().unwrap();
     drop(serving);
     till.let_go();
-    let listed = place.run(&["key", "list"]);
-    let id = listed.out.split(' ').next().unwrap().to_string();
-    assert_eq!(place.run(&["key", "revoke", &id]).code, 0);
+    let listed = printed(&place, &[kind, "list"]);
+    let id = listed.split(' ').next().unwrap().to_string();
+    assert_eq!(place.run(&[kind, "revoke", &id]).code, 0);
     let mut serving = Serving::start(&place, 1);
-    assert!(serving.says("stays open").contains("its caller has no key any more"));
+    assert!(serving.says("stays open").contains(why));
     drop(serving);
     assert_eq!(till.asked(), ["POST reserve", "GET price"]);
     assert_eq!(one_open(&place)["state"], "interrupted");

@@ -156,6 +156,21 @@ fn a_moment_is_left_out_while_the_run_before_is_under_way_unless_they_may_be_bes
 }
 
 #[test]
+fn a_run_of_a_schedule_that_is_gone_does_not_go_on() {
+    let till = Till::open();
+    till.hold("POST tick");
+    let place = ticking(&till, "every = \"1h\"\n");
+    was_away(&place, "every 1h", 3_600_000);
+    let serving = Serving::start(&place, 1);
+    till.until_asked("POST tick");
+    serving.signal("KILL");
+    drop(serving);
+    place.write("ringmail.toml", &place.read("ringmail.toml").replace("[schedule.tick]", "[schedule.tock]"));
+    let mut serving = Serving::start(&place, 1);
+    assert!(serving.says("stays open").contains("its schedule is gone"));
+}
+
+#[test]
 fn what_was_missed_is_made_up_for_once() {
     let till = Till::open();
     let place = ticking(&till, "every = \"1h\"\nlate = \"90m\"\n");

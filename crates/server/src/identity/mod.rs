@@ -1,5 +1,6 @@
 //! Who is calling. One way of proof is one file; all come to one [`Caller`], and whatever is wrong comes to one answer.
 
+pub(crate) mod again;
 pub(crate) mod certificate;
 mod jwks;
 pub(crate) mod jwt;

@@ -363,6 +363,20 @@ impl TokenStore {
         }))
     }
 
+    /// Of somebody who was proved by a token of this project: what ends when that is taken back, or nothing where it was. Nothing at
+    /// all, where no token of this project was ever theirs.
+    pub(crate) fn proof_of(&self, principal: &Principal) -> Option<Option<CancellationToken>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let theirs = |family: &TokenFamily| {
+            family.subject == principal.subject
+                && family.tenant == principal.tenant
+                && family.roles == principal.roles
+        };
+        let mut all = known.families.values().filter(|(family, _)| theirs(family)).peekable();
+        all.peek()?;
+        Some(all.find(|(family, _)| family.revoked_ms.is_none()).map(|(_, revoked)| revoked.clone()))
+    }
+
     fn change<T>(
         &self,
         now_ms: u64,

@@ -37,6 +37,8 @@ struct Seen {
     changed: usize,
     /// Of chains that are others now, or not there any more.
     others: usize,
+    /// What they carried is kept no longer, or their subject was erased.
+    unread: usize,
     changes: BTreeMap<Redecided, Alike>,
 }
 
@@ -47,8 +49,9 @@ impl Args {
         let engine = place.checker()?;
         let chains = engine.load_unjudged(&place.chains).into_iter();
         let chains: BTreeMap<Str, Chain> = chains.map(|chain| (chain.plan().name.clone(), chain)).collect();
-        let mut seen = Seen::default();
-        for past in place.audit()?.latest(since_ms, self.limit).map_err(fault)? {
+        let (pasts, unread) = place.audit()?.latest(since_ms, self.limit).map_err(fault)?;
+        let mut seen = Seen { unread, ..Seen::default() };
+        for past in pasts {
             let run = past.run().clone();
             let chain = chains.get(past.chain()).filter(|chain| chain.plan().digest == *past.digest());
             let Some(chain) = chain else {
@@ -83,6 +86,7 @@ impl Args {
                 ("runs", count(seen.runs)),
                 ("changed", count(seen.changed)),
                 ("other_chains", count(seen.others)),
+                ("unread", count(seen.unread)),
                 ("changes", Value::list(changes)),
             ]))?;
         } else {
@@ -95,6 +99,12 @@ impl Args {
             say(&format!("{} of {} runs would come out differently", seen.changed, seen.runs));
             if seen.others > 0 {
                 say(&format!("{} runs are of chains that have changed since, or are gone", seen.others));
+            }
+            if seen.unread > 0 {
+                say(&format!(
+                    "{} runs cannot be looked at: what they carried is kept no longer",
+                    seen.unread
+                ));
             }
         }
         if seen.changes.is_empty() { Ok(Exit::Done) } else { Err(Fault::silent(Exit::User)) }
