@@ -68,8 +68,8 @@ mod watch;
 
 pub use approvals::{Approvals, Inquiry};
 pub use audit::{
-    Audit, AuditError, AuditReader, Entry, LogLines, OpenRun, Overdue, PastError, Period, Purges, Subjects,
-    SubjectsError, origin, stages, transcript,
+    Audit, AuditError, AuditReader, Entry, LogLines, OpenRun, Overdue, PastError, Period, Purges, Sought,
+    Subjects, SubjectsError, origin, stages, transcript,
 };
 pub use builder::ChainBuilder;
 pub use chain::{Chain, Output, Report, Request};

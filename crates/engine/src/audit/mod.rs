@@ -1,6 +1,7 @@
 //! The audit log: one record for each part of a run, in a log that can only grow, signed for by the host. What is of a person
 //! is sealed with that person's key, so that it can be erased and the log still holds.
 
+mod index;
 mod open;
 mod past;
 mod periods;
@@ -11,6 +12,7 @@ mod subjects;
 
 use crate::recorder::{LogMark, Note, RecordError, Recorded, Recorder, RunPart};
 use crate::sign::HostKey;
+pub use index::Sought;
 use open::OpenRuns;
 pub use past::{OpenRun, PastError};
 pub use periods::Period;

@@ -1,5 +1,6 @@
 //! Records as those read them who may: with what is sealed, where its key is still there.
 
+use super::index::{Index, Sought};
 use super::periods::Period;
 use super::record::purpose;
 use super::subjects::{SubjectKey, Subjects};
@@ -10,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::value::{Str, Value};
-use ringmail_store::{LogError, Reader};
+use ringmail_store::{LogError, Reader, Span};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub struct AuditReader {
     folder: PathBuf,
     records: Reader,
     keys: Option<Arc<Subjects>>,
+    index: Option<Index>,
     /// Whom an id in the log stands for, as far as somebody asked; nothing for those who were erased.
     known: HashMap<Str, Option<(DataSubject, Arc<SubjectKey>)>>,
 }
@@ -47,7 +49,8 @@ impl AuditReader {
     pub fn open(folder: &Path, key: Option<&HostKey>, from: u64) -> Result<AuditReader, AuditError> {
         let subjects = folder.join(SUBJECTS);
         let keys = key.filter(|_| subjects.is_dir()).map(|key| Subjects::open(&subjects, key)).transpose()?;
-        AuditReader::of(folder, keys.map(Arc::new), from)
+        let index = key.map(|key| Index::new(folder, key));
+        Ok(AuditReader { index, ..AuditReader::of(folder, keys.map(Arc::new), from)? })
     }
 
     pub(super) fn with(folder: &Path, keys: Arc<Subjects>, from: u64) -> Result<AuditReader, AuditError> {
@@ -56,7 +59,24 @@ impl AuditReader {
 
     fn of(folder: &Path, keys: Option<Arc<Subjects>>, from: u64) -> Result<AuditReader, AuditError> {
         let records = Reader::open(folder, from)?;
-        Ok(AuditReader { folder: folder.to_path_buf(), records, keys, known: HashMap::new() })
+        Ok(AuditReader { folder: folder.to_path_buf(), records, keys, index: None, known: HashMap::new() })
+    }
+
+    /// Where something may stand, in order. The last file is always among it.
+    pub fn places(&self, sought: &Sought) -> Result<Vec<Span>, AuditError> {
+        let mut out = Vec::new();
+        for whole in Span::all(&self.folder)? {
+            match self.index.as_ref().filter(|_| whole.is_sealed) {
+                Some(index) => out.extend(index.spans(&whole, sought)?),
+                None => out.push(whole),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Goes through these from now on.
+    pub fn look_at(&mut self, places: Vec<Span>) {
+        self.records = Reader::of(places);
     }
 
     /// The next record that `wants` from its text; nothing at the end.

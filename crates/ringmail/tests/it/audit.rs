@@ -347,3 +347,52 @@ fn attack_40_the_files_of_the_log_name_nobody_and_hold_no_data() {
     let ended = place.run(&["audit", "query"]);
     assert!(!ended.out.contains("lovelace"), "{}", ended.out);
 }
+
+/// Enough that files of the log are full: what is asked for is found the first time, the next time, and where somebody took the
+/// lists away.
+#[test]
+fn what_is_asked_for_of_a_long_log_is_found_with_lists_and_without() {
+    let place = project();
+    let data = place.path().join(".ringmail");
+    let key = HostKey::open(&data.join("host.key")).unwrap();
+    let audit = Audit::open(&data.join("audit"), &key).unwrap();
+    let filler = "x".repeat(100_000);
+    for at in 0..400_u64 {
+        let who = DataSubject { name: ["ada", "bob"][usize::from(at % 50 == 7)].into(), tenant: None };
+        let sealed = vec![("why", Value::from(filler.as_str()))];
+        audit.note(&Note { kind: "noted", at_ms: at * 1_000, open: Vec::new(), who, sealed }).unwrap();
+    }
+    drop(audit);
+    let index = data.join("audit/index");
+    let query = |args: &[&str]| -> Vec<u64> {
+        let number = |found: &Value| match found.get("number") {
+            Some(Value::Int(number)) => u64::try_from(*number).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        asked(&place, &[&["query"], args].concat()).iter().map(number).collect()
+    };
+    let bobs = || query(&["--principal", "bob"]);
+    assert!(!index.exists());
+    let first = bobs();
+    assert_eq!(first.len(), 8);
+    let lists = std::fs::read_dir(&index).unwrap().count();
+    assert!(lists >= 2, "{lists} files are full");
+    assert_eq!(bobs(), first);
+    for (args, expected) in [
+        (&["--principal", "bob", "--limit", "3"][..], 3),
+        (&["--kind", "noted", "--limit", "1000"], 400),
+        (&["--kind", "noted", "--since", "1970-01-01T00:01:40Z", "--until", "1970-01-01T00:01:50Z"], 10),
+        (&["--principal", "nobody"], 0),
+    ] {
+        assert_eq!(query(args).len(), expected, "{args:?}");
+    }
+    assert_eq!(query(&["--principal", "bob", "--limit", "3"]), first[5..]);
+    // Nobody hides what happened by writing a list of nothing, and lists that are gone cost time alone.
+    for entry in std::fs::read_dir(&index).unwrap() {
+        std::fs::write(entry.unwrap().path(), b"ringmail-index/1\n").unwrap();
+    }
+    assert_eq!(bobs(), first);
+    std::fs::remove_dir_all(&index).unwrap();
+    std::fs::write(&index, b"").unwrap();
+    assert_eq!(bobs(), first);
+}

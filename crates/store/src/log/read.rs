@@ -2,7 +2,7 @@
 
 use super::{LogError, disk, segment};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
@@ -11,17 +11,35 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Goes through a log from some record on.
 #[derive(Debug)]
 pub struct Reader {
-    files: std::vec::IntoIter<(u64, PathBuf)>,
+    spans: std::vec::IntoIter<Span>,
     now: Option<BufReader<File>>,
     next: u64,
+    offset: u64,
+    /// Where the span ends that is read now.
+    end: u64,
     from: u64,
     line: Vec<u8>,
+}
+
+/// Records of one file that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub file: PathBuf,
+    pub first: u64,
+    /// Where the first one begins, in bytes.
+    pub offset: u64,
+    /// No more than so many.
+    pub count: u64,
+    /// Whether another file follows, so that this one never changes.
+    pub is_sealed: bool,
 }
 
 /// One record.
 #[derive(Clone, Copy, Debug)]
 pub struct Logged<'r> {
     pub at: u64,
+    /// Where its line begins in its file, in bytes.
+    pub offset: u64,
     pub record: &'r [u8],
 }
 
@@ -33,8 +51,13 @@ impl Reader {
             Err(error) => return Err(disk("list the log's files")(error)),
         };
         let skip = files.iter().rposition(|(first, _)| *first <= from).unwrap_or(0);
-        let files: Vec<(u64, PathBuf)> = files.into_iter().skip(skip).collect();
-        Ok(Reader { files: files.into_iter(), now: None, next: 0, from, line: Vec::new() })
+        let spans = files.into_iter().skip(skip).map(|(first, file)| Span::whole(first, file));
+        Ok(Reader { from, ..Reader::of(spans.collect()) })
+    }
+
+    /// Goes through some of it.
+    pub fn of(spans: Vec<Span>) -> Reader {
+        Reader { spans: spans.into_iter(), now: None, next: 0, offset: 0, end: 0, from: 0, line: Vec::new() }
     }
 
     pub fn next_number(&self) -> u64 {
@@ -45,26 +68,63 @@ impl Reader {
     pub fn next_record(&mut self) -> Result<Option<Logged<'_>>, LogError> {
         loop {
             let Some(file) = &mut self.now else {
-                let Some((first, path)) = self.files.next() else { return Ok(None) };
-                let mut file =
-                    BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(disk("open the log"))?);
+                let Some(span) = self.spans.next() else { return Ok(None) };
+                let file = File::open(&span.file).map_err(disk("open the log"))?;
+                let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
                 self.line.clear();
-                file.read_until(b'\n', &mut self.line).map_err(disk("read the log"))?;
-                (self.next, self.now) = (first, Some(file));
+                self.offset = match span.offset {
+                    0 => file.read_until(b'\n', &mut self.line).map(|head| head as u64),
+                    offset => file.seek(SeekFrom::Start(offset)),
+                }
+                .map_err(disk("read the log"))?;
+                self.end = span.first.saturating_add(span.count);
+                (self.next, self.now) = (span.first, Some(file));
                 continue;
             };
+            if self.next >= self.end {
+                self.now = None;
+                continue;
+            }
             self.line.clear();
             file.read_until(b'\n', &mut self.line).map_err(disk("read the log"))?;
             if self.line == segment::SEALED || !self.line.ends_with(b"\n") {
                 self.now = None;
                 continue;
             }
-            let at = self.next;
+            let (at, offset) = (self.next, self.offset);
             self.next += 1;
+            self.offset += self.line.len() as u64;
             if at >= self.from {
-                break;
+                return Ok(Some(Logged { at, offset, record: segment::record(&self.line) }));
             }
         }
-        Ok(Some(Logged { at: self.next - 1, record: segment::record(&self.line) }))
+    }
+}
+
+impl Span {
+    fn whole(first: u64, file: PathBuf) -> Span {
+        Span { file, first, offset: 0, count: u64::MAX, is_sealed: false }
+    }
+
+    /// Every file of a log, whole, in order.
+    pub fn all(folder: &Path) -> Result<Vec<Span>, LogError> {
+        let files = match segment::all(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.map_err(disk("list the log's files"))?,
+        };
+        files.into_iter().map(|(first, file)| Span::whole(first, file).looked_at()).collect()
+    }
+
+    fn looked_at(mut self) -> Result<Span, LogError> {
+        let last = || {
+            let mut file = File::open(&self.file)?;
+            let length = file.metadata()?.len();
+            let mut last = Vec::new();
+            file.seek(SeekFrom::Start(length.saturating_sub(segment::SEALED.len() as u64)))?;
+            file.read_to_end(&mut last)?;
+            Ok(last == segment::SEALED)
+        };
+        self.is_sealed = last().map_err(disk("read the log"))?;
+        Ok(self)
     }
 }

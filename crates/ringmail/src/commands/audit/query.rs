@@ -8,7 +8,7 @@ use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_data, time};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::{Str, Value};
-use ringmail_engine::{AuditReader, Clock, DataSubject, Entry, SystemClock};
+use ringmail_engine::{AuditReader, Clock, DataSubject, Entry, Sought, SystemClock};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -112,6 +112,8 @@ impl ExportArgs {
     pub(super) fn run(self, place: &Place) -> Result<Exit, Fault> {
         let (mut fits, mut log) = (Wanted::of(&self.fits)?, place.recorded(0)?);
         fits.know(&log)?;
+        let places = log.places(&fits.sought()).context("cannot read the log")?;
+        log.look_at(places);
         while let Some(entry) = log.next_where(|text| fits.may_take(text)).context("cannot read the log")? {
             if fits.takes(&entry) {
                 show(&entry, Format::Json)?;
@@ -127,7 +129,7 @@ struct Wanted<'f> {
     since_ms: u64,
     until_ms: u64,
     /// How the principals stand in the log who were asked for; nothing if none were.
-    who: Option<Vec<String>>,
+    who: Option<Vec<Str>>,
 }
 
 impl Wanted<'_> {
@@ -148,7 +150,7 @@ impl Wanted<'_> {
                     && tenant.as_deref().is_none_or(|tenant| who.tenant.as_deref() == Some(tenant))
             };
             let ids = log.ids_of(fits).context("cannot read the keys of subjects")?;
-            self.who = Some(ids.iter().map(|id| format!("\"who\":\"{id}\"")).collect());
+            self.who = Some(ids);
         }
         Ok(())
     }
@@ -160,8 +162,7 @@ impl Wanted<'_> {
                 .is_none_or(|text| text.is_empty() || memchr::memmem::find(record, text.as_bytes()).is_some())
         };
         let said = self.said;
-        let who =
-            |ids: &Vec<String>| ids.iter().any(|id| memchr::memmem::find(record, id.as_bytes()).is_some());
+        let who = |ids: &Vec<Str>| ids.iter().any(|id| memchr::memmem::find(record, id.as_bytes()).is_some());
         self.who.as_ref().is_none_or(who)
             && [&said.chain, &said.run, &said.refused, &said.kind, &said.tag].into_iter().all(holds)
     }
@@ -198,19 +199,68 @@ impl Wanted<'_> {
             && said.tag.as_ref().is_none_or(tagged)
     }
 
-    /// The latest that fit, and the number of the record that comes next.
-    fn latest(&self, mut log: AuditReader, limit: usize) -> Result<(VecDeque<Entry>, u64), Fault> {
-        let mut latest = VecDeque::new();
-        while let Some(entry) = log.next_where(|text| self.may_take(text)).context("cannot read the log")? {
-            if self.takes(&entry) {
-                latest.push_back(entry);
-                if latest.len() > limit {
-                    latest.pop_front();
-                }
+    /// The same for whole blocks of records.
+    fn sought(&self) -> Sought {
+        let said = self.said;
+        let (mut from_ms, mut until_ms) = (self.since_ms, self.until_ms);
+        if let Some(begun_ms) = said.run.as_deref().and_then(begun_ms) {
+            from_ms = from_ms.max(begun_ms.start);
+            until_ms = until_ms.min(begun_ms.end);
+        }
+        let mut sought = Sought::between(from_ms, Some(until_ms).filter(|until| *until < u64::MAX));
+        if let Some(ids) = &self.who {
+            sought = sought.with("who", ids.iter().map(|id| &**id));
+        }
+        for (name, wanted) in [("chain", &said.chain), ("kind", &said.kind), ("tag", &said.tag)] {
+            if let Some(wanted) = wanted {
+                sought = sought.with(name, std::iter::once(wanted.as_str()));
             }
         }
-        Ok((latest, log.next_number()))
+        match said.refused.as_deref() {
+            Some("") => sought.refused(),
+            Some(rule) => sought.with("rule", std::iter::once(rule)),
+            None => sought,
+        }
     }
+
+    /// The latest that fit, and the number of the record that comes next.
+    fn latest(&self, mut log: AuditReader, limit: usize) -> Result<(VecDeque<Entry>, u64), Fault> {
+        let (mut latest, mut next) = (VecDeque::new(), None);
+        let places = log.places(&self.sought()).context("cannot read the log")?;
+        for place in places.into_iter().rev() {
+            log.look_at(vec![place]);
+            let mut found = VecDeque::new();
+            while let Some(entry) =
+                log.next_where(|text| self.may_take(text)).context("cannot read the log")?
+            {
+                if self.takes(&entry) {
+                    found.push_back(entry);
+                    if found.len() + latest.len() > limit {
+                        found.pop_front();
+                    }
+                }
+            }
+            next.get_or_insert(log.next_number());
+            found.append(&mut latest);
+            latest = found;
+            if latest.len() >= limit {
+                break;
+            }
+        }
+        Ok((latest, next.unwrap_or(0)))
+    }
+}
+
+/// When runs may have begun whose ids begin so: ids begin with the time, and a schedule gives one out before its run.
+fn begun_ms(id: &str) -> Option<std::ops::Range<u64>> {
+    const DIGITS: usize = 12;
+    const LATER_MS: u64 = 8 * 24 * 3_600_000;
+    let digits = id.get(..id.len().min(DIGITS))?;
+    let padded =
+        |digit: &str| u64::from_str_radix(&format!("{digits}{}", digit.repeat(DIGITS - digits.len())), 16);
+    let (first, last) = (padded("0").ok()?, padded("f").ok()?);
+    // Clocks may be put back a little between the two.
+    Some(first.saturating_sub(LATER_MS)..last.saturating_add(LATER_MS))
 }
 
 fn show(entry: &Entry, format: Format) -> Result<(), Fault> {
@@ -230,6 +280,7 @@ fn whole(entry: &Entry) -> Value {
         ("tenant".into(), tenant),
     ];
     let members = entry.record.as_map().into_iter().flat_map(|map| map.iter());
+    let members = members.filter(|(name, _)| !name.starts_with("carried"));
     let members = members.map(|(name, value)| match (&**name, &entry.sealed) {
         ("sealed", Some(opened)) => (name.clone(), without_data(opened)),
         _ => (name.clone(), value.clone()),
@@ -264,7 +315,8 @@ fn line(entry: &Entry) -> String {
         }
         _ => {
             let sealed = |key: &str| entry.sealed.as_ref().and_then(|all| text(all, key)).map(clean);
-            let parts = ["code", "order"].iter().filter_map(|key| text(record, key)).map(clean);
+            let parts =
+                ["code", "order", "schedule", "period"].iter().filter_map(|key| text(record, key)).map(clean);
             let parts: Vec<_> = parts.chain(["what", "why"].iter().filter_map(|key| sealed(key))).collect();
             format!("{kind} {}", parts.join(": "))
         }
