@@ -7,8 +7,8 @@
     reason = "a tool for whoever measures"
 )]
 
-use ringmail_engine::core::value::Value;
-use ringmail_engine::{Audit, DataSubject, HostKey, LogMark, Note, Recorder};
+use ringmail_engine::core::value::{Str, Value};
+use ringmail_engine::{Audit, AuditReader, DataSubject, HostKey, LogMark, Note, Recorder, Sought};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -22,6 +22,30 @@ fn note() -> Note {
         who: DataSubject { name: "ada".into(), tenant: None },
         sealed: vec![("peer", Value::from("192.0.2.1"))],
     }
+}
+
+/// Of whom there is little on record.
+fn rare() -> DataSubject {
+    DataSubject { name: "bob".into(), tenant: None }
+}
+
+/// Goes through what is on record of one principal, as `audit query` does.
+fn looked_for(folder: &std::path::Path, key: &HostKey) -> (usize, usize) {
+    let mut reader = AuditReader::open(folder, Some(key), 0).unwrap();
+    let ids = reader.ids_of(|who| *who == rare()).unwrap();
+    let sought = Sought::between(0, None).with("who", ids.iter().map(|id| &**id));
+    let places = reader.places(&sought).unwrap();
+    let count = places.len();
+    reader.look_at(places);
+    let mut found = 0;
+    while reader.next_where(|record| memmem(record, &ids)).unwrap().is_some() {
+        found += 1;
+    }
+    (found, count)
+}
+
+fn memmem(record: &[u8], ids: &[Str]) -> bool {
+    ids.iter().any(|id| memchr::memmem::find(record, id.as_bytes()).is_some())
 }
 
 /// Records a second that writers make durable, each waiting for its own.
@@ -98,7 +122,8 @@ fn main() {
     let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2);
     let length = Duration::from_secs(seconds);
     let folder = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&folder.path().join("audit"), &HostKey::ephemeral()).unwrap();
+    let key = HostKey::ephemeral();
+    let audit = Audit::open(&folder.path().join("audit"), &key).unwrap();
     let note = note();
     let mut last = LogMark(0);
     for round in 0..3 {
@@ -106,6 +131,7 @@ fn main() {
         for _ in 0..100_000 {
             last = audit.note(&note).unwrap();
         }
+        audit.note(&Note { who: rare(), ..note.clone() }).unwrap();
         println!("written record, round {round}: {:.2} us", begun.elapsed().as_secs_f64() * 10.0);
     }
     for writers in [1, 64, 1_024] {
@@ -118,6 +144,12 @@ fn main() {
         );
     }
     drop(audit);
+    for round in ["the first time", "with lists"] {
+        let begun = Instant::now();
+        let (found, places) = looked_for(&folder.path().join("audit"), &key);
+        let ms = begun.elapsed().as_secs_f64() * 1e3;
+        println!("{found} records of one principal in {places} places, {round}: {ms:.1} ms");
+    }
     let begun = Instant::now();
     let found = ringmail_verify::verify(&folder.path().join("audit"), &[]).unwrap();
     let rate = found.records as f64 / begun.elapsed().as_secs_f64();

@@ -5,6 +5,6 @@ mod log;
 mod note;
 mod tree;
 
-pub use log::{Log, LogError, LogSettings, Logged, Position, Reader, Span};
+pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader};
 pub use note::Signs;
 pub use tree::{Hash, Tree, leaf};

@@ -5,7 +5,7 @@
 use super::AuditError;
 use crate::sign::HostKey;
 use ringmail_core::json::write_text;
-use ringmail_store::{LogError, Reader, Span};
+use ringmail_store::{LogError, LogSpan, Reader};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ impl Index {
     }
 
     /// Where of a file that is full something may be.
-    pub(super) fn spans(&self, whole: &Span, sought: &Sought) -> Result<Vec<Span>, AuditError> {
+    pub(super) fn spans(&self, whole: &LogSpan, sought: &Sought) -> Result<Vec<LogSpan>, AuditError> {
         let blocks = match self.read(whole) {
             Some(blocks) => blocks,
             None => {
@@ -151,7 +151,7 @@ impl Index {
         };
         let found = blocks.into_iter().filter(|block| sought.may_be_in(block));
         Ok(found
-            .map(|block| Span {
+            .map(|block| LogSpan {
                 first: block.first,
                 offset: block.offset,
                 count: block.count,
@@ -160,11 +160,11 @@ impl Index {
             .collect())
     }
 
-    fn path(&self, whole: &Span) -> PathBuf {
+    fn path(&self, whole: &LogSpan) -> PathBuf {
         self.folder.join(format!("{:020}.index", whole.first))
     }
 
-    fn signature(&self, whole: &Span, bytes: &[u8]) -> Option<[u8; SIGNATURE_BYTES]> {
+    fn signature(&self, whole: &LogSpan, bytes: &[u8]) -> Option<[u8; SIGNATURE_BYTES]> {
         let length = std::fs::metadata(&whole.file).ok()?.len();
         let mut context = ring::hmac::Context::with_key(&self.key);
         context.update(&whole.first.to_le_bytes());
@@ -174,7 +174,7 @@ impl Index {
     }
 
     /// Nothing, where it is not there or not what this host wrote for the file as it is.
-    fn read(&self, whole: &Span) -> Option<Vec<Block>> {
+    fn read(&self, whole: &LogSpan) -> Option<Vec<Block>> {
         let mut bytes = Vec::new();
         File::open(self.path(whole)).ok()?.read_to_end(&mut bytes).ok()?;
         let (bytes, signature) = bytes.split_last_chunk::<SIGNATURE_BYTES>()?;
@@ -199,7 +199,7 @@ impl Index {
         Some(blocks)
     }
 
-    fn write(&self, whole: &Span, blocks: &[Block]) -> std::io::Result<()> {
+    fn write(&self, whole: &LogSpan, blocks: &[Block]) -> std::io::Result<()> {
         let mut bytes = FORMAT.to_vec();
         for block in blocks {
             let numbers = [
@@ -221,7 +221,7 @@ impl Index {
 }
 
 /// The blocks of a file, from what stands in it.
-fn made(whole: &Span) -> Result<Vec<Block>, LogError> {
+fn made(whole: &LogSpan) -> Result<Vec<Block>, LogError> {
     let mut reader = Reader::of(vec![whole.clone()]);
     let (mut blocks, mut block) = (Vec::new(), Block::default());
     while let Some(read) = reader.next_record()? {
@@ -291,7 +291,7 @@ mod tests {
         ];
         for round in 0..2 {
             for (sought, text, most) in &cases {
-                let all = Span::all(folder.path()).unwrap();
+                let all = LogSpan::all(folder.path()).unwrap();
                 let (sealed, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|span| span.is_sealed);
                 assert!(sealed.len() > 3 && open.len() == 1);
                 let last = open[0].first;
@@ -322,7 +322,7 @@ mod tests {
         let host = HostKey::open(&folder.path().join("host.key")).unwrap();
         written(folder.path(), &host);
         let index = Index::new(folder.path(), &host);
-        let all = Span::all(folder.path()).unwrap();
+        let all = LogSpan::all(folder.path()).unwrap();
         let sought = Sought::between(0, None);
         let made: Vec<usize> = all.iter().map(|whole| index.spans(whole, &sought).unwrap().len()).collect();
         assert!(index.read(&all[0]).is_some());

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::value::{Str, Value};
-use ringmail_store::{LogError, Reader, Span};
+use ringmail_store::{LogError, LogSpan, Reader};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,9 @@ impl AuditReader {
     }
 
     /// Where something may stand, in order. The last file is always among it.
-    pub fn places(&self, sought: &Sought) -> Result<Vec<Span>, AuditError> {
+    pub fn places(&self, sought: &Sought) -> Result<Vec<LogSpan>, AuditError> {
         let mut out = Vec::new();
-        for whole in Span::all(&self.folder)? {
+        for whole in LogSpan::all(&self.folder)? {
             match self.index.as_ref().filter(|_| whole.is_sealed) {
                 Some(index) => out.extend(index.spans(&whole, sought)?),
                 None => out.push(whole),
@@ -75,7 +75,7 @@ impl AuditReader {
     }
 
     /// Goes through these from now on.
-    pub fn look_at(&mut self, places: Vec<Span>) {
+    pub fn look_at(&mut self, places: Vec<LogSpan>) {
         self.records = Reader::of(places);
     }
 

@@ -6,7 +6,7 @@ mod read;
 mod segment;
 
 use crate::note::{Signs, note};
-pub use read::{Logged, Reader, Span};
+pub use read::{LogSpan, Logged, Reader};
 use segment::{SEALED, Tip};
 use std::fs::File;
 use std::io::Write;

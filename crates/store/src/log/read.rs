@@ -11,7 +11,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Goes through a log from some record on.
 #[derive(Debug)]
 pub struct Reader {
-    spans: std::vec::IntoIter<Span>,
+    spans: std::vec::IntoIter<LogSpan>,
     now: Option<BufReader<File>>,
     next: u64,
     offset: u64,
@@ -23,7 +23,7 @@ pub struct Reader {
 
 /// Records of one file that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct LogSpan {
     pub file: PathBuf,
     pub first: u64,
     /// Where the first one begins, in bytes.
@@ -51,12 +51,12 @@ impl Reader {
             Err(error) => return Err(disk("list the log's files")(error)),
         };
         let skip = files.iter().rposition(|(first, _)| *first <= from).unwrap_or(0);
-        let spans = files.into_iter().skip(skip).map(|(first, file)| Span::whole(first, file));
+        let spans = files.into_iter().skip(skip).map(|(first, file)| LogSpan::whole(first, file));
         Ok(Reader { from, ..Reader::of(spans.collect()) })
     }
 
     /// Goes through some of it.
-    pub fn of(spans: Vec<Span>) -> Reader {
+    pub fn of(spans: Vec<LogSpan>) -> Reader {
         Reader { spans: spans.into_iter(), now: None, next: 0, offset: 0, end: 0, from: 0, line: Vec::new() }
     }
 
@@ -101,21 +101,21 @@ impl Reader {
     }
 }
 
-impl Span {
-    fn whole(first: u64, file: PathBuf) -> Span {
-        Span { file, first, offset: 0, count: u64::MAX, is_sealed: false }
+impl LogSpan {
+    fn whole(first: u64, file: PathBuf) -> LogSpan {
+        LogSpan { file, first, offset: 0, count: u64::MAX, is_sealed: false }
     }
 
     /// Every file of a log, whole, in order.
-    pub fn all(folder: &Path) -> Result<Vec<Span>, LogError> {
+    pub fn all(folder: &Path) -> Result<Vec<LogSpan>, LogError> {
         let files = match segment::all(folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             files => files.map_err(disk("list the log's files"))?,
         };
-        files.into_iter().map(|(first, file)| Span::whole(first, file).looked_at()).collect()
+        files.into_iter().map(|(first, file)| LogSpan::whole(first, file).looked_at()).collect()
     }
 
-    fn looked_at(mut self) -> Result<Span, LogError> {
+    fn looked_at(mut self) -> Result<LogSpan, LogError> {
         let last = || {
             let mut file = File::open(&self.file)?;
             let length = file.metadata()?.len();
