@@ -1,5 +1,6 @@
 //! A chain of three native links behind a door, with key, policies, labels, rates, turns and records on, beside a bare
-//! axum handler, in alternating rounds of one process: `doors ROUNDS SECONDS CONNECTIONS`.
+//! axum handler, in alternating rounds of one process: `doors ROUNDS SECONDS CONNECTIONS`. No rounds: ours alone, for
+//! profilers, in a thread called `serving`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -123,12 +124,19 @@ fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
     let (rounds, seconds, connections) =
         (args.next().unwrap_or(5), args.next().unwrap_or(3) as u64, args.next().unwrap_or(16));
-    let serving = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let asking = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = |name: &str| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name(name).enable_all().build().unwrap()
+    };
+    let (serving, asking) = (runtime("serving"), runtime("asking"));
     let folder = tempfile::tempdir().unwrap();
     let (server, at, key) = serving.block_on(ours(folder.path()));
     let plain = serving.block_on(bare());
     asking.block_on(async {
+        if rounds == 0 {
+            let (own, _) = load(&at, &key, seconds, connections, None).await;
+            return println!("ours {own:.0}/s");
+        }
         load(&at, &key, 1, connections, None).await;
         load(&plain, &key, 1, connections, None).await;
         let (mut ratios, mut added) = (Vec::new(), Vec::new());

@@ -17,6 +17,7 @@ use cedar_policy::{
     Policy, PolicyId, PolicySet, PrincipalConstraint, Request, ResourceConstraint, RestrictedExpression,
 };
 use foldhash::HashMap as FastMap;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, RwLock};
@@ -426,7 +427,8 @@ struct Names {
     resource: EntityUid,
     /// The resource and the chains around it.
     resources: HashSet<EntityUid>,
-    entities: Vec<Entity>,
+    /// What is the same in every question.
+    entities: Entities,
 }
 
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {
@@ -480,7 +482,7 @@ impl Names {
             action: uid("Action", action.name())?,
             resource: what,
             resources,
-            entities,
+            entities: Entities::from_entities(entities, None).ok()?,
         })
     }
 
@@ -536,10 +538,14 @@ struct Seen {
     consequential: bool,
     tags: Tags,
     read: Tags,
+    steps: u64,
+    /// At the entry of a chain it is nearly always the same.
+    elapsed_ms: u64,
 }
 
 /// Facts that [`Seen`] holds; a slice that reads any other is asked each time.
-const REMEMBERED: &[&str] = &["untrusted", "untrusted_decision", "consequential", "tags", "read"];
+const REMEMBERED: &[&str] =
+    &["untrusted", "untrusted_decision", "consequential", "tags", "read", "steps", "elapsed_ms"];
 
 impl Slice {
     fn decide(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Arc<Ruling> {
@@ -564,6 +570,8 @@ impl Open {
             consequential: facts.consequential && read("consequential"),
             tags: if read("tags") { all.tags } else { Tags::NONE },
             read: if read("read") { facts.run.read } else { Tags::NONE },
+            steps: if read("steps") { facts.run.steps() } else { 0 },
+            elapsed_ms: if read("elapsed_ms") { facts.elapsed_ms } else { 0 },
         };
         if let Ok(answers) = self.answers.lock()
             && let Some(verdict) = answers.get(&seen)
@@ -582,13 +590,17 @@ impl Open {
 
     fn ask(&self, authorizer: &Authorizer, facts: &Facts<'_>) -> Arc<Ruling> {
         let names = &self.names;
-        let mut entities = names.entities.clone();
-        let pairs = match self.pairs(facts, &mut entities) {
+        let mut more = Vec::new();
+        let pairs = match self.pairs(facts, &mut more) {
             Ok(pairs) => pairs,
             Err(why) => return Ruling::failed(why),
         };
         let Ok(context) = Context::from_pairs(pairs) else { return Ruling::failed(FACTS) };
-        let Ok(entities) = Entities::from_entities(entities, None) else { return Ruling::failed(FACTS) };
+        let entities = match more.is_empty() {
+            true => Ok(Cow::Borrowed(&names.entities)),
+            false => names.entities.clone().add_entities(more, None).map(Cow::Owned),
+        };
+        let Ok(entities) = entities else { return Ruling::failed(FACTS) };
         let request = Request::new(
             names.principal.clone(),
             names.action.clone(),

@@ -155,6 +155,9 @@ pub(crate) async fn end(shared: &Shared, result: Result<Answer, RunError>) -> Re
 
 /// A run is on record before anybody hears of its end; one that may have had an effect, durably.
 async fn recorded(shared: &Shared) -> Result<(), RecordError> {
+    if let Some(marked) = shared.write_whole() {
+        return marked.await.map(drop);
+    }
     let (Some(marked), Some(recorder)) = (shared.write(None, true), &shared.engine.recorder) else {
         return Ok(());
     };

@@ -86,7 +86,7 @@ pub use natives::LIBRARY as NATIVES;
 pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, Timed, plugin_limits};
 pub use python::PythonLibrary;
 pub use recorder::{
-    Began, DataSubject, Intent, Kept, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Start,
+    Began, DataSubject, Intent, Kept, LogMark, Marked, Note, RecordError, Recorded, Recorder, RunPart, Start,
     refusal_value,
 };
 pub use replay::{Redecided, Replay};

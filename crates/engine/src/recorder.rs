@@ -118,10 +118,17 @@ pub struct RecordError(pub String);
 pub struct LogMark(pub u64);
 
 pub type Recorded<'r> = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + 'r>>;
+pub type Marked<'r> = Pin<Box<dyn Future<Output = Result<LogMark, RecordError>> + Send + 'r>>;
 
 pub trait Recorder: Send + Sync {
     /// Writes a part of a run, whole, so that it outlives this process.
     fn part(&self, part: RunPart<'_>) -> Result<LogMark, RecordError>;
+
+    /// The same of the only part of a run. It may be written together with those of other runs, and outlives this process
+    /// when the future ends.
+    fn whole(&self, part: RunPart<'_>) -> Marked<'_> {
+        Box::pin(std::future::ready(self.part(part)))
+    }
 
     fn note(&self, note: &Note) -> Result<LogMark, RecordError>;
 

@@ -4,11 +4,11 @@
 use crate::chain::Chain;
 use crate::journal::Past;
 use crate::run::{self, RunError};
+use ring::digest::{SHA256, digest};
 use ringmail_core::gate::Answer;
 use ringmail_core::json::to_canonical;
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What was decided at one link, and how often: what stands beside each other has no order.
@@ -74,8 +74,8 @@ fn decided<'e>(events: impl Iterator<Item = (&'e Str, &'e str, Option<&'e str>)>
 
 /// What the answer of a run was, without what it says.
 pub(crate) fn answer_digest(answer: &Answer) -> String {
-    let digest = Sha256::digest(to_canonical(answer.value()).as_bytes());
-    crate::sign::to_hex(&digest)
+    let digest = digest(&SHA256, to_canonical(answer.value()).as_bytes());
+    crate::sign::to_hex(digest.as_ref())
 }
 
 impl Chain {

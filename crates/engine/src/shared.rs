@@ -3,7 +3,7 @@
 use crate::chain::words;
 use crate::engine::Inner;
 use crate::journal::{Past, session_words};
-use crate::recorder::{Began, DataSubject, Intent, Kept, LogMark, RecordError, RunPart, Start};
+use crate::recorder::{Began, DataSubject, Intent, Kept, LogMark, Marked, RecordError, RunPart, Start};
 use crate::watch::Watch;
 use ringmail_core::chain::Plan;
 use ringmail_core::chain::walk::Stop;
@@ -38,6 +38,10 @@ pub(crate) fn aside<R>(bytes: usize, work: impl FnOnce() -> R) -> R {
 
 /// How long a stage is only in memory, while a run goes on.
 const WRITE_EVERY_US: u64 = 100_000;
+
+fn bytes_of(kept: &[Kept]) -> usize {
+    kept.iter().fold(0, |bytes, kept| bytes.saturating_add(kept.what.bytes()))
+}
 
 /// What of a run is on record.
 #[derive(Default)]
@@ -259,37 +263,16 @@ impl Shared {
         let mut written = self.written();
         let written = &mut *written;
         let facts = self.facts();
-        let start = written.start.get_or_insert_with(|| {
-            let who = DataSubject::of(&facts.principal);
-            let began = Began {
-                principal: facts.principal.clone(),
-                nonce: self.asked.nonce,
-                input: self.asked.input.clone(),
-                session: session_words(&facts, self.asked.read, &self.engine.authority.tags),
-            };
-            Box::new(Start {
-                run: self.id.clone(),
-                project: self.engine.project.clone(),
-                chain: self.answering.name.clone(),
-                digest: self.answering.digest.clone(),
-                who,
-                at_ms: facts.started_ms,
-                unattended: self.asked.unattended,
-                keeps: self.asked.keeps,
-                began,
-            })
-        });
         let events = facts.trail().get(written.events..).unwrap_or_default();
         let nothing = events.is_empty() && written.kept.is_empty() && intent.is_none();
         if nothing && written.parts > 0 && !is_last {
             return None;
         }
+        let run = written.start.get_or_insert_with(|| self.start(&facts));
         let (kept, resumes) = (&*written.kept, written.resumes);
         let class = &*self.engine.retention.class(facts.read);
-        let part =
-            RunPart { run: start, number: written.parts, events, kept, class, intent, is_last, resumes };
-        let given = if written.parts == 0 { self.asked.input.bytes() } else { 0 };
-        let bytes = kept.iter().fold(given, |bytes, kept| bytes.saturating_add(kept.what.bytes()));
+        let part = RunPart { run, number: written.parts, events, kept, class, intent, is_last, resumes };
+        let bytes = if written.parts == 0 { self.given_bytes(kept) } else { bytes_of(kept) };
         let marked = aside(bytes, || recorder.part(part));
         if marked.is_ok() {
             written.resumes = None;
@@ -300,6 +283,46 @@ impl Shared {
         }
         written.at_us = self.latest_us.load(Ordering::Relaxed);
         Some(marked)
+    }
+
+    /// The whole of a run of which nothing is on record yet, as it ends. Nothing for any other.
+    pub(crate) fn write_whole(&self) -> Option<Marked<'_>> {
+        let recorder = self.engine.recorder.as_ref().filter(|_| !self.replays)?;
+        let written = self.written();
+        let facts = self.facts();
+        let is_new = written.parts == 0 && written.start.is_none();
+        is_new.then(|| {
+            let (run, events, kept) = (&self.start(&facts), facts.trail(), &*written.kept);
+            let class = &*self.engine.retention.class(facts.read);
+            let (number, intent, is_last, resumes) = (0, None, true, None);
+            let part = RunPart { run, number, events, kept, class, intent, is_last, resumes };
+            aside(self.given_bytes(kept), || recorder.whole(part))
+        })
+    }
+
+    fn start(&self, facts: &Run) -> Box<Start> {
+        let began = Began {
+            principal: facts.principal.clone(),
+            nonce: self.asked.nonce,
+            input: self.asked.input.clone(),
+            session: session_words(facts, self.asked.read, &self.engine.authority.tags),
+        };
+        Box::new(Start {
+            run: self.id.clone(),
+            project: self.engine.project.clone(),
+            chain: self.answering.name.clone(),
+            digest: self.answering.digest.clone(),
+            who: DataSubject::of(&facts.principal),
+            at_ms: facts.started_ms,
+            unattended: self.asked.unattended,
+            keeps: self.asked.keeps,
+            began,
+        })
+    }
+
+    /// About how much there is to seal at the start of a run.
+    fn given_bytes(&self, kept: &[Kept]) -> usize {
+        bytes_of(kept).saturating_add(self.asked.input.bytes())
     }
 
     /// Puts on record that the run was asked for, durably.

@@ -1,10 +1,9 @@
 //! Checkpoints as C2SP writes them (tlog-checkpoint, in a signed note): how large a log is and what its root is, under a
 //! signature that others can check with what they have.
 
-use crate::tree::Hash;
+use crate::tree::{Hash, hash};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 /// What signs a checkpoint; the key stays with whoever has it.
 pub trait Signs: Send + Sync + std::fmt::Debug {
@@ -20,12 +19,7 @@ const ED25519: u8 = 1;
 pub(crate) fn note(origin: &str, size: u64, root: &Hash, signs: &dyn Signs) -> String {
     let body = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
     let public = signs.public();
-    let id = Sha256::new()
-        .chain_update(origin)
-        .chain_update(b"\n")
-        .chain_update([ED25519])
-        .chain_update(public)
-        .finalize();
+    let id = hash(&[origin.as_bytes(), b"\n", &[ED25519], &public]);
     let mut signature = id.get(..4).unwrap_or_default().to_vec();
     signature.extend_from_slice(&signs.sign(body.as_bytes()));
     format!("{body}\n\u{2014} {origin} {}\n", STANDARD.encode(signature))

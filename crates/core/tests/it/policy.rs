@@ -81,6 +81,10 @@ const CONDITIONS: &[&str] = &[
     "principal.authenticated == \"local\"",
     "principal in Ringmail::Role::\"finance\"",
     "resource.name like \"t*\"",
+    "context.steps < 2",
+    "context.steps * 9223372036854775807 > 5",
+    "context.elapsed_ms < 500",
+    "if context.untrusted then context.steps == 0 else context.consequential",
     "context.origins.contains(\"input\")",
     "context.called.contains(\"t.a\")",
     "context.sinks.contains(\"log\")",
@@ -90,16 +94,12 @@ const CONDITIONS: &[&str] = &[
     "context.numbers.hasTag(\"amount\") && context.numbers.getTag(\"amount\") <= 100",
     "context.numbers.hasTag(\"amount\") && context.numbers.getTag(\"amount\") * 9223372036854775807 > 0",
     "context.counts.hasTag(\"t.a\") && context.counts.getTag(\"t.a\") >= 2",
-    "context.steps < 2",
-    "context.steps * 9223372036854775807 > 5",
-    "context.elapsed_ms < 500",
     "context has sinks",
     "(if principal.name == \"alice\" then context else context).untrusted",
-    "if context.untrusted then context.steps == 0 else context.consequential",
     "resource is Ringmail::Link && resource.kind == \"http\"",
 ];
 
-const REMEMBERED: usize = 10;
+const REMEMBERED: usize = 14;
 
 fn policy(conditions: Vec<&'static str>) -> impl Strategy<Value = String> {
     let target = select(TARGETS).prop_flat_map(|(actions, resources)| (select(actions), select(resources)));

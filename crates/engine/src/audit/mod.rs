@@ -10,7 +10,7 @@ mod read;
 mod record;
 mod subjects;
 
-use crate::recorder::{LogMark, Note, RecordError, Recorded, Recorder, RunPart};
+use crate::recorder::{LogMark, Marked, Note, RecordError, Recorded, Recorder, RunPart};
 use crate::sign::HostKey;
 pub use index::Sought;
 use open::OpenRuns;
@@ -81,12 +81,23 @@ impl Audit {
         Ok(Some(Carrier { period: period.words(), key: key.carrier(&made_of) }))
     }
 
-    fn append(&self, sealing: Option<Sealing>) -> Result<LogMark, RecordError> {
+    /// A record as it is written, with what is too large for it put aside.
+    fn sealed(&self, sealing: Option<Sealing>) -> Result<Vec<u8>, RecordError> {
         let sealing = sealing.ok_or_else(|| RecordError("there is no randomness to seal with".into()))?;
         for (name, sealed) in &sealing.aside {
             aside(&self.folder.join(ASIDE), name, sealed).map_err(failed)?;
         }
-        let position = self.log.append(&[sealing.record.as_bytes()]).map_err(failed)?;
+        Ok(sealing.record.into_bytes())
+    }
+
+    fn sealed_part(&self, part: RunPart<'_>) -> Result<Vec<u8>, RecordError> {
+        let key = self.subjects.key(&part.run.who).map_err(failed)?;
+        let carrier = self.carrier(&part, &key)?;
+        self.sealed(record::part(part, &key, carrier.as_ref(), &self.open.by))
+    }
+
+    fn append(&self, record: &[u8]) -> Result<LogMark, RecordError> {
+        let position = self.log.append(&[record]).map_err(failed)?;
         Ok(LogMark(position.0))
     }
 }
@@ -125,22 +136,31 @@ fn aside(folder: &Path, name: &str, sealed: &[u8]) -> std::io::Result<()> {
 impl Recorder for Audit {
     fn part(&self, part: RunPart<'_>) -> Result<LogMark, RecordError> {
         let (run, is_last) = (part.run, part.is_last);
-        let key = self.subjects.key(&run.who).map_err(failed)?;
+        let record = self.sealed_part(part)?;
         let first = part.resumes.or((part.number == 0 && !is_last).then(|| self.log.count()));
         if let Some(first) = first.filter(|_| run.keeps) {
             self.open.begin(&run.run, first).map_err(failed)?;
         }
-        let carrier = self.carrier(&part, &key)?;
-        let mark = self.append(record::part(part, &key, carrier.as_ref(), &self.open.by))?;
+        let mark = self.append(&record)?;
         if is_last {
             self.open.end(&run.run, mark.0);
         }
         Ok(mark)
     }
 
+    fn whole(&self, part: RunPart<'_>) -> Marked<'_> {
+        let run = part.run.run.clone();
+        let record = self.sealed_part(part);
+        Box::pin(async move {
+            let mark = self.log.append_together(record?).await.map_err(failed)?;
+            self.open.end(&run, mark.0);
+            Ok(LogMark(mark.0))
+        })
+    }
+
     fn note(&self, note: &Note) -> Result<LogMark, RecordError> {
         let key = self.subjects.key(&note.who).map_err(failed)?;
-        self.append(record::note(note, &key))
+        self.append(&self.sealed(record::note(note, &key))?)
     }
 
     fn durable(&self, mark: LogMark) -> Recorded<'_> {

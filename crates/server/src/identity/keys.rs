@@ -6,6 +6,7 @@ use super::kept::{
     KeptError, KeptFile, from_hex, hex, random, read_text, read_texts, read_time, same, texts, time, without,
 };
 use crate::caller::Caller;
+use ring::digest::{SHA256, digest};
 use ringmail_core::issuer::SUBJECT_MARK;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
@@ -125,7 +126,7 @@ pub(crate) fn is_key(text: &str) -> bool {
 }
 
 fn check_of(body: &str) -> String {
-    hex(Sha256::digest(body.as_bytes()).as_slice()).chars().take(CHECK_DIGITS).collect()
+    hex(digest(&SHA256, body.as_bytes()).as_ref().get(..CHECK_DIGITS / 2).unwrap_or_default())
 }
 
 impl KeyStore {
@@ -221,10 +222,10 @@ impl KeyStore {
     }
 
     pub(crate) fn prove(&self, text: &str, now_ms: u64) -> Result<Caller, Unproved> {
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let digest = digest(&SHA256, text.as_bytes());
         let id = text.get(PREFIX.len()..PREFIX.len() + ID_DIGITS).unwrap_or_default();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = known.get(id).filter(|known| same(&known.key.digest, &digest)) else {
+        let Some(known) = known.get(id).filter(|known| same(&known.key.digest, digest.as_ref())) else {
             return Err(Unproved::UnknownKey);
         };
         if known.key.revoked_ms.is_some() {

@@ -1,6 +1,7 @@
 //! A log that can only grow. Records are written by whoever brings them, in one piece and in order; a thread of its own makes
 //! durable what somebody waits for, all at once. Several processes may append to one log, and neither forks it.
 
+mod group;
 mod open;
 mod read;
 mod segment;
@@ -76,6 +77,7 @@ pub struct Log {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    group: group::Group,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,11 @@ impl Log {
     /// Opens the log in a folder, or begins one. What a crash cut off is cut off, and kept aside.
     pub fn open(folder: &Path, settings: LogSettings) -> Result<Log, LogError> {
         let state = State::open(folder, settings)?;
-        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            group: group::Group::default(),
+        });
         let own = shared.clone();
         let syncer = std::thread::Builder::new()
             .name("ringmail-audit".into())
@@ -111,17 +117,18 @@ impl Log {
     /// Writes records, all or none, and says where the last one stands. They outlive this process, and the machine once
     /// [`Log::durable`] says so.
     pub fn append(&self, records: &[&[u8]]) -> Result<Position, LogError> {
-        if records.iter().any(|record| record.len() > RECORD_BYTES_MAX || record.contains(&b'\n')) {
+        if !records.iter().all(|record| fits(record)) {
             return Err(LogError::Unfit);
         }
-        let mut state = self.shared.lock();
-        let first = state.tip.count() == state.synced;
-        state.append(records)?;
-        if first {
-            // Somebody has to begin to count the time.
-            self.shared.wake.notify_one();
+        self.shared.append_to(&mut self.shared.lock(), records)
+    }
+
+    /// The same for one record, in one piece with what others bring at the same time: many small writes cost more than one.
+    pub async fn append_together(&self, record: Vec<u8>) -> Result<Position, LogError> {
+        if !fits(&record) {
+            return Err(LogError::Unfit);
         }
-        Ok(Position(state.tip.count()))
+        group::append(&self.shared, record).await
     }
 
     /// Ends once everything up to `position` would survive a crash of the machine.
@@ -178,7 +185,21 @@ impl Drop for Log {
     }
 }
 
+fn fits(record: &[u8]) -> bool {
+    record.len() <= RECORD_BYTES_MAX && memchr::memchr(b'\n', record).is_none()
+}
+
 impl Shared {
+    fn append_to(&self, state: &mut State, records: &[&[u8]]) -> Result<Position, LogError> {
+        let first = state.tip.count() == state.synced;
+        state.append(records)?;
+        if first {
+            // Somebody has to begin to count the time.
+            self.wake.notify_one();
+        }
+        Ok(Position(state.tip.count()))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,8 @@
 //! The files of a log: what they are called, how they begin, and what a line holds.
 
-use crate::tree::{Hash, Tree, leaf};
+use crate::tree::{Hash, Tree, hash, leaf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 const FORMAT: &str = "ringmail-audit/1";
@@ -27,7 +26,7 @@ impl Tip {
 
     fn take(&mut self, record: &[u8]) {
         let leaf = leaf(record);
-        self.chain = Sha256::new().chain_update(self.chain).chain_update(leaf).finalize().into();
+        self.chain = hash(&[&self.chain, &leaf]);
         self.tree.push(leaf);
     }
 

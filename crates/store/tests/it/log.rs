@@ -78,6 +78,69 @@ fn what_is_appended_is_there_in_order_over_many_files() {
     assert_eq!((read.at, read.record), (77, &b"{\"n\":77}"[..]));
 }
 
+/// All come at one time, and each hears where its own stands.
+#[tokio::test]
+async fn what_comes_together_is_written_together_and_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), settings(1 << 20)).unwrap();
+    fill(&log, 0..3);
+    let records = numbers(3..40);
+    let (mut all_told, mut waiting) = (Vec::new(), Vec::new());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for record in &records {
+        let mut told = Box::pin(log.append_together(record.clone().into_bytes()));
+        assert!(told.as_mut().poll(&mut context).is_pending());
+        waiting.push(told);
+    }
+    assert_eq!(log.count(), 3, "nobody is told before all had their turn");
+    for told in waiting {
+        all_told.push(told.await.unwrap().0);
+    }
+    assert_eq!(all_told, (4..=40).collect::<Vec<u64>>());
+    assert_eq!(all(folder.path()), numbers(0..40));
+}
+
+/// Whoever should write for all goes away, and one of those it would have written for does, too.
+#[tokio::test]
+async fn attack_42_a_record_outlives_whoever_should_have_written_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), settings(1 << 20)).unwrap();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut come = |record: &str| {
+        let mut told = Box::pin(log.append_together(record.as_bytes().to_vec()));
+        assert!(told.as_mut().poll(&mut context).is_pending());
+        told
+    };
+    let (first, second, third) = (come("first"), come("second"), come("third"));
+    drop(second);
+    drop(first);
+    assert_eq!(all(folder.path()), ["first", "second", "third"]);
+    assert_eq!(third.await.unwrap(), Position(3));
+    assert_eq!(log.append_together(b"after".to_vec()).await.unwrap(), Position(4));
+    assert!(matches!(log.append_together(b"a\nb".to_vec()).await, Err(LogError::Unfit)));
+}
+
+/// More than may wait is written at once, whoever comes.
+#[tokio::test]
+async fn so_much_waits_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), settings(16 << 20)).unwrap();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let mut told = Box::pin(log.append_together(vec![b'x'; 64 << 10]));
+        match told.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(written) => drop(written.unwrap()),
+            std::task::Poll::Pending => waiting.push(told),
+        }
+    }
+    assert!(log.count() >= 32, "{}", log.count());
+    for told in waiting {
+        told.await.unwrap();
+    }
+    assert_eq!(log.count(), 64);
+}
+
 #[test]
 fn records_are_lines_of_a_bounded_size() {
     let folder = tempfile::tempdir().unwrap();
