@@ -1,12 +1,14 @@
 //! A project: what `ringmail.toml` says. Decoded whole, all problems at once; nothing is read from disk here, so
 //! paths stay as they were written.
 
+mod anchors;
 mod commands;
 mod forwards;
 mod registries;
 mod secrets;
 mod upstreams;
 
+pub use anchors::{ANCHOR_KEYS, AnchorAt, AnchorSetting};
 pub use forwards::{FORWARD_KEYS, ForwardAt, ForwardSetting, SyslogAt};
 pub use registries::{ADVISORIES_KEYS, AdvisoriesSetting, REGISTRY_KEYS, RegistryPlace, RegistrySetting};
 pub use secrets::{LOCAL_SECRETS, PROVIDER_KEYS, ProviderSetting, SECRET_KEYS, SecretSetting, SecretSource};
@@ -92,6 +94,11 @@ pub const PROJECT_KEYS: &[Key] = &[
         "where what is on record is sent on to, by name",
     ),
     Key::new("retention", Form::List(&Form::Table(RETENTION_KEYS)), "how long what runs carried can be read"),
+    Key::new(
+        "anchor",
+        Form::Names(&Form::Table(ANCHOR_KEYS)),
+        "where checkpoints of what is on record are kept besides, by name",
+    ),
     Key::new(
         "advisories",
         Form::Table(ADVISORIES_KEYS),
@@ -214,6 +221,7 @@ pub struct Project {
     pub registries: Vec<RegistrySetting>,
     pub forwards: Vec<ForwardSetting>,
     pub retention: Retention,
+    pub anchors: Vec<AnchorSetting>,
     pub advisories: AdvisoriesSetting,
     /// Whether chains must be signed.
     pub require_signed: bool,
@@ -256,6 +264,7 @@ impl Project {
             registries: loader.registries(node),
             forwards: loader.forwards(node),
             retention: loader.retention(node),
+            anchors: loader.anchors(node, &folder("data", DATA_FOLDER)),
             advisories: AdvisoriesSetting::read(node.get("advisories")),
             require_signed: node
                 .get("project")
@@ -296,6 +305,7 @@ impl Project {
             registries: Vec::new(),
             forwards: Vec::new(),
             retention: Retention::default(),
+            anchors: Vec::new(),
             advisories: AdvisoriesSetting::read(None),
             require_signed: false,
             detectors: Detectors::standard(tags),

@@ -78,7 +78,9 @@ pub use ctx::Ctx;
 pub use documents::Documents;
 pub use egress::resolve::{Resolve, Resolving, SystemResolver};
 pub use engine::{BuildError, Checked, Engine, EngineBuilder};
-pub use forward::{ForwardAround, ForwardStatus, Forwarder, Forwards, forward_status};
+pub use forward::{
+    ForwardAround, ForwardStatus, Forwarder, Forwards, Sending, forward_status, hold_against_anchors,
+};
 pub use journal::{FoundOut, Past};
 pub use kinds::KINDS;
 pub use log::{LogLine, LogSink};

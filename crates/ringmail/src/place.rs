@@ -227,24 +227,28 @@ impl Place {
         Ok(SecretReader::new(&self.project, self.secrets_around()?))
     }
 
-    /// What records are sent on with.
+    /// What records and checkpoints are sent on with.
     pub(crate) fn forward_around(&self) -> Result<ForwardAround, Fault> {
-        let secrets = self.secrets_around()?;
+        let log = self.audit()?;
         Ok(ForwardAround {
             data: self.data(),
             audit: self.audit_folder(),
             origin: ringmail_engine::origin(&self.host_key()?),
-            recorder: secrets.recorder.clone(),
-            secrets,
+            secrets: self.secrets_around_with(log.clone())?,
+            log,
         })
     }
 
     fn secrets_around(&self) -> Result<SecretsAround, Fault> {
+        self.secrets_around_with(self.audit()?)
+    }
+
+    fn secrets_around_with(&self, log: Audit) -> Result<SecretsAround, Fault> {
         Ok(SecretsAround {
             folder: self.root.clone(),
             key: Some(Arc::new(self.host_key()?)),
             is_development: layers::environment()? != PRODUCTION,
-            recorder: Some(Arc::new(self.audit()?)),
+            recorder: Some(Arc::new(log)),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
         })

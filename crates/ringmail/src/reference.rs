@@ -29,8 +29,9 @@ use ringmail_engine::core::plugin::{
 };
 use ringmail_engine::core::policy::SCHEMA;
 use ringmail_engine::core::project::{
-    ADVISORIES_KEYS, CEILING_KEYS, FOLDER_KEYS, FORWARD_KEYS, HOST_LIMIT_KEYS, MOUNT_KEYS, NET_KEYS,
-    PRINCIPAL_KEYS, PROJECT_KEYS, PROVIDER_KEYS, REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS, project_schema,
+    ADVISORIES_KEYS, ANCHOR_KEYS, CEILING_KEYS, FOLDER_KEYS, FORWARD_KEYS, HOST_LIMIT_KEYS, MOUNT_KEYS,
+    NET_KEYS, PRINCIPAL_KEYS, PROJECT_KEYS, PROVIDER_KEYS, REGISTRY_KEYS, RUN_KEYS, SECRET_KEYS,
+    project_schema,
 };
 use ringmail_engine::core::python::{LIBRARY_KEYS, PROGRAM_KEYS, PYTHON_KEYS};
 use ringmail_engine::core::question::{
@@ -166,6 +167,7 @@ fn project() -> String {
         ("`[secret.NAME]`", SECRET_KEYS),
         ("`[provider.NAME]`", PROVIDER_KEYS),
         ("`[forward.NAME]`", FORWARD_KEYS),
+        ("`[anchor.NAME]`", ANCHOR_KEYS),
         ("`[mount.NAME]`", MOUNT_KEYS),
         ("`[[grant]]`", GRANT_KEYS),
         ("`net` of a grant, each", GRANT_NET_KEYS),

@@ -5,6 +5,6 @@ mod log;
 mod note;
 mod tree;
 
-pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader};
-pub use note::Signs;
+pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader, root_at};
+pub use note::{Signs, newest_note};
 pub use tree::{Hash, Tree, leaf};

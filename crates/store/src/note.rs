@@ -15,6 +15,27 @@ pub trait Signs: Send + Sync + std::fmt::Debug {
 /// What says in a key's id that it is Ed25519.
 const ED25519: u8 = 1;
 
+/// The largest checkpoint of this log in a text that may hold several, each behind an empty line: its size and root. What somebody
+/// else signed, or is there in part, counts for nothing.
+pub fn newest_note(text: &str, origin: &str, signs: &dyn Signs) -> Option<(u64, Hash)> {
+    let mut parts = text.split("\n\n").peekable();
+    let mut newest: Option<(u64, Hash)> = None;
+    while let Some(body) = parts.next() {
+        let Some(signed) = parts.peek() else { break };
+        let mut lines = body.trim_start_matches('\n').lines().skip(1);
+        let size = lines.next().and_then(|size| size.parse::<u64>().ok());
+        let root = lines.next().and_then(|root| Hash::try_from(STANDARD.decode(root).ok()?).ok());
+        let (Some(size), Some(root)) = (size, root) else { continue };
+        // Whoever signs twice signs the same.
+        let own = note(origin, size, &root, signs);
+        let said = format!("{}\n\n{}\n", body.trim_start_matches('\n'), signed.trim_end_matches('\n'));
+        if own == said && newest.is_none_or(|(known, _)| known <= size) {
+            newest = Some((size, root));
+        }
+    }
+    newest
+}
+
 /// The checkpoint of a log that calls itself `origin`.
 pub(crate) fn note(origin: &str, size: u64, root: &Hash, signs: &dyn Signs) -> String {
     let body = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));

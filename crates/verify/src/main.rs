@@ -12,7 +12,7 @@ Usage: ringmail-verify FOLDER --key KEY [--anchor FILE]...
 
   FOLDER           the folder of the log, with its `checkpoint`
   --key KEY        the public key of the host that signed: 64 hexadecimal digits, or NAME+ID+KEY
-  --anchor FILE    a checkpoint that was kept elsewhere: it shows a log that was cut or rolled back
+  --anchor FILE    checkpoints that were kept elsewhere: they show a log that was cut or rolled back
   --proof FILE     a proof, as `ringmail audit prove` writes it
   --record FILE    the record that it is about, as it stands in the log";
 
@@ -68,11 +68,15 @@ fn log(folder: &Path, key: &[u8; 32], anchors: &[String]) -> Result<String, Stri
     let own = folder.join("checkpoint").display().to_string();
     let mut checkpoints = Vec::new();
     for path in std::iter::once(&own).chain(anchors) {
-        let checkpoint = Checkpoint::parse(&read(path)?).map_err(|why| format!("`{path}`: {why}"))?;
-        if !checkpoint.is_signed_by(key) {
+        let text = read(path)?;
+        let (all, _) = Checkpoint::parse_all(&text);
+        if all.is_empty() {
+            Checkpoint::parse(&text).map_err(|why| format!("`{path}`: {why}"))?;
+        }
+        if !all.iter().all(|checkpoint| checkpoint.is_signed_by(key)) {
             return Err(format!("`{path}` is not signed by this key"));
         }
-        checkpoints.push(checkpoint);
+        checkpoints.extend(all);
     }
     let found = verify(folder, &checkpoints).map_err(|wrong| wrong.to_string())?;
     let signed = checkpoints.iter().map(|one| one.size).max().unwrap_or(0);

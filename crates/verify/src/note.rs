@@ -40,6 +40,26 @@ impl Checkpoint {
         Ok(Checkpoint { origin: origin.into(), size, root, body: format!("{body}\n"), signatures })
     }
 
+    /// All in a text that may hold several, each behind an empty line; and whether there is something else in it, such as one that
+    /// was written in part.
+    pub fn parse_all(text: &str) -> (Vec<Checkpoint>, bool) {
+        let pieces: Vec<&str> = text.split("\n\n").map(|piece| piece.trim_matches('\n')).collect();
+        let signs = |piece: &str| piece.starts_with('\u{2014}');
+        let (mut all, mut left) = (Vec::new(), false);
+        for (at, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
+            let before = at.checked_sub(1).and_then(|at| pieces.get(at)).copied().unwrap_or_default();
+            if !signs(piece) {
+                left |= !pieces.get(at + 1).is_some_and(|next| signs(next));
+                continue;
+            }
+            match Checkpoint::parse(&format!("{before}\n\n{piece}\n")) {
+                Ok(checkpoint) => all.push(checkpoint),
+                Err(_) => left = true,
+            }
+        }
+        (all, left)
+    }
+
     /// Whether this key signed it.
     pub fn is_signed_by(&self, key: &[u8; 32]) -> bool {
         let id = id_of(&self.origin, key);

@@ -81,13 +81,7 @@ impl Loader<'_> {
                 self.wrong(own.span, format!("`{name}` is not for `to = \"{kind}\"`"));
             }
         }
-        if let Some(secret) = item.get("secret") {
-            let wanted = secret.text().unwrap_or_default();
-            let known = node.get("secret").map_or(&[][..], Node::entries).iter();
-            if !known.into_iter().any(|(name, _)| name.name == wanted) {
-                self.wrong(secret.span, format!("there is no secret `{wanted}`"));
-            }
-        }
+        self.is_secret(item, node);
         self.ranges(item);
         let resolves_to = texts(Some(item), "resolves_to").map(|(text, _)| text.to_string()).collect();
         let int = |key: &str| match item.get(key).map(|node| &node.data) {
@@ -118,6 +112,17 @@ impl Loader<'_> {
             },
         };
         Some(ForwardSetting { name: key.name.as_str().into(), at: at?, batch: int("batch").unwrap_or(BATCH) })
+    }
+
+    /// What is shown to whoever receives has to be a secret of the project.
+    pub(super) fn is_secret(&mut self, item: &Node, node: &Node) {
+        if let Some(secret) = item.get("secret") {
+            let wanted = secret.text().unwrap_or_default();
+            let known = node.get("secret").map_or(&[][..], Node::entries).iter();
+            if !known.into_iter().any(|(name, _)| name.name == wanted) {
+                self.wrong(secret.span, format!("there is no secret `{wanted}`"));
+            }
+        }
     }
 
     fn syslog(&mut self, address: &Node, resolves_to: Vec<String>) -> Option<SyslogAt> {
@@ -159,6 +164,6 @@ impl Loader<'_> {
 }
 
 /// Whether an address is one of this machine, and written as such.
-fn is_here(target: &Target) -> bool {
+pub(super) fn is_here(target: &Target) -> bool {
     matches!(target.host(), Host::Ip(ip) if ip.is_loopback())
 }

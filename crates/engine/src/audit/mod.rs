@@ -67,6 +67,11 @@ impl Audit {
         Ok(self.log.checkpoint()?)
     }
 
+    /// How many records there are, as far as this one has seen.
+    pub(crate) fn count(&self) -> u64 {
+        self.log.count()
+    }
+
     pub fn subjects(&self) -> &Subjects {
         &self.subjects
     }

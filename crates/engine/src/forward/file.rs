@@ -1,6 +1,6 @@
 //! Records in a file, one a line; a full one is put aside with a number, and the oldest of those go.
 
-use super::{Going, Takes};
+use super::records::{Going, Takes};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

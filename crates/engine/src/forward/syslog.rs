@@ -2,7 +2,8 @@
 //! The protocol has no word for "it has arrived". So each batch has a connection of its own, which this side ends first: a
 //! receiver ends its side once it has read everything, and one that dies before leaves a connection that broke.
 
-use super::{ForwardAround, Going, Takes};
+use super::ForwardAround;
+use super::records::{Going, Takes};
 use crate::egress::client_config;
 use crate::egress::resolve::Resolve;
 use ringmail_core::address::{Host, IpRange, Target, special};

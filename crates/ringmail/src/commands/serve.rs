@@ -11,7 +11,7 @@ use crate::versions::{Occasion, Versions};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Clock, Engine, Forwards, Purges, SystemClock};
+use ringmail_engine::{Clock, Engine, Forwards, Purges, Sending, SystemClock, hold_against_anchors};
 use ringmail_server::{Loaded, Server, ServerError, Task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,9 +107,15 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
     engine.load(&place.chains)?;
     let told = |what: &str| say(&clean(what));
     let secrets = engine.watch_secrets(told).context("cannot look after secrets")?;
-    let forwards = match place.project.forwards.is_empty() {
+    let project = &place.project;
+    let forwards = match project.forwards.is_empty() && project.anchors.is_empty() {
         true => None,
-        false => Some(Forwards::start(&place.project, place.forward_around()?, told).map_err(Fault::user)?),
+        false => {
+            let around = place.forward_around()?;
+            hold_against_anchors(project, &around).map_err(not_anchored)?;
+            let all = [Sending::Records, Sending::Checkpoints];
+            Some(Forwards::start(&all, project, around, told).map_err(Fault::user)?)
+        }
     };
     let purges = match place.project.retention.is_empty() {
         true => None,
@@ -120,6 +126,12 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
     let keep = Box::new((place.watch(&engine)?, secrets, forwards, purges));
     let folder: PathBuf = place.root.clone();
     Ok(Loaded { engine, setting: place.project.server, folder, keep })
+}
+
+/// Nothing runs on a log that is not the one that was signed for.
+pub(super) fn not_anchored(why: String) -> Fault {
+    Fault::user(clean(&why).into_owned())
+        .hint("look first: ringmail audit verify; an anchor that is wrong is taken out of `ringmail.toml`")
 }
 
 /// Reads the project anew; says how it went here, and to whoever asked.

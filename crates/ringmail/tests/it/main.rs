@@ -10,6 +10,7 @@
 )]
 
 mod advisories;
+mod anchor;
 mod approvals;
 mod audit;
 mod authoring;

@@ -7,7 +7,7 @@ mod read;
 mod segment;
 
 use crate::note::{Signs, note};
-pub use read::{LogSpan, Logged, Reader};
+pub use read::{LogSpan, Logged, Reader, root_at};
 use segment::{SEALED, Tip};
 use std::fs::File;
 use std::io::Write;
@@ -158,14 +158,18 @@ impl Log {
         synced
     }
 
-    /// Makes everything durable, signs for it, and answers what was signed.
+    /// Makes everything durable, what others wrote as well, signs for it, and answers what was signed.
     pub fn checkpoint(&self) -> Result<String, LogError> {
-        self.sync()?;
         let mut state = self.shared.lock();
-        let tip = state.tip.clone();
-        state.turn.lock().map_err(disk("lock the log"))?;
-        state.note(&tip);
-        state.turn.unlock().map_err(disk("unlock the log"))?;
+        state.in_turn(State::catch_up)?;
+        let (end, tip, synced) = (state.tip.count(), state.tip.clone(), state.file.sync_data());
+        let synced = synced.map_err(disk("sync the log"));
+        state.synced_to(end, &synced);
+        synced?;
+        state.in_turn(|state| {
+            state.note(&tip);
+            Ok(())
+        })?;
         std::fs::read_to_string(state.folder.join(NOTE_FILE)).map_err(disk("read the log's checkpoint"))
     }
 
@@ -253,10 +257,15 @@ impl State {
         if self.ended {
             return Err(LogError::Ended);
         }
+        self.in_turn(|state| state.append_in_turn(records))
+    }
+
+    /// Does something while no other process does.
+    fn in_turn(&mut self, act: impl FnOnce(&mut State) -> Result<(), LogError>) -> Result<(), LogError> {
         self.turn.lock().map_err(disk("lock the log"))?;
-        let appended = self.append_in_turn(records);
+        let done = act(self);
         let unlocked = self.turn.unlock().map_err(disk("unlock the log"));
-        appended.and(unlocked)
+        done.and(unlocked)
     }
 
     fn append_in_turn(&mut self, records: &[&[u8]]) -> Result<(), LogError> {

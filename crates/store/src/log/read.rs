@@ -1,6 +1,8 @@
 //! Records of a log in order, as they were written, without a word on whether they still are: that is for those who verify.
 
+use super::segment::Tip;
 use super::{LogError, disk, segment};
+use crate::tree::Hash;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -127,4 +129,25 @@ impl LogSpan {
         self.is_sealed = last().map_err(disk("read the log"))?;
         Ok(self)
     }
+}
+
+/// The root a log had when it was of some size; nothing if it is not as large. Reads the one file in which that size was
+/// reached, and believes what its first line says of those before: whether they fit is for those who verify.
+pub fn root_at(folder: &Path, size: u64) -> Result<Option<Hash>, LogError> {
+    let files = segment::all(folder).map_err(disk("list the log's files"))?;
+    let Some((_, path)) = files.into_iter().rev().find(|(first, _)| *first <= size) else { return Ok(None) };
+    let changed = || LogError::Changed(format!("`{}` is not what was written", path.display()));
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(&path).map_err(disk("open the log"))?);
+    let mut line = Vec::new();
+    file.read_until(b'\n', &mut line).map_err(disk("read the log"))?;
+    let mut tip = line.strip_suffix(b"\n").and_then(Tip::of_head).ok_or_else(changed)?;
+    while tip.count() < size {
+        line.clear();
+        file.read_until(b'\n', &mut line).map_err(disk("read the log"))?;
+        if line == segment::SEALED || !line.ends_with(b"\n") {
+            return Ok(None);
+        }
+        tip.read(line.strip_suffix(b"\n").unwrap_or_default()).ok_or_else(changed)?;
+    }
+    Ok(Some(tip.tree.root()))
 }

@@ -22,6 +22,10 @@ pub const OF_THE_BINARY: &[&str] = &[
     "ringmail.toml: advisories",
     "ringmail.toml: advisories.path",
     "ringmail.toml: advisories.refuse",
+    "ringmail.toml: anchor",
+    "ringmail.toml: anchor.*.resolves_to",
+    "ringmail.toml: anchor.*.secret",
+    "ringmail.toml: anchor.*.to",
     "ringmail.toml: forward",
     "ringmail.toml: forward.*.address",
     "ringmail.toml: forward.*.batch",
@@ -126,7 +130,7 @@ pub fn is_of_the_doors(key: &str) -> bool {
 /// Keys that change something only as time passes: the binary's tests of rotation, forwarding and schedules hold them.
 #[allow(dead_code, reason = "the server's tests ask")]
 pub fn is_of_what_runs_on(key: &str) -> bool {
-    ["forward.*.keep", "forward.*.max", "schedule.*.beside", "secret.*.overlap", "secret.*.refresh"]
+    ["anchor.*.every", "forward.*.keep", "forward.*.max", "schedule.*.beside", "secret.*.overlap", "secret.*.refresh"]
         .iter()
         .any(|known| key.ends_with(known))
 }

@@ -1,6 +1,6 @@
 //! `ringmail audit`: what happened, asked for and proved.
 
-mod forward;
+pub(super) mod forward;
 mod prove;
 mod query;
 mod verify;
@@ -10,6 +10,7 @@ use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{print, print_data};
 use anyhow::Context;
+use ringmail_engine::Sending;
 
 /// Ask what happened, and prove that it is what was written
 #[derive(clap::Args)]
@@ -30,6 +31,8 @@ enum What {
     Export(query::ExportArgs),
     /// Send records on to the receivers of the project, from where each has got to
     Forward(forward::Args),
+    /// Send a checkpoint to the anchors of the project, and hold the log against what they have
+    Anchor(forward::Args),
     /// A proof that a record is in the log, which others verify with what they have
     Prove(prove::Args),
     /// Sign for all there is, and print what was signed: kept elsewhere, it shows a log that was cut or rolled back
@@ -46,7 +49,8 @@ impl Args {
             What::Query(args) => args.run(&place),
             What::Tail(args) => args.run(&place),
             What::Export(args) => args.run(&place),
-            What::Forward(args) => args.run(&place),
+            What::Forward(args) => args.run(&place, Sending::Records),
+            What::Anchor(args) => args.run(&place, Sending::Checkpoints),
             What::Prove(args) => args.run(&place),
             What::Checkpoint => {
                 print_data(&place.audit()?.checkpoint().context("cannot sign for the log")?)?;

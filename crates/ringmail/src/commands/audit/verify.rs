@@ -4,6 +4,7 @@ use crate::exit::{Exit, Fault};
 use crate::place::{Place, shown};
 use crate::terminal::{Format, clean, print, print_json, say};
 use anyhow::Context;
+use ringmail_engine::core::project::AnchorAt;
 use ringmail_engine::core::value::Value;
 use ringmail_verify::{Checkpoint, public_key, verify};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// The folder of a log, if it is not that of the project
     folder: Option<PathBuf>,
-    /// A checkpoint that was kept elsewhere; may be given again
+    /// Checkpoints that were kept elsewhere; may be given again. Files of the project's anchors are looked at by themselves
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
     /// Whose signature counts, as 64 hexadecimal digits; by default the host's own
@@ -39,9 +40,10 @@ impl Args {
         if own.is_none() {
             say("nobody has signed for this log yet, so its end is not certain: ringmail audit checkpoint");
         }
+        let anchors = self.anchors(place);
         let mut checkpoints = Vec::new();
-        for path in own.into_iter().chain(&self.anchor) {
-            checkpoints.push(signed(path, &key)?);
+        for path in own.into_iter().chain(&anchors) {
+            checkpoints.extend(signed(path, &key)?);
         }
         let found = verify(&folder, &checkpoints);
         let signed = checkpoints.iter().map(|one| one.size).max().unwrap_or(0);
@@ -83,12 +85,32 @@ impl Args {
     }
 }
 
-fn signed(path: &Path, key: &[u8; 32]) -> Result<Checkpoint, Fault> {
+impl Args {
+    /// What was named, and for the log of the project the files of its anchors.
+    fn anchors(&self, place: &Place) -> Vec<PathBuf> {
+        let own = place.project.anchors.iter().filter(|_| self.folder.is_none());
+        let files = own.filter_map(|setting| match &setting.at {
+            AnchorAt::File(path) => Some(place.root.join(path)),
+            AnchorAt::Web { .. } => None,
+        });
+        let files = files.filter(|path| path.exists());
+        self.anchor.iter().cloned().chain(files).collect()
+    }
+}
+
+fn signed(path: &Path, key: &[u8; 32]) -> Result<Vec<Checkpoint>, Fault> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", shown(path)))?;
     let wrong = |why: String| Fault::user(format!("`{}`: {why}", shown(path)));
-    let checkpoint = Checkpoint::parse(&text).map_err(wrong)?;
-    match checkpoint.is_signed_by(key) {
-        true => Ok(checkpoint),
+    let (all, left) = Checkpoint::parse_all(&text);
+    if all.is_empty() {
+        // Which says what is wrong with it.
+        return Checkpoint::parse(&text).map(|one| vec![one]).map_err(wrong);
+    }
+    if left {
+        say(&format!("`{}` holds something that is no checkpoint, too", shown(path)));
+    }
+    match all.iter().all(|checkpoint| checkpoint.is_signed_by(key)) {
+        true => Ok(all),
         false => {
             Err(wrong("it is not signed by this key".into()).hint("say whose signature counts: --key KEY"))
         }

@@ -1,4 +1,4 @@
-//! What each key of a receiver of records changes in what is sent.
+//! What each key of a receiver of records or checkpoints changes in what is sent.
 
 use super::{CASE, Case, alone};
 use crate::providers::secret_file;
@@ -22,6 +22,8 @@ macro_rules! sends {
 
 const SENDS: Case =
     Case { place: recorded, commands: &[&["run", "t"], &["run", "t"], &["audit", "forward"]], ..CASE };
+
+const ANCHORS: Case = Case { commands: &[&["run", "t"], &["audit", "anchor"]], ..SENDS };
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -57,5 +59,27 @@ pub(super) const CASES: &[Case] = &[
         text: sends!("[forward.a]\nto = \"file\"\naddress = \"out.log\"\nbatch = <<1||500>>\n"),
         ends: ["in 2 sendings", "in 1 sending\n"],
         ..SENDS
+    },
+    Case {
+        text: sends!("<<[anchor.a]\nto = \"file:out.log\"\n||>>"),
+        ends: [" arrived, in ", "the project has no receiver of checkpoints"],
+        ..ANCHORS
+    },
+    Case {
+        text: sends!("[anchor.a]\nto = \"http://127.0.0.1:@PORT@/<<one||two>>\"\n"),
+        ends: ["POST /one", "POST /two"],
+        ..ANCHORS
+    },
+    Case {
+        text: sends!(
+            "[anchor.a]\nto = \"https://localhost:@PORT@/\"\nresolves_to = [<<\"127.0.0.0/8\", \"::1\"||>>]\n"
+        ),
+        ends: ["no secure connection", "leads to a loopback address"],
+        ..ANCHORS
+    },
+    Case {
+        text: sends!("[anchor.a]\nto = \"http://127.0.0.1:@PORT@/in\"\nsecret = \"<<one||two>>\"\n"),
+        ends: ["Bearer first-secret", "Bearer second-secret"],
+        ..ANCHORS
     },
 ];
