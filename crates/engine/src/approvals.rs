@@ -83,6 +83,21 @@ impl Approvals {
         Ok(out)
     }
 
+    /// Every folder of a question, whether it is open or not, with the question where it can be read.
+    pub fn all(&self) -> std::io::Result<Vec<(PathBuf, Option<Inquiry>)>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut out = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let question = entry.file_name().to_str().map(|name| self.question(name)).transpose()?;
+            out.push((entry.path(), question.flatten()));
+        }
+        Ok(out)
+    }
+
     fn question(&self, id: &str) -> std::io::Result<Option<Inquiry>> {
         Ok(self.read(&self.folder.join(id).join(QUESTION))?.as_ref().and_then(Inquiry::of))
     }

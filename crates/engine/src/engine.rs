@@ -328,6 +328,11 @@ impl Engine {
         self.0.plugins.figures()
     }
 
+    /// A copy of what plugins keep, as it is at one moment, beside where it is kept. Nothing if nothing ever was.
+    pub fn copy_kept(&self) -> Result<Option<PathBuf>, String> {
+        self.0.kept.copy().map_err(|error| error.to_string())
+    }
+
     /// What all runs of programs came to, if the project has an interpreter.
     pub fn python_figures(&self) -> Option<PluginFigures> {
         self.0.python.as_ref().map(|python| python.guest.figures())

@@ -8,7 +8,7 @@ use ringmail_core::plugin::Keeps;
 use ringmail_core::value::{Str, Value};
 use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
@@ -197,24 +197,87 @@ impl KeyValue {
         }
     }
 
+    /// A copy of all that is kept, as it is at one moment, beside where it is kept. Nothing if nothing ever was.
+    pub(crate) fn copy(&self) -> Result<Option<PathBuf>, KeptError> {
+        let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(None) };
+        let to = path.with_extension("copy");
+        match std::fs::remove_file(&to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(KeptError::Storage(error.to_string()));
+            }
+            _ => {}
+        }
+        let (from, copy) = (self.database()?, create(&to)?);
+        let read = from.begin_read()?;
+        let write = copy.begin_write()?;
+        {
+            let mut entries = write.open_table(ENTRIES)?;
+            for row in read.open_table(ENTRIES)?.iter()? {
+                let (key, value) = row?;
+                entries.insert(key.value(), value.value())?;
+            }
+            let mut spaces = write.open_table(SPACES)?;
+            for row in read.open_table(SPACES)?.iter()? {
+                let (key, value) = row?;
+                spaces.insert(key.value(), value.value())?;
+            }
+        }
+        write.commit()?;
+        Ok(Some(to))
+    }
+
     fn database(&self) -> Result<Arc<Database>, KeptError> {
         let path = self.path.as_ref().ok_or(KeptError::Nowhere)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = &*open {
             return Ok(database.clone());
         }
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(path).map_err(|error| KeptError::Storage(error.to_string()))?;
-        let file = redb::backends::FileBackend::new(file).map_err(|error| opened(&error))?;
-        let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file);
-        let database = database.map_err(|error| opened(&error))?;
-        // Readers find the tables there.
-        let write = database.begin_write()?;
-        write.open_table(ENTRIES)?;
-        write.open_table(SPACES)?;
-        write.commit()?;
-        Ok(open.insert(Arc::new(database)).clone())
+        Ok(open.insert(Arc::new(create(path)?)).clone())
+    }
+}
+
+fn create(path: &Path) -> Result<Database, KeptError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path).map_err(|error| KeptError::Storage(error.to_string()))?;
+    let file = redb::backends::FileBackend::new(file).map_err(|error| opened(&error))?;
+    let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file);
+    let database = database.map_err(|error| opened(&error))?;
+    // Readers find the tables there.
+    let write = database.begin_write()?;
+    write.open_table(ENTRIES)?;
+    write.open_table(SPACES)?;
+    write.commit()?;
+    Ok(database)
+}
+
+/// A copy of what plugins keep in a file that no other process has open; nothing if there is none.
+pub fn copy_kept(path: &Path) -> Result<Option<PathBuf>, String> {
+    KeyValue::new(path.to_path_buf()).copy().map_err(|error| error.to_string())
+}
+
+/// How many values plugins keep in a file, if it is whole; nothing if another process has it open.
+pub fn check_kept(path: &Path) -> Result<Option<u64>, String> {
+    let look = || -> Result<u64, KeptError> {
+        let mut database = create(path)?;
+        match database.check_integrity() {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return Err(KeptError::Damaged),
+        }
+        let (read, mut count) = (database.begin_read()?, 0);
+        for row in read.open_table(ENTRIES)?.iter()? {
+            KeptLabel::read(row?.1.value().0)?;
+            count += 1;
+        }
+        for row in read.open_table(SPACES)?.iter()? {
+            KeptLabel::read(row?.1.value().2)?;
+        }
+        Ok(count)
+    };
+    match look() {
+        Ok(count) => Ok(Some(count)),
+        Err(KeptError::InUse) => Ok(None),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -68,8 +68,8 @@ mod watch;
 
 pub use approvals::{Approvals, Inquiry};
 pub use audit::{
-    Audit, AuditError, AuditReader, Entry, LogLines, OpenRun, Overdue, PastError, Period, Purges, Sought,
-    Subjects, SubjectsError, origin, stages, transcript,
+    ASIDE, Audit, AuditError, AuditReader, Entry, LogLines, OPEN, OpenRun, Overdue, PastError, Period, Purges,
+    SUBJECTS, Sought, Subjects, SubjectsError, put_aside, origin, stages, transcript,
 };
 pub use builder::ChainBuilder;
 pub use chain::{Chain, Output, Report, Request};
@@ -83,6 +83,7 @@ pub use forward::{
 };
 pub use journal::{FoundOut, Past};
 pub use kinds::KINDS;
+pub use kv::{check_kept, copy_kept};
 pub use log::{LogLine, LogSink};
 pub use natives::LIBRARY as NATIVES;
 pub use plugins::{AlonePlugin, PLUGIN_FILE, PluginFigures, PluginFolder, Timed, plugin_limits};
@@ -103,6 +104,7 @@ pub use ringmail_host::{
     CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Turn, Turns, Wall, WorkerCommand, prepared,
     producers, program_digest, serve_as_worker,
 };
+pub use ringmail_store::{copy_file, copy_log, digest_file};
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};
 pub use secrets::{

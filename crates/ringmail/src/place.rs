@@ -11,6 +11,7 @@ use ringmail_engine::core::doc::{Problem, Problems, Source, suggest};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::{DATA_FOLDER, Project};
 use ringmail_engine::core::refusal::Refusal;
+use ringmail_engine::packages::write_whole;
 use ringmail_engine::{
     Audit, AuditReader, BuildError, Checked, Engine, EngineBuilder, ForwardAround, GrantWatch, HostKey,
     LogLine, LogLines, LogSink, Principal, SecretReader, SecretsAround, SystemClock, SystemResolver,
@@ -21,6 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) const HOST_KEY: &str = "host.key";
+/// Says how what is in the data folder is laid out.
+pub(crate) const FORMAT: &str = "format";
+const FORMAT_NOW: u32 = 1;
 pub(crate) const PROJECT_FILE: &str = "ringmail.toml";
 /// Larger files are no chains, policies or projects.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -396,10 +400,23 @@ impl Place {
     }
 }
 
-/// Keeps the data folder out of version control.
+/// Keeps the data folder out of version control, and off what a newer version wrote in its own way.
 fn keep_out(data: &Path) -> std::io::Result<()> {
     let ignore = data.join(".gitignore");
-    if ignore.exists() { Ok(()) } else { std::fs::write(&ignore, "*\n") }
+    if !ignore.exists() {
+        std::fs::write(&ignore, "*\n")?;
+    }
+    match std::fs::read_to_string(data.join(FORMAT)) {
+        Ok(text) if text.trim().parse::<u32>().is_ok_and(|format| format <= FORMAT_NOW) => Ok(()),
+        Ok(text) => {
+            let text = terminal::clean(text.trim()).into_owned();
+            Err(std::io::Error::other(format!("its format is `{text}`, and this version knows {FORMAT_NOW}")))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            write_whole(&data.join(FORMAT), format!("{FORMAT_NOW}\n").as_bytes())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What a command was asked to look at.

@@ -188,6 +188,7 @@ async fn answer(doors: &Arc<Doors>, control: &Control, visitor: &Visitor, reques
         (&Method::POST, ["reload"]) => Order::Reload,
         (&Method::POST, ["drain"]) => Order::Drain,
         (&Method::POST, ["keys"]) => Order::Grant,
+        (&Method::POST, ["backup"]) => Order::Backup,
         (&Method::DELETE, ["keys" | "tokens" | "plugins", _]) => Order::Revoke,
         _ => return Problem::not_found().answer(&doors.next_id()),
     };
@@ -273,6 +274,14 @@ async fn follow(
             },
             Err(why) => failed(why),
         },
+        (Order::Backup, _) => {
+            let engine = doors.world().engine.clone();
+            let copied = tokio::task::spawn_blocking(move || engine.copy_kept()).await;
+            match copied.unwrap_or_else(|_| Err("it was broken off".into())) {
+                Ok(copied) => json(StatusCode::OK, &Value::map([("kept", Value::Bool(copied.is_some()))])),
+                Err(why) => failed(why),
+            }
+        }
         (Order::Revoke, "keys") => {
             let named = target.to_string();
             match kept(doors, move |doors| doors.keys.revoke(&named, doors.now_ms())).await {

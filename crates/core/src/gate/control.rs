@@ -15,6 +15,7 @@ pub enum Order {
     Drain,
     Grant,
     Revoke,
+    Backup,
 }
 
 impl Order {
@@ -25,6 +26,7 @@ impl Order {
             Order::Drain => "drain",
             Order::Grant => "grant",
             Order::Revoke => "revoke",
+            Order::Backup => "backup",
         }
     }
 }

@@ -17,7 +17,7 @@ use open::OpenRuns;
 pub use past::{OpenRun, PastError};
 pub use periods::Period;
 pub use purge::{Overdue, Purges};
-pub use read::{AuditReader, Entry, LogLines, stages, transcript};
+pub use read::{AuditReader, Entry, LogLines, put_aside, stages, transcript};
 use record::{Carrier, Sealing};
 use ringmail_store::{Log, LogError, LogSettings, Position, Signs};
 use std::fs::File;
@@ -30,11 +30,11 @@ pub use subjects::{Subjects, SubjectsError};
 use thiserror::Error;
 
 /// Where the keys of subjects lie, beside the log.
-const SUBJECTS: &str = "subjects";
+pub const SUBJECTS: &str = "subjects";
 /// What is too large for a record, sealed as it is, under its digest.
-const ASIDE: &str = "aside";
+pub const ASIDE: &str = "aside";
 /// Who has runs that are not over.
-const OPEN: &str = "open";
+pub const OPEN: &str = "open";
 
 #[derive(Debug, Error)]
 pub enum AuditError {

@@ -168,6 +168,19 @@ impl Iterator for LogLines {
     }
 }
 
+/// What a record has put aside: whose it is by the id in the log, and under which name. Read from its end, where nothing stands
+/// that a chain chooses.
+pub fn put_aside(record: &[u8]) -> Option<(&str, &str)> {
+    const ID_DIGITS: usize = 32;
+    const NAME_DIGITS: usize = 64;
+    let hex = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let text = std::str::from_utf8(record).ok()?.strip_suffix("\"}")?;
+    let (text, name) = text.split_at_checked(text.len().checked_sub(NAME_DIGITS)?)?;
+    let text = text.strip_suffix("\",\"sealed_sha256\":\"")?;
+    let (text, id) = text.split_at_checked(text.len().checked_sub(ID_DIGITS)?)?;
+    text.ends_with(",\"who\":\"").then_some((id, name)).filter(|(id, name)| hex(id) && hex(name))
+}
+
 /// Everything on record as lines of JSON, one for each stage.
 pub fn transcript(folder: &Path, key: Option<&HostKey>) -> Result<String, AuditError> {
     let mut reader = AuditReader::open(folder, key, 0)?;

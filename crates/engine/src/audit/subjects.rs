@@ -173,6 +173,20 @@ impl Subjects {
         Ok(out)
     }
 
+    /// Every file of a key, and for which id it is; nothing where it is none of this host.
+    pub fn files(&self) -> Result<Vec<(PathBuf, Option<Str>)>, SubjectsError> {
+        let mut out = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(disk("list"))? {
+            let path = entry.map_err(disk("list"))?.path();
+            if path.extension().is_some_and(|ending| ending == "key") {
+                let text = std::fs::read(&path).map_err(disk("read"))?;
+                let id = self.unwrap(&text).map(|(key, _)| key.id);
+                out.push((path, id));
+            }
+        }
+        Ok(out)
+    }
+
     /// Takes the key away. What was sealed with it is gone; false if there was none.
     pub fn erase(&self, who: &DataSubject) -> Result<bool, SubjectsError> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(who);

@@ -46,6 +46,7 @@ commands! {
     explain Explain,
     audit Audit,
     subject Subject,
+    store Store,
     secret Secret,
     policy Policy,
     config Config,

@@ -14,7 +14,7 @@ fn calls(address: &str, key: &str) -> Vec<String> {
     calls_of("greet", address, key)
 }
 
-fn calls_of(chain: &str, address: &str, key: &str) -> Vec<String> {
+pub fn calls_of(chain: &str, address: &str, key: &str) -> Vec<String> {
     let mut heard = Vec::new();
     let Ok(mut stream) = TcpStream::connect(address) else { return heard };
     let body = "{\"name\":\"Ada\"}";

@@ -54,6 +54,7 @@ mod serve;
 mod setup;
 mod shop;
 mod signed_index;
+mod store;
 mod streams;
 mod tls;
 mod toolchains;

@@ -108,7 +108,7 @@ links:
 output: {item: '${input.item}', reserved: '${reserve.body.number}', price: '${price.body.number}', paid: '${pay.body.number}', shipped: '${ship.body.number}'}
 ";
 
-fn shop(till: &Till, pay: &str) -> Place {
+pub fn shop(till: &Till, pay: &str) -> Place {
     let place = project();
     let grant = format!(
         "[[grant]]\nto = \"order\"\nreason = \"orders\"\nnet = [{{ address = \"{}\", methods = [\"GET\", \"POST\"] }}]\n",
@@ -119,12 +119,12 @@ fn shop(till: &Till, pay: &str) -> Place {
     place
 }
 
-fn begin(place: &Place) -> Child {
+pub fn begin(place: &Place) -> Child {
     let mut command = place.command(&["run", "order", "--input", "{\"item\": \"lamp\"}"]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn kill(child: Child) {
+pub fn kill(child: Child) {
     let mut child = child;
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,12 +1,14 @@
 //! A log that can only grow. Records are written by whoever brings them, in one piece and in order; a thread of its own makes
 //! durable what somebody waits for, all at once. Several processes may append to one log, and neither forks it.
 
-mod group;
+pub use copy::copy_log;
+pub use read::{LogSpan, Logged, Reader, root_at};
 mod open;
 mod read;
 mod segment;
 
 use crate::note::{Signs, note};
+pub use copy::copy_log;
 pub use read::{LogSpan, Logged, Reader, root_at};
 use segment::{SEALED, Tip};
 use std::fs::File;
