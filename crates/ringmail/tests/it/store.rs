@@ -347,6 +347,11 @@ fn attack_42_what_is_put_back_does_not_go_on_with_what_others_go_on_with() {
     till.until_asked("GET price");
     kill(child);
     till.let_go();
+    std::fs::create_dir(data(&place, "schedules")).unwrap();
+    std::fs::write(data(&place, "schedules/nightly.json"), "how far it is").unwrap();
+    let inside = place.run(&["store", "backup", ".ringmail/b"]);
+    assert!(inside.code == 1 && inside.err.contains("lies in the data folder itself"), "{}", inside.err);
+    assert!(!data(&place, "b").exists() && !data(&place, "b.new").exists());
     assert_eq!(place.run(&["store", "backup", "b", "--with-keys"]).code, 0);
     let listed = printed(&place, &["runs", "list", "--format", "json"]);
     let run =
@@ -357,6 +362,8 @@ fn attack_42_what_is_put_back_does_not_go_on_with_what_others_go_on_with() {
     lose(&place, "lost");
     let back = place.run(&["store", "restore", "b"]);
     assert!(back.code == 0 && back.err.contains("runs that were open do not go on"), "{}", back.shown());
+    // Moments that passed since may have been run elsewhere.
+    assert!(!data(&place, "schedules").exists() && place.path().join("lost/schedules").exists());
     let none = place.run(&["runs", "list"]);
     assert_eq!((none.code, &*none.err), (0, "no run is open\n"));
     let again = place.run(&["runs", "resume", &run]);
@@ -392,15 +399,18 @@ fn what_nothing_names_any_more_is_taken_out_and_nothing_else() {
     std::fs::write(&young, "young").unwrap();
     age(&old);
     age(&own);
+    let copy = data(&place, "kept.copy");
+    std::fs::write(&copy, "").unwrap();
+    age(&copy);
     assert!(!question.exists());
     let told = place.run(&["store", "check"]);
     assert!(told.code == 0 && told.err.contains("ringmail store compact"), "{}", told.shown());
     let dry = place.run(&["store", "compact", "--dry-run"]);
-    assert!(dry.code == 0 && dry.err.contains("2 pieces of 22 bytes would be taken out"), "{}", dry.shown());
+    assert!(dry.code == 0 && dry.err.contains("3 pieces of 22 bytes would be taken out"), "{}", dry.shown());
     assert!(old.exists() && module.exists());
     let done = place.run(&["store", "compact"]);
-    assert!(done.code == 0 && done.err.contains("2 pieces of 22 bytes were taken out"), "{}", done.shown());
-    assert!(!old.exists() && !module.exists() && young.exists() && own.exists());
+    assert!(done.code == 0 && done.err.contains("3 pieces of 22 bytes were taken out"), "{}", done.shown());
+    assert!(!old.exists() && !module.exists() && !copy.exists() && young.exists() && own.exists());
     assert!(place.recorded().contains("\"stage\":\"compacted\""));
     // What somebody had who was erased.
     assert_eq!(place.run(&["subject", "erase", "lovelace", "--yes"]).code, 0);

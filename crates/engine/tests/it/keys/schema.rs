@@ -130,9 +130,16 @@ pub fn is_of_the_doors(key: &str) -> bool {
 /// Keys that change something only as time passes: the binary's tests of rotation, forwarding and schedules hold them.
 #[allow(dead_code, reason = "the server's tests ask")]
 pub fn is_of_what_runs_on(key: &str) -> bool {
-    ["anchor.*.every", "forward.*.keep", "forward.*.max", "schedule.*.beside", "secret.*.overlap", "secret.*.refresh"]
-        .iter()
-        .any(|known| key.ends_with(known))
+    [
+        "anchor.*.every",
+        "forward.*.keep",
+        "forward.*.max",
+        "schedule.*.beside",
+        "secret.*.overlap",
+        "secret.*.refresh",
+    ]
+    .iter()
+    .any(|known| key.ends_with(known))
 }
 
 pub const MANIFEST: &str = "plugin.toml";

@@ -53,7 +53,7 @@ fn fate(path: &Path) -> Fate {
     let name = parts.last().copied().unwrap_or_default();
     match *parts.as_slice() {
         [HOST_KEY | TOKENS_FILE] | ["certs", ..] => Fate::Key,
-        [MODULES | "dumps" | "approvals", ..] | ["audit", OPEN, ..] => Fate::Left,
+        [MODULES | "dumps" | "approvals" | "schedules", ..] | ["audit", OPEN, ..] => Fate::Left,
         ["audit", name] if name.ends_with(".log") || name == "checkpoint" => Fate::Left,
         [KEPT | CONTROL_FILE | "kept.copy"] => Fate::Left,
         _ if parts.starts_with(&["python"]) && parts.contains(&"toolchain") => Fate::Left,
@@ -76,8 +76,12 @@ struct Copy<'p> {
 impl Args {
     pub(super) fn run(self, place: &Place, chosen: Option<&Path>) -> Result<Exit, Fault> {
         let _alone = alone(place)?;
-        let draft = draft(&self.to)?;
         let (data, audit) = (place.data(), place.audit()?);
+        let draft = draft(&self.to)?;
+        if is_inside(&draft, &data) {
+            let _empty = std::fs::remove_dir(&draft);
+            return Err(Fault::user(format!("`{}` lies in the data folder itself", shown(&self.to))));
+        }
         let copy = Copy { data: &data, to: draft.clone(), with_keys: self.with_keys, files: BTreeMap::new() };
         let made = copy.make(place, &audit, chosen);
         let made = made.and_then(|made| {
@@ -115,6 +119,13 @@ impl Args {
             ));
         }
         Ok(Exit::Done)
+    }
+}
+
+fn is_inside(folder: &Path, data: &Path) -> bool {
+    match (folder.canonicalize(), data.canonicalize()) {
+        (Ok(folder), Ok(data)) => folder.starts_with(data),
+        _ => true,
     }
 }
 

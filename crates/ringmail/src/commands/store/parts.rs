@@ -40,6 +40,7 @@ const KNOWN: &[&str] = &[
     MODULES,
     "plugins",
     "python",
+    "schedules",
     "secrets.json",
     TOKENS_FILE,
 ];
@@ -224,6 +225,10 @@ fn approvals(place: &Place, key: Option<&HostKey>) -> Result<Part, Fault> {
 
 fn kept(data: &Path) -> Part {
     let (path, mut part) = (data.join(KEPT), Part::new("kept"));
+    let copy = path.with_extension("copy");
+    if is_older(&copy, SETTLED) {
+        part.left.push(copy);
+    }
     if path.exists() {
         match check_kept(&path) {
             Ok(Some(count)) => part.holds = plural(count, "value"),
