@@ -17,7 +17,7 @@ use open::OpenRuns;
 pub use past::{OpenRun, PastError};
 pub use periods::Period;
 pub use purge::{Overdue, Purges};
-pub use read::{AuditReader, Entry, LogLines, put_aside, stages, transcript};
+pub use read::{AuditReader, Entry, LogLines, NamedBy, named_by, stages, transcript};
 use record::{Carrier, Sealing};
 use ringmail_store::{Log, LogError, LogSettings, Position, Signs};
 use std::fs::File;

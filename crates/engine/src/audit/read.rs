@@ -168,17 +168,33 @@ impl Iterator for LogLines {
     }
 }
 
-/// What a record has put aside: whose it is by the id in the log, and under which name. Read from its end, where nothing stands
-/// that a chain chooses.
-pub fn put_aside(record: &[u8]) -> Option<(&str, &str)> {
-    const ID_DIGITS: usize = 32;
-    const NAME_DIGITS: usize = 64;
-    let hex = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let text = std::str::from_utf8(record).ok()?.strip_suffix("\"}")?;
-    let (text, name) = text.split_at_checked(text.len().checked_sub(NAME_DIGITS)?)?;
-    let text = text.strip_suffix("\",\"sealed_sha256\":\"")?;
-    let (text, id) = text.split_at_checked(text.len().checked_sub(ID_DIGITS)?)?;
-    text.ends_with(",\"who\":\"").then_some((id, name)).filter(|(id, name)| hex(id) && hex(name))
+/// What a record names by its digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedBy {
+    /// Whose it is, by the id in the log.
+    pub who: Option<Str>,
+    /// What is sealed for that one and has to be there, until it is erased.
+    pub sealed: Option<Str>,
+    /// Every digest in it, whatever for: nothing that may be meant is taken for nobody's.
+    pub all: Vec<Str>,
+}
+
+/// The digests in a record; nothing if there are none.
+pub fn named_by(record: &[u8]) -> Option<NamedBy> {
+    const BEFORE: &str = "_sha256\":\"";
+    const DIGITS: usize = 64;
+    let text = std::str::from_utf8(record).ok()?;
+    let digest = |rest: &str| {
+        let name = rest.get(..DIGITS)?;
+        name.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| Str::from(name))
+    };
+    let all: Vec<Str> = text.split(BEFORE).skip(1).filter_map(digest).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let read = parse(record, &RECORD).ok()?;
+    let text = |key: &str| read.get(key).and_then(Value::as_str).map(Str::from);
+    Some(NamedBy { who: text("who"), sealed: text("sealed_sha256"), all })
 }
 
 /// Everything on record as lines of JSON, one for each stage.

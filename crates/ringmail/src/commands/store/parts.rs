@@ -7,7 +7,7 @@ use crate::place::{HOST_KEY, Place, shown};
 use crate::versions::Versions;
 use anyhow::Context;
 use ringmail_engine::core::value::Str;
-use ringmail_engine::{ASIDE, HostKey, SUBJECTS, Subjects, check_kept, digest_file, put_aside};
+use ringmail_engine::{ASIDE, HostKey, SUBJECTS, Subjects, check_kept, digest_file, named_by};
 use ringmail_server::{KEYS_FILE, KeyStore, TOKENS_FILE, TokenStore};
 use ringmail_verify::{Checkpoint, verify};
 use std::collections::{BTreeMap, HashSet};
@@ -183,15 +183,20 @@ fn aside(place: &Place, known: &HashSet<Str>, has_key: bool) -> Result<Part, Fau
             part.wrong.push(format!("`{}` is not what was put aside", shown(path)));
         }
     }
+    let mut named_here: HashSet<Str> = HashSet::new();
     for line in place.recorded_lines(0)? {
         let (at, record) = line.context("cannot read the log")?;
-        let Some((who, name)) = put_aside(&record) else { continue };
+        let Some(named) = named_by(&record) else { continue };
         // Without the host's key nobody knows who was erased.
-        let is_known = !has_key || known.contains(who);
-        if is_known && there.remove(name).is_none() {
+        if has_key && named.who.as_ref().is_some_and(|who| !known.contains(who)) {
+            continue;
+        }
+        if let Some(name) = named.sealed.filter(|name| !there.contains_key(&**name)) {
             part.wrong.push(format!("record {at} has something put aside that is not there: `{name}`"));
         }
+        named.all.iter().for_each(|name| drop(named_here.insert(name.clone())));
     }
+    there.retain(|name, _| !named_here.contains(&**name));
     part.holds = plural(count, "file");
     part.left = there.into_values().filter(|path| is_older(path, SETTLED)).collect();
     Ok(part)
