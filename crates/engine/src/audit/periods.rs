@@ -129,6 +129,16 @@ impl Periods {
         Ok(all)
     }
 
+    /// Every key, and whether this host can use it.
+    pub(super) fn usable(&self) -> Result<Vec<(Period, bool)>, SubjectsError> {
+        let found = |period: Period| match self.find(&period) {
+            Ok(key) => Ok(key.map(|_| (period, true))),
+            Err(SubjectsError::Foreign(_)) => Ok(Some((period, false))),
+            Err(error) => Err(error),
+        };
+        self.all()?.into_iter().filter_map(|period| found(period).transpose()).collect()
+    }
+
     /// Takes a key away: what was sealed with it is gone.
     pub(super) fn erase(&self, period: &Period) -> Result<(), SubjectsError> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(period);

@@ -175,6 +175,8 @@ pub struct NamedBy {
     pub who: Option<Str>,
     /// What is sealed for that one and has to be there, until it is erased.
     pub sealed: Option<Str>,
+    /// What a run carried, and the period until whose end it has to be there besides.
+    pub carried: Option<(Str, Str)>,
     /// Every digest in it, whatever for: nothing that may be meant is taken for nobody's.
     pub all: Vec<Str>,
 }
@@ -194,7 +196,8 @@ pub fn named_by(record: &[u8]) -> Option<NamedBy> {
     }
     let read = parse(record, &RECORD).ok()?;
     let text = |key: &str| read.get(key).and_then(Value::as_str).map(Str::from);
-    Some(NamedBy { who: text("who"), sealed: text("sealed_sha256"), all })
+    let carried = text("period").zip(text("carried_sha256"));
+    Some(NamedBy { who: text("who"), sealed: text("sealed_sha256"), carried, all })
 }
 
 /// Everything on record as lines of JSON, one for each stage.

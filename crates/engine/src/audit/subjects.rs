@@ -187,6 +187,12 @@ impl Subjects {
         Ok(out)
     }
 
+    /// Every period that has a key, as it stands in records, and whether the key is of this host.
+    pub fn period_keys(&self) -> Result<Vec<(String, bool)>, SubjectsError> {
+        let all = self.periods.usable()?.into_iter();
+        Ok(all.map(|(period, usable)| (period.words(), usable)).collect())
+    }
+
     /// Takes the key away. What was sealed with it is gone; false if there was none.
     pub fn erase(&self, who: &DataSubject) -> Result<bool, SubjectsError> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(who);

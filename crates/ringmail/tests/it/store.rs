@@ -105,7 +105,7 @@ fn a_data_folder_says_what_is_in_it() {
     for part in [
         "log  6 records",
         "aside  1 file\n",
-        "subjects  2 keys",
+        "subjects  2 keys, 1 period",
         "kept  1 value",
         "callers  1 key",
         "others  nothing",
@@ -147,6 +147,7 @@ fn attack_43_each_part_that_is_harmed_is_named() {
             "put aside that is not there",
         ),
         (&|| flip(&files(&data(&place, "audit/subjects"))[0]), "is none of this host"),
+        (&|| flip(&only(&data(&place, "audit/subjects/periods"))), "none of this host"),
         (&|| loose(data(&place, "host.key")), "others than its owner can use"),
         (&|| std::fs::remove_file(data(&place, "host.key")).unwrap(), "nothing that is sealed can be read"),
         (
@@ -413,9 +414,17 @@ fn what_nothing_names_any_more_is_taken_out_and_nothing_else() {
     assert!(!old.exists() && !module.exists() && !copy.exists() && young.exists() && own.exists());
     assert!(place.recorded().contains("\"stage\":\"compacted\""));
     // What somebody had who was erased.
+    assert_eq!(place.run(&["run", "big", "--input-file", "big.json"]).code, 0);
+    let all = files(&aside);
+    let other = all.iter().find(|path| **path != own && **path != young).unwrap();
+    age(other);
     assert_eq!(place.run(&["subject", "erase", "lovelace", "--yes"]).code, 0);
     assert_eq!(place.run(&["store", "compact"]).code, 0);
-    assert!(!own.exists() && young.exists());
+    assert!(!own.exists() && other.exists() && young.exists());
+    // What was carried in a time whose key was taken away.
+    std::fs::remove_file(only(&data(&place, "audit/subjects/periods"))).unwrap();
+    assert_eq!(place.run(&["store", "compact"]).code, 0);
+    assert!(!other.exists() && young.exists());
     for args in [&["store", "check"][..], &["audit", "verify"]] {
         let whole = place.run(args);
         assert_eq!(whole.code, 0, "{}", whole.shown());

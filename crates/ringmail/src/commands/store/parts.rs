@@ -96,7 +96,7 @@ pub(super) fn look(place: &Place) -> Result<Vec<Part>, Fault> {
     let (key_part, key) = key(&data)?;
     let subjects = match &key {
         Some(key) => subjects(place, key)?,
-        None => (Part::new("subjects"), HashSet::new()),
+        None => (Part::new("subjects"), Readable::default()),
     };
     let mut parts = vec![key_part, log(place, key.as_ref())?];
     parts.push(aside(place, &subjects.1, key.is_some())?);
@@ -149,29 +149,47 @@ fn log(place: &Place, key: Option<&HostKey>) -> Result<Part, Fault> {
     Ok(part)
 }
 
-/// The keys of subjects, and the ids they are for.
-fn subjects(place: &Place, key: &HostKey) -> Result<(Part, HashSet<Str>), Fault> {
+/// What can be read, since its keys are still there.
+#[derive(Default)]
+struct Readable {
+    /// By their ids.
+    subjects: HashSet<Str>,
+    periods: HashSet<String>,
+}
+
+/// The keys of subjects and of periods, and what they are for.
+fn subjects(place: &Place, key: &HostKey) -> Result<(Part, Readable), Fault> {
     let (folder, mut part) = (place.audit_folder().join(SUBJECTS), Part::new("subjects"));
     if !folder.is_dir() {
-        return Ok((part, HashSet::new()));
+        return Ok((part, Readable::default()));
     }
     let failed = "cannot read the keys of subjects";
-    let all = Subjects::open(&folder, key).and_then(|subjects| subjects.files()).context(failed)?;
-    let mut ids = HashSet::new();
-    for (path, id) in all {
+    let subjects = Subjects::open(&folder, key).context(failed)?;
+    let mut known = Readable::default();
+    for (period, is_own) in subjects.period_keys().context(failed)? {
+        if !is_own {
+            part.wrong.push(format!("the key of the period `{period}` is none of this host"));
+        }
+        known.periods.insert(period);
+    }
+    for (path, id) in subjects.files().context(failed)? {
         match id {
-            Some(id) => drop(ids.insert(id)),
+            Some(id) => drop(known.subjects.insert(id)),
             None => part.wrong.push(format!("`{}` is none of this host", shown(&path))),
         }
     }
     let drafts = entries(&folder)?.into_iter().filter(|path| name_of(path).ends_with(".new"));
     part.left = drafts.filter(|path| is_older(path, SETTLED)).collect();
-    part.holds = plural(ids.len() as u64, "key");
-    Ok((part, ids))
+    part.holds = format!(
+        "{}, {}",
+        plural(known.subjects.len() as u64, "key"),
+        plural(known.periods.len() as u64, "period")
+    );
+    Ok((part, known))
 }
 
 /// What was too large for the log. What a subject had who was erased is nobody's any more.
-fn aside(place: &Place, known: &HashSet<Str>, has_key: bool) -> Result<Part, Fault> {
+fn aside(place: &Place, known: &Readable, has_key: bool) -> Result<Part, Fault> {
     let (folder, mut part) = (place.audit_folder().join(ASIDE), Part::new("aside"));
     let mut there: BTreeMap<String, PathBuf> =
         entries(&folder)?.into_iter().map(|path| (name_of(&path), path)).collect();
@@ -188,13 +206,18 @@ fn aside(place: &Place, known: &HashSet<Str>, has_key: bool) -> Result<Part, Fau
         let (at, record) = line.context("cannot read the log")?;
         let Some(named) = named_by(&record) else { continue };
         // Without the host's key nobody knows who was erased.
-        if has_key && named.who.as_ref().is_some_and(|who| !known.contains(who)) {
+        if has_key && named.who.as_ref().is_some_and(|who| !known.subjects.contains(who)) {
             continue;
         }
-        if let Some(name) = named.sealed.filter(|name| !there.contains_key(&**name)) {
+        let is_over = |period: &Str| has_key && !known.periods.contains(&**period);
+        let (over, carried) = match named.carried {
+            Some((period, name)) if is_over(&period) => (Some(name), None),
+            carried => (None, carried.map(|(_, name)| name)),
+        };
+        for name in named.sealed.iter().chain(&carried).filter(|name| !there.contains_key(&***name)) {
             part.wrong.push(format!("record {at} has something put aside that is not there: `{name}`"));
         }
-        named.all.iter().for_each(|name| drop(named_here.insert(name.clone())));
+        named_here.extend(named.all.into_iter().filter(|name| Some(name) != over.as_ref()));
     }
     there.retain(|name, _| !named_here.contains(&**name));
     part.holds = plural(count, "file");
