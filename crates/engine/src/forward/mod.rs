@@ -283,7 +283,6 @@ impl Forwarder {
                 (resumed, format!("{words} arrive at `{}` again", self.name))
             }
         };
-        told(&text);
         let open = vec![
             ("receiver", Value::Str(self.name.clone())),
             ("arrived", Value::Int(i64::try_from(self.arrived).unwrap_or(i64::MAX))),
@@ -293,6 +292,7 @@ impl Forwarder {
         let who = DataSubject::of(&Principal::host());
         // A log that takes nothing stops every effect by itself.
         let _told_there = self.around.log.note(&Note { kind, at_ms, open, who, sealed });
+        told(&text);
     }
 }
 
