@@ -1,7 +1,7 @@
 //! Files of a backup: copied with their digests, readable by their owner alone, on disk before anybody counts on them.
 
 use crate::tree::Hash;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -31,7 +31,7 @@ pub fn digest_file(path: &Path) -> std::io::Result<Hash> {
 }
 
 fn read_on(from: &mut File, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<Hash> {
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; BUFFER_BYTES]);
+    let (mut hasher, mut buffer) = (Context::new(&SHA256), vec![0; BUFFER_BYTES]);
     loop {
         let read = match from.read(&mut buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
@@ -39,7 +39,9 @@ fn read_on(from: &mut File, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) 
         };
         let bytes = buffer.get(..read).unwrap_or_default();
         if bytes.is_empty() {
-            return Ok(hasher.finalize().into());
+            let mut digest = [0; 32];
+            digest.copy_from_slice(hasher.finish().as_ref());
+            return Ok(digest);
         }
         hasher.update(bytes);
         take(bytes)?;

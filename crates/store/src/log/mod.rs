@@ -1,8 +1,8 @@
 //! A log that can only grow. Records are written by whoever brings them, in one piece and in order; a thread of its own makes
 //! durable what somebody waits for, all at once. Several processes may append to one log, and neither forks it.
 
-pub use copy::copy_log;
-pub use read::{LogSpan, Logged, Reader, root_at};
+mod copy;
+mod group;
 mod open;
 mod read;
 mod segment;
