@@ -5,8 +5,8 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use ringmail_core::gate::ActRecord;
 use ringmail_core::json::to_canonical;
 use ringmail_core::value::{Str, Value};
+use ringmail_store::put_once;
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -49,33 +49,25 @@ impl HostKey {
 
     /// Reads the key of a data folder, or makes one readable by its owner alone.
     pub fn open(path: &Path) -> std::io::Result<HostKey> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let text = Zeroizing::new(text);
-                let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-                let key = seed.and_then(|seed| HostKey::of(Zeroizing::new(seed)));
-                key.ok_or_else(|| std::io::Error::other("the host key is not 64 hexadecimal digits"))
-            }
+        match HostKey::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
                 let key = HostKey::ephemeral();
-                key.write(path)?;
-                Ok(key)
+                put_once(path, Zeroizing::new(to_hex(&*key.seed)).as_bytes())?;
+                // Another process may have been first.
+                HostKey::read(path)
             }
-            Err(error) => Err(error),
+            read => read,
         }
     }
 
-    fn write(&self, path: &Path) -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        file.write_all(Zeroizing::new(to_hex(&*self.seed)).as_bytes())?;
-        file.sync_all()
+    fn read(path: &Path) -> std::io::Result<HostKey> {
+        let text = Zeroizing::new(std::fs::read_to_string(path)?);
+        let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let key = seed.and_then(|seed| HostKey::of(Zeroizing::new(seed)));
+        key.ok_or_else(|| std::io::Error::other("the host key is not 64 hexadecimal digits"))
     }
 
     /// A secret of this host for one purpose, of which nothing can be told from its other secrets.
@@ -196,6 +188,21 @@ mod tests {
         let act = signed.act.as_map().unwrap().with("principal", Value::from("mallory"));
         let forged = SignedAct { act: Value::Map(act), ..signed };
         assert!(!forged.verify(&key.public_hex()));
+    }
+
+    /// Two commands in a new project began at once: one of them found the key of the other in the middle of being written.
+    #[test]
+    fn all_who_begin_at_once_have_one_key() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("host.key");
+            let keys: Vec<String> = std::thread::scope(|scope| {
+                let all: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| HostKey::open(&path).unwrap().public_hex())).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert!(keys.windows(2).all(|two| two[0] == two[1]), "{keys:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Files of a backup: copied with their digests, readable by their owner alone, on disk before anybody counts on them.
+//! Files that are there whole or not at all, readable by their owner alone, on disk before anybody counts on them.
 
 use crate::tree::Hash;
 use ring::digest::{Context, SHA256};
@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -23,6 +24,27 @@ pub fn copy_file(from: &Path, to: &Path) -> std::io::Result<Hash> {
     let digest = read_on(&mut from, |bytes| to.write_all(bytes))?;
     to.sync_all()?;
     Ok(digest)
+}
+
+/// Writes a file that nobody else has written; whoever comes second leaves the first one's. It is never there in part.
+pub fn put_once(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let new = folder.join(format!(".{name}.{}.{count}.new", std::process::id()));
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        match std::fs::hard_link(&new, path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    });
+    let removed = std::fs::remove_file(&new);
+    written.and(removed).and_then(|()| File::open(folder)?.sync_all())
 }
 
 /// The SHA-256 of a file.

@@ -6,7 +6,7 @@ mod log;
 mod note;
 mod tree;
 
-pub use file::{copy_file, digest_file};
+pub use file::{copy_file, digest_file, put_once};
 pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader, copy_log, root_at};
 pub use note::{Signs, newest_note};
 pub use tree::{Hash, Tree, leaf};

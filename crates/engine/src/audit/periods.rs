@@ -1,11 +1,12 @@
 //! Keys that end. What runs carry is sealed with the key of its subject and with one of the day on which its run began and of
 //! what is known of it: whoever takes either away has erased it. Wrapped with the host's key, like those of subjects.
 
-use super::subjects::{SubjectsError, disk, put_once};
+use super::subjects::{SubjectsError, disk};
 use crate::sealed::SealKey;
 use crate::sign::{HostKey, from_hex, to_hex};
 use ringmail_core::retention::DAY_MS;
 use ringmail_core::value::Str;
+use ringmail_store::put_once;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,8 @@ impl Period {
 pub(super) struct Periods {
     folder: PathBuf,
     host: SealKey,
+    /// How the files of this host's keys end: those of another are none of its business.
+    ending: String,
     known: Mutex<HashMap<Period, (PeriodKey, Instant)>>,
 }
 
@@ -69,12 +72,14 @@ impl Periods {
     pub(super) fn open(folder: &Path, host: &HostKey) -> Result<Periods, SubjectsError> {
         let folder = folder.join(FOLDER);
         std::fs::create_dir_all(&folder).map_err(disk("make the folder for"))?;
+        let mark = host.secret_for("audit period names");
+        let ending = format!(".{}.key", to_hex(mark.get(..4).unwrap_or_default()));
         let host = SealKey::of(&host.secret_for("audit periods"));
-        Ok(Periods { folder, host, known: Mutex::default() })
+        Ok(Periods { folder, host, ending, known: Mutex::default() })
     }
 
     fn file_of(&self, period: &Period) -> PathBuf {
-        self.folder.join(format!("{}.key", period.words()))
+        self.folder.join(format!("{}{}", period.words(), self.ending))
     }
 
     /// The key of a period, if there still is one.
@@ -113,30 +118,40 @@ impl Periods {
         getrandom::fill(&mut *bytes).map_err(|_| SubjectsError::NoRandomness)?;
         let sealed = self.host.seal(&*bytes, period.words().as_bytes());
         let sealed = sealed.ok_or(SubjectsError::NoRandomness)?;
-        put_once(&self.folder, &self.file_of(period), to_hex(&sealed).as_bytes())?;
+        put_once(&self.file_of(period), to_hex(&sealed).as_bytes()).map_err(disk("write"))?;
         let lost = || SubjectsError::Foreign(self.file_of(period).display().to_string());
         self.find(period)?.ok_or_else(lost)
     }
 
     /// All whose keys are still there.
     pub(super) fn all(&self) -> Result<Vec<Period>, SubjectsError> {
-        let mut all = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(disk("list"))? {
-            let name = entry.map_err(disk("list"))?.file_name();
-            all.extend(name.to_str().and_then(|name| Period::read(name.strip_suffix(".key")?)));
-        }
+        let mut all: Vec<Period> =
+            self.named()?.into_iter().filter_map(|(period, own)| own.then_some(period)).collect();
         all.sort();
         Ok(all)
     }
 
     /// Every key, and whether this host can use it.
     pub(super) fn usable(&self) -> Result<Vec<(Period, bool)>, SubjectsError> {
-        let found = |period: Period| match self.find(&period) {
-            Ok(key) => Ok(key.map(|_| (period, true))),
+        let found = |(period, own): (Period, bool)| match own.then(|| self.find(&period)).transpose() {
+            Ok(Some(None)) => Ok(None),
+            Ok(found) => Ok(Some((period, found.is_some()))),
             Err(SubjectsError::Foreign(_)) => Ok(Some((period, false))),
             Err(error) => Err(error),
         };
-        self.all()?.into_iter().filter_map(|period| found(period).transpose()).collect()
+        self.named()?.into_iter().filter_map(|named| found(named).transpose()).collect()
+    }
+
+    /// What the files are called, and whether they are this host's.
+    fn named(&self) -> Result<Vec<(Period, bool)>, SubjectsError> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(disk("list"))? {
+            let name = entry.map_err(disk("list"))?.file_name();
+            let Some(name) = name.to_str().filter(|name| name.ends_with(".key")) else { continue };
+            let words = name.split('.').next().and_then(Period::read);
+            all.extend(words.map(|period| (period, name.ends_with(&*self.ending))));
+        }
+        Ok(all)
     }
 
     /// Takes a key away: what was sealed with it is gone.

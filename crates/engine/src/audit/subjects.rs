@@ -7,9 +7,8 @@ use crate::sealed::SealKey;
 use crate::sign::{HostKey, from_hex, to_hex};
 use ringmail_core::json::{JsonLimits, parse, to_string};
 use ringmail_core::value::{Str, Value};
+use ringmail_store::put_once;
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,25 +32,6 @@ pub enum SubjectsError {
 
 pub(super) fn disk(what: &'static str) -> impl FnOnce(std::io::Error) -> SubjectsError {
     move |why| SubjectsError::Disk { what, why }
-}
-
-/// Writes a file that nobody else has written, whole and durably. Whoever comes second finds the first one's.
-pub(super) fn put_once(folder: &Path, path: &Path, text: &[u8]) -> Result<(), SubjectsError> {
-    let mut name = [0_u8; 16];
-    getrandom::fill(&mut name).map_err(|_| SubjectsError::NoRandomness)?;
-    let new = folder.join(format!("{}.new", to_hex(&name)));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options.open(&new).and_then(|mut file| {
-        file.write_all(text)?;
-        file.sync_all()?;
-        match std::fs::hard_link(&new, path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        }
-    });
-    let removed = std::fs::remove_file(&new);
-    written.and(removed).and_then(|()| std::fs::File::open(folder)?.sync_all()).map_err(disk("write"))
 }
 
 /// What seals the data of one subject.
@@ -242,7 +222,7 @@ impl Subjects {
         filled.map_err(|_| SubjectsError::NoRandomness)?;
         let text = self.wrapped(&id, &bytes, who).ok_or(SubjectsError::NoRandomness)?;
         let path = self.file_of(who);
-        put_once(&self.folder, &path, text.as_bytes())?;
+        put_once(&path, text.as_bytes()).map_err(disk("write"))?;
         let found = self.read(&path)?;
         found.map(|(key, _)| key).ok_or_else(|| SubjectsError::Foreign(path.display().to_string()))
     }

@@ -159,7 +159,11 @@ pub fn forward_status(
         let mut lines = LogLines::open(audit, arrived).map_err(|error| error.to_string())?;
         let last = lines.by_ref().try_fold(arrived, |_, line| line.map(|(at, _)| at + 1));
         let recorded = last.map_err(|error| error.to_string())?;
-        let failed = std::fs::read_to_string(what.trouble(data, &name)).ok();
+        let failed = match std::fs::read_to_string(what.trouble(data, &name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            // Why is told by somebody else; that it failed is known.
+            failed => Some(failed.unwrap_or_else(|error| error.to_string())),
+        };
         all.push(ForwardStatus { name, arrived, recorded, failed });
     }
     Ok(all)

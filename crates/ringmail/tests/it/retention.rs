@@ -116,6 +116,17 @@ fn what_somebody_still_needs_stays_and_says_so() {
     assert!(read(&place).is_empty());
 }
 
+/// A host whose key was exchanged found the key of the day to be none of its own, and could record nothing until the next day.
+#[test]
+fn a_host_with_another_key_goes_on_in_the_same_folder() {
+    let place = project();
+    ran(&place, "note", "before", 0);
+    std::fs::remove_file(place.path().join(".ringmail/host.key")).unwrap();
+    ran(&place, "note", "after", 0);
+    let record = ringmail_engine::transcript(&place.path().join(".ringmail/audit"), None).unwrap();
+    assert_eq!(record.matches("\"stage\":\"answered\"").count(), 2, "{record}");
+}
+
 #[test]
 fn a_server_follows_the_rules_by_itself() {
     let place = aged(RULES);
