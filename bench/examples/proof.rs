@@ -34,12 +34,14 @@ fn looked_for(folder: &std::path::Path, key: &HostKey) -> (usize, usize) {
     let mut reader = AuditReader::open(folder, Some(key), 0).unwrap();
     let ids = reader.ids_of(|who| *who == rare()).unwrap();
     let sought = Sought::between(0, None).with("who", ids.iter().map(|id| &**id));
-    let places = reader.places(&sought).unwrap();
-    let count = places.len();
-    reader.look_at(places);
-    let mut found = 0;
-    while reader.next_where(|record| memmem(record, &ids)).unwrap().is_some() {
-        found += 1;
+    let (mut found, mut count) = (0, 0);
+    for file in reader.files().unwrap() {
+        let places = reader.places(file, &sought).unwrap();
+        count += places.len();
+        reader.look_at(places);
+        while reader.next_where(|record| memmem(record, &ids)).unwrap().is_some() {
+            found += 1;
+        }
     }
     (found, count)
 }

@@ -62,16 +62,17 @@ impl AuditReader {
         Ok(AuditReader { folder: folder.to_path_buf(), records, keys, index: None, known: HashMap::new() })
     }
 
-    /// Where something may stand, in order. The last file is always among it.
-    pub fn places(&self, sought: &Sought) -> Result<Vec<LogSpan>, AuditError> {
-        let mut out = Vec::new();
-        for whole in LogSpan::all(&self.folder)? {
-            match self.index.as_ref().filter(|_| whole.is_sealed) {
-                Some(index) => out.extend(index.spans(&whole, sought)?),
-                None => out.push(whole),
-            }
+    /// The files of the log, in order.
+    pub fn files(&self) -> Result<Vec<LogSpan>, AuditError> {
+        Ok(LogSpan::all(&self.folder)?)
+    }
+
+    /// Where in a file something may stand, in order. Of the last file that is all of it.
+    pub fn places(&self, whole: LogSpan, sought: &Sought) -> Result<Vec<LogSpan>, AuditError> {
+        match self.index.as_ref().filter(|_| whole.is_sealed) {
+            Some(index) => index.spans(&whole, sought),
+            None => Ok(vec![whole]),
         }
-        Ok(out)
     }
 
     /// Goes through these from now on.

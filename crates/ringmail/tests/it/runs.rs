@@ -130,6 +130,15 @@ pub fn kill(child: Child) {
     child.wait().unwrap();
 }
 
+/// A run whose process is killed while it asks for something.
+pub fn cut_off(till: &Till, place: &Place, what: &str) {
+    till.hold(what);
+    let child = begin(place);
+    till.until_asked(what);
+    kill(child);
+    till.let_go();
+}
+
 fn one_open(place: &Place) -> serde_json::Value {
     let listed = printed(place, &["runs", "list", "--format", "json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
@@ -222,11 +231,7 @@ fn attack_42_what_may_have_happened_is_not_done_again_until_somebody_says() {
 fn what_does_no_harm_twice_is_done_again() {
     let till = Till::open();
     let place = shop(&till, "repeatable: true,");
-    till.hold("POST pay");
-    let child = begin(&place);
-    till.until_asked("POST pay");
-    kill(child);
-    till.let_go();
+    cut_off(&till, &place, "POST pay");
     let run = one_open(&place)["run"].as_str().unwrap().to_string();
     assert_eq!(resume(&place, &run, &[]).code, 0);
     assert_eq!(till.asked(), ["POST reserve", "GET price", "POST pay", "POST pay", "POST ship"]);
@@ -236,11 +241,7 @@ fn what_does_no_harm_twice_is_done_again() {
 fn a_chain_that_is_another_does_not_go_on_with_a_run() {
     let till = Till::open();
     let place = shop(&till, "");
-    till.hold("GET price");
-    let child = begin(&place);
-    till.until_asked("GET price");
-    kill(child);
-    till.let_go();
+    cut_off(&till, &place, "GET price");
     let run = one_open(&place)["run"].as_str().unwrap().to_string();
     let text = place.read("chains/order.yaml");
     place.write("chains/order.yaml", &format!("{text}# another\n"));

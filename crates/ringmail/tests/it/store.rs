@@ -2,7 +2,7 @@
 
 use crate::guest::Guest;
 use crate::mcp::printed;
-use crate::runs::{Till, begin, kill, shop};
+use crate::runs::{Till, cut_off, kill, shop};
 use crate::serve::{Serving, call, key_of, project};
 use crate::setup::Place;
 use ringmail_engine::PluginFolder;
@@ -343,11 +343,7 @@ fn attack_43_nobody_backs_up_while_somebody_cleans() {
 fn attack_42_what_is_put_back_does_not_go_on_with_what_others_go_on_with() {
     let till = Till::open();
     let place = shop(&till, "");
-    till.hold("GET price");
-    let child = begin(&place);
-    till.until_asked("GET price");
-    kill(child);
-    till.let_go();
+    cut_off(&till, &place, "GET price");
     std::fs::create_dir(data(&place, "schedules")).unwrap();
     std::fs::write(data(&place, "schedules/nightly.json"), "how far it is").unwrap();
     let inside = place.run(&["store", "backup", ".ringmail/b"]);

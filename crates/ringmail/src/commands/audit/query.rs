@@ -12,6 +12,7 @@ use ringmail_engine::{AuditReader, Clock, DataSubject, Entry, Sought, SystemCloc
 use std::collections::VecDeque;
 use std::time::Duration;
 
+const UNREAD: &str = "cannot read the log";
 /// How often somebody who follows looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -98,7 +99,7 @@ impl TailArgs {
         loop {
             std::thread::sleep(LOOK_AGAIN);
             let mut log = place.recorded(next)?;
-            while let Some(entry) = log.next_where(|_| true).context("cannot read the log")? {
+            while let Some(entry) = log.next_where(|_| true).context(UNREAD)? {
                 next = entry.at + 1;
                 if fits.takes(&entry) {
                     show(&entry, self.format)?;
@@ -112,11 +113,14 @@ impl ExportArgs {
     pub(super) fn run(self, place: &Place) -> Result<Exit, Fault> {
         let (mut fits, mut log) = (Wanted::of(&self.fits)?, place.recorded(0)?);
         fits.know(&log)?;
-        let places = log.places(&fits.sought()).context("cannot read the log")?;
-        log.look_at(places);
-        while let Some(entry) = log.next_where(|text| fits.may_take(text)).context("cannot read the log")? {
-            if fits.takes(&entry) {
-                show(&entry, Format::Json)?;
+        let sought = fits.sought();
+        for file in log.files().context(UNREAD)? {
+            let places = log.places(file, &sought).context(UNREAD)?;
+            log.look_at(places);
+            while let Some(entry) = log.next_where(|text| fits.may_take(text)).context(UNREAD)? {
+                if fits.takes(&entry) {
+                    show(&entry, Format::Json)?;
+                }
             }
         }
         Ok(Exit::Done)
@@ -225,26 +229,25 @@ impl Wanted<'_> {
 
     /// The latest that fit, and the number of the record that comes next.
     fn latest(&self, mut log: AuditReader, limit: usize) -> Result<(VecDeque<Entry>, u64), Fault> {
-        let (mut latest, mut next) = (VecDeque::new(), None);
-        let places = log.places(&self.sought()).context("cannot read the log")?;
-        for place in places.into_iter().rev() {
-            log.look_at(vec![place]);
-            let mut found = VecDeque::new();
-            while let Some(entry) =
-                log.next_where(|text| self.may_take(text)).context("cannot read the log")?
-            {
-                if self.takes(&entry) {
-                    found.push_back(entry);
-                    if found.len() + latest.len() > limit {
-                        found.pop_front();
+        let (mut latest, mut next, sought) = (VecDeque::new(), None, self.sought());
+        for file in log.files().context(UNREAD)?.into_iter().rev() {
+            for place in log.places(file, &sought).context(UNREAD)?.into_iter().rev() {
+                log.look_at(vec![place]);
+                let mut found = VecDeque::new();
+                while let Some(entry) = log.next_where(|text| self.may_take(text)).context(UNREAD)? {
+                    if self.takes(&entry) {
+                        found.push_back(entry);
+                        if found.len() + latest.len() > limit {
+                            found.pop_front();
+                        }
                     }
                 }
-            }
-            next.get_or_insert(log.next_number());
-            found.append(&mut latest);
-            latest = found;
-            if latest.len() >= limit {
-                break;
+                next.get_or_insert(log.next_number());
+                found.append(&mut latest);
+                latest = found;
+                if latest.len() >= limit {
+                    return Ok((latest, next.unwrap_or(0)));
+                }
             }
         }
         Ok((latest, next.unwrap_or(0)))
