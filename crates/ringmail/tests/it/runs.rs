@@ -119,7 +119,7 @@ pub fn shop(till: &Till, pay: &str) -> Place {
     place
 }
 
-pub fn begin(place: &Place) -> Child {
+fn begin(place: &Place) -> Child {
     let mut command = place.command(&["run", "order", "--input", "{\"item\": \"lamp\"}"]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

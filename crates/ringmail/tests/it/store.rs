@@ -436,8 +436,6 @@ fn a_question_of_a_run_that_is_over_is_taken_out() {
         "chains/ask.yaml",
         "chain: ask\nlinks:\n  ok: {kind: approve, reason: may it?, within: 1h, with: {value: 1}}\noutput: ${ok}\n",
     );
-    // Of two that begin in a folder at once, one fails.
-    assert_eq!(place.run(&["audit", "key"]).code, 0);
     let mut command = place.command(&["run", "ask"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let folder = data(&place, "approvals");
