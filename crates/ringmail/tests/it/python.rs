@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 const DOUBLE: &str = "chain: double\ninput: {type: object, properties: {number: {}}, required: [number]}\noutput: ${input.number * 2}";
 const NOTE: &str = "chain: note\ninput: {type: object, properties: {text: {type: string}}, required: [text]}\nlinks:\n  say: {kind: log, with: {message: '${input.text}'}}\noutput: noted";
 const CARD: &str = "chain: card\noutput: 4111\nreturns: {type: integer, x-ringmail-label: [pii]}";
-/// A program that arrives as a value.
-const ANY: &str = "chain: any\nlinks:\n  p:\n    kind: python\n    with: {code: '${input}'}\n    tools: [double]\n    limits: {time: 1s, memory: 48MiB}\noutput: ${p}";
+/// A program that arrives as a value. It has more time than a busy machine takes for what ends by itself.
+const ANY: &str = "chain: any\nlinks:\n  p:\n    kind: python\n    with: {code: '${input}'}\n    tools: [double]\n    limits: {time: 25s, memory: 48MiB}\noutput: ${p}";
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
@@ -67,6 +67,11 @@ impl Bench {
     /// Runs a program that nobody wrote down, and says what came of it.
     async fn any(&self, code: &str) -> String {
         shown(&self.run(ANY, &to_string(&code.into())).await)
+    }
+
+    /// The same, stopped after a second.
+    async fn hasty(&self, code: &str) -> String {
+        shown(&self.run(&ANY.replace("25s", "1s"), &to_string(&code.into())).await)
     }
 
     fn problems(&self, chain: &str) -> String {
@@ -284,10 +289,11 @@ async fn contained(bench: &Bench) {
         let mut wrong = Vec::new();
         for (code, expected) in HOSTILE {
             let began = std::time::Instant::now();
-            let ended = bench.any(code).await;
+            let or = OTHERWISE.iter().find(|(own, _)| own == code).map_or(*expected, |(_, end)| end);
+            let endless = [*expected, or].iter().any(|end| end.starts_with("timeout"));
+            let ended = if endless { bench.hasty(code).await } else { bench.any(code).await };
             // A program that runs into its time ends there, and none takes longer to be stopped.
-            let or = OTHERWISE.iter().any(|(own, end)| own == code && ended.contains(end));
-            if !(ended.contains(expected) || or) || began.elapsed().as_millis() > 10_000 {
+            if ![*expected, or].iter().any(|end| ended.contains(end)) || began.elapsed().as_millis() > 20_000 {
                 wrong.push(format!("{code}\n  -> {ended}\n  instead of {expected}"));
             }
         }
