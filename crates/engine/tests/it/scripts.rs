@@ -106,7 +106,7 @@ async fn attack_23_each_limit_of_a_link_is_held() {
         ),
         // No link gives a script more than its stack is made for.
         (
-            "fn f(n) { let a = ``; a.pad(500000, 'y'); let b = ``; b.pad(500000, 'y'); let c = ``; c.pad(500000, 'y'); f(n + 1) }\nfn main(input) { f(0) }",
+            "fn big() { let a = ``; a.pad(1000, 'y'); for i in 0..9 { a += a; } a }\nfn f(n) { let a = big(); let b = big(); let c = big(); f(n + 1) }\nfn main(input) { f(0) }",
             "memory: 1GiB, time: 60s",
             "`t.s` failed: limit: it asked for more than 67108864 bytes of memory",
         ),

@@ -123,11 +123,11 @@ export function call(input) {
 "#;
 
 const HOSTILE_TESTS: &str = r#"[
-  {"input": "loop", "error": "it ran longer than 500 ms"},
+  {"input": "loop", "error": "it ran longer than 2000 ms"},
   {"input": "grow", "error": "33554432 bytes of memory"},
   {"input": "double", "error": "string too long"},
   {"input": "deep", "error": "its stack overflowed"},
-  {"input": "regex", "error": "it ran longer than 500 ms"},
+  {"input": "regex", "error": "it ran longer than 2000 ms"},
   {"input": "eval", "output": "undefined"},
   {"input": "long", "error": "its output is larger than 1048576 bytes"},
   {"input": "state", "output": 1},

@@ -5,7 +5,7 @@ use crate::setup::Place;
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
 
-const LIMITS: &str = "[limits]\nmemory = \"32MiB\"\ntime = \"500ms\"\noutput = \"1MiB\"\n";
+const LIMITS: &str = "[limits]\nmemory = \"32MiB\"\ntime = \"2s\"\noutput = \"1MiB\"\n";
 const MANIFEST: &str = "plugin = \"hostile\"\nversion = \"1.0.0\"\ndescription = \"attacks\"\n";
 
 /// Writes what makes any template's plugin the hostile one.

@@ -149,14 +149,19 @@ fn attack_42_no_effect_happens_twice_however_often_a_server_is_killed() {
     place.write("chains/effects.yaml", &EFFECTS.replace("URL", &till.url));
     let key = key_of(&place, "me");
     let mut heard = BTreeSet::new();
-    for _ in 0..rounds(8) {
+    let (mut round, rounds) = (0, rounds(8));
+    // A busy machine answers nobody in so short a time, and has more of it.
+    while round < rounds || heard.is_empty() {
+        round += 1;
+        assert!(round < rounds + 100, "nobody was answered");
+        let within_ms = 200 * (1 + round / rounds);
         let serving = Serving::start(&place, 1);
         let address = serving.urls[0].split("://").last().unwrap().to_string();
         let chance = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         std::thread::scope(|scope| {
             let callers: Vec<_> =
                 (0..4).map(|_| scope.spawn(|| calls_of("effects", &address, &key))).collect();
-            std::thread::sleep(Duration::from_millis(u64::from(chance % 200)));
+            std::thread::sleep(Duration::from_millis(u64::from(chance % within_ms)));
             serving.signal("KILL");
             callers.into_iter().for_each(|caller| heard.extend(caller.join().unwrap()));
         });
@@ -181,7 +186,6 @@ fn attack_42_no_effect_happens_twice_however_often_a_server_is_killed() {
             assert!(seen.contains(&(what.to_string(), run.clone())), "{run} was answered without {what}");
         }
     }
-    assert!(!heard.is_empty(), "nobody was answered");
     let doubts: BTreeSet<String> =
         open().iter().map(|run| run["run"].as_str().unwrap().to_string()).collect();
     assert!(doubts.is_disjoint(&heard), "a run that was answered is over");

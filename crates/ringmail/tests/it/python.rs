@@ -293,7 +293,8 @@ async fn contained(bench: &Bench) {
             let endless = [*expected, or].iter().any(|end| end.starts_with("timeout"));
             let ended = if endless { bench.hasty(code).await } else { bench.any(code).await };
             // A program that runs into its time ends there, and none takes longer to be stopped.
-            if ![*expected, or].iter().any(|end| ended.contains(end)) || began.elapsed().as_millis() > 20_000 {
+            if ![*expected, or].iter().any(|end| ended.contains(end)) || began.elapsed().as_millis() > 20_000
+            {
                 wrong.push(format!("{code}\n  -> {ended}\n  instead of {expected}"));
             }
         }

@@ -79,9 +79,13 @@ fn answer(stream: TcpStream, state: &(Mutex<State>, Condvar)) {
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
     let words: Vec<&str> = first.split(' ').collect();
-    let what = format!("{} {}", words[0], words[1].trim_start_matches('/'));
+    let [method, path, ..] = &*words else { return };
+    // Whoever was killed while it asked has asked for nothing.
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    let what = format!("{method} {}", path.trim_start_matches('/'));
     let mut guard = state.0.lock().unwrap();
     guard.asked.push(what.clone());
     guard.bodies.push(String::from_utf8(body).unwrap());
