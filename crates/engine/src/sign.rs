@@ -55,7 +55,7 @@ impl HostKey {
                     std::fs::create_dir_all(folder)?;
                 }
                 let key = HostKey::ephemeral();
-                put_once(path, Zeroizing::new(to_hex(&*key.seed)).as_bytes())?;
+                put_once(path, key.to_text().as_bytes())?;
                 // Another process may have been first.
                 HostKey::read(path)
             }
@@ -68,6 +68,11 @@ impl HostKey {
         let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let key = seed.and_then(|seed| HostKey::of(Zeroizing::new(seed)));
         key.ok_or_else(|| std::io::Error::other("the host key is not 64 hexadecimal digits"))
+    }
+
+    /// As it stands in its file.
+    pub(crate) fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(to_hex(&*self.seed))
     }
 
     /// A secret of this host for one purpose, of which nothing can be told from its other secrets.

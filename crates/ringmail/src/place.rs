@@ -154,9 +154,15 @@ impl Place {
     }
 
     pub(crate) fn audit(&self) -> Result<Audit, Fault> {
-        let opened = Audit::open(&self.audit_folder(), &self.host_key()?);
-        Ok(opened
-            .with_context(|| format!("cannot use the audit log in `{}`", shown(&self.audit_folder())))?)
+        let failed = || format!("cannot use the audit log in `{}`", shown(&self.audit_folder()));
+        match Audit::open(&self.audit_folder(), &self.host_key()?) {
+            Err(error) if error.is_taken_over() => {
+                let fault = Fault::from(anyhow::Error::new(error).context(failed()));
+                Err(fault
+                    .hint("end an exchange that was cut off, if there was one: ringmail store rotate-key"))
+            }
+            opened => Ok(opened.with_context(failed)?),
+        }
     }
 
     /// Records as they stand in the log, with their numbers.
@@ -237,7 +243,6 @@ impl Place {
         Ok(ForwardAround {
             data: self.data(),
             audit: self.audit_folder(),
-            origin: ringmail_engine::origin(&self.host_key()?),
             secrets: self.secrets_around_with(log.clone())?,
             log,
         })

@@ -2,11 +2,13 @@
 //! a record says or who may read it.
 
 mod file;
+mod lineage;
 mod log;
 mod note;
 mod tree;
 
 pub use file::{copy_file, digest_file, put_once};
+pub use lineage::Lineage;
 pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader, copy_log, root_at};
-pub use note::{Signs, newest_note};
+pub use note::Signs;
 pub use tree::{Hash, Tree, leaf};

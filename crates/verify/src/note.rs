@@ -60,6 +60,11 @@ impl Checkpoint {
         (all, left)
     }
 
+    /// What a line behind the root says that begins like this.
+    pub(crate) fn extension(&self, name: &str) -> Option<&str> {
+        self.body.lines().skip(3).find_map(|line| line.strip_prefix(name))
+    }
+
     /// Whether this key signed it.
     pub fn is_signed_by(&self, key: &[u8; 32]) -> bool {
         let id = id_of(&self.origin, key);

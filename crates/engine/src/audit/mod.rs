@@ -1,6 +1,7 @@
 //! The audit log: one record for each part of a run, in a log that can only grow, signed for by the host. What is of a person
 //! is sealed with that person's key, so that it can be erased and the log still holds.
 
+mod exchange;
 mod index;
 mod open;
 mod past;
@@ -12,6 +13,7 @@ mod subjects;
 
 use crate::recorder::{LogMark, Marked, Note, RecordError, Recorded, Recorder, RunPart};
 use crate::sign::HostKey;
+pub use exchange::{Exchange, ExchangeError, Exchanged};
 pub use index::Sought;
 use open::OpenRuns;
 pub use past::{OpenRun, PastError};
@@ -19,11 +21,11 @@ pub use periods::Period;
 pub use purge::{Overdue, Purges};
 pub use read::{AuditReader, Entry, LogLines, NamedBy, named_by, stages, transcript};
 use record::{Carrier, Sealing};
-use ringmail_store::{Log, LogError, LogSettings, Position, Signs};
-use std::fs::File;
+use ringmail_store::{Lineage, Log, LogError, LogSettings, Position, Signs};
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use subjects::SubjectKey;
 pub use subjects::{Subjects, SubjectsError};
@@ -35,6 +37,8 @@ pub const SUBJECTS: &str = "subjects";
 pub const ASIDE: &str = "aside";
 /// Who has runs that are not over.
 pub const OPEN: &str = "open";
+/// Held together by all who have the log open, and alone by whoever exchanges the host's key.
+const USED: &str = "used.lock";
 
 #[derive(Debug, Error)]
 pub enum AuditError {
@@ -42,6 +46,17 @@ pub enum AuditError {
     Log(#[from] LogError),
     #[error(transparent)]
     Subjects(#[from] SubjectsError),
+    #[error("the key of this host is being exchanged")]
+    Exchanging,
+    #[error("cannot use `{path}`: {why}")]
+    Disk { path: PathBuf, why: std::io::Error },
+}
+
+impl AuditError {
+    /// The key of this host is not the one that has the log now.
+    pub fn is_taken_over(&self) -> bool {
+        matches!(self, AuditError::Log(LogError::TakenOver))
+    }
 }
 
 /// The one log of a data folder. Several engines and processes may have it open.
@@ -51,15 +66,37 @@ pub struct Audit {
     subjects: Arc<Subjects>,
     folder: Arc<Path>,
     open: Arc<OpenRuns>,
+    lineage: Arc<Lineage>,
+    _used: Arc<File>,
 }
 
 impl Audit {
     pub fn open(folder: &Path, key: &HostKey) -> Result<Audit, AuditError> {
-        let settings = LogSettings::new(origin(key), Arc::new(key.again()));
+        let used = used(folder)?;
+        match used.try_lock_shared() {
+            Ok(()) => Audit::open_used(folder, key, used),
+            Err(TryLockError::WouldBlock) => Err(AuditError::Exchanging),
+            Err(TryLockError::Error(why)) => Err(AuditError::Disk { path: folder.join(USED), why }),
+        }
+    }
+
+    fn open_used(folder: &Path, key: &HostKey, used: File) -> Result<Audit, AuditError> {
+        let lineage = Lineage::read(folder, &origin(key), key.public_bytes())?;
+        let settings = LogSettings::new(lineage.origin(), Arc::new(key.again()));
         let log = Arc::new(Log::open(folder, settings)?);
         let open = OpenRuns::new(folder.join(OPEN)).ok_or(SubjectsError::NoRandomness)?;
         let subjects = Arc::new(Subjects::open(&folder.join(SUBJECTS), key)?);
-        Ok(Audit { log, subjects, folder: folder.into(), open: Arc::new(open) })
+        let (open, lineage, used) = (Arc::new(open), Arc::new(lineage), Arc::new(used));
+        Ok(Audit { log, subjects, folder: folder.into(), open, lineage, _used: used })
+    }
+
+    /// What the log calls itself.
+    pub fn origin(&self) -> &str {
+        self.lineage.origin()
+    }
+
+    pub(crate) fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// Signs for all there is, and answers what was signed.
@@ -107,8 +144,17 @@ impl Audit {
     }
 }
 
-/// What the log of a host calls itself.
-pub fn origin(key: &HostKey) -> String {
+/// What all who have a log open hold.
+fn used(folder: &Path) -> Result<File, AuditError> {
+    let path = folder.join(USED);
+    let mut options = File::options();
+    let opened = std::fs::create_dir_all(folder)
+        .and_then(|()| options.write(true).create(true).truncate(false).mode(0o600).open(&path));
+    opened.map_err(|why| AuditError::Disk { path, why })
+}
+
+/// What the log calls itself that a host began.
+fn origin(key: &HostKey) -> String {
     format!("ringmail/{}", key.public_hex().get(..16).unwrap_or_default())
 }
 

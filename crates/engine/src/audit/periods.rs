@@ -116,9 +116,7 @@ impl Periods {
         }
         let mut bytes = Zeroizing::new([0_u8; 32]);
         getrandom::fill(&mut *bytes).map_err(|_| SubjectsError::NoRandomness)?;
-        let sealed = self.host.seal(&*bytes, period.words().as_bytes());
-        let sealed = sealed.ok_or(SubjectsError::NoRandomness)?;
-        put_once(&self.file_of(period), to_hex(&sealed).as_bytes()).map_err(disk("write"))?;
+        self.put(period, &*bytes)?;
         let lost = || SubjectsError::Foreign(self.file_of(period).display().to_string());
         self.find(period)?.ok_or_else(lost)
     }
@@ -140,6 +138,22 @@ impl Periods {
             Err(error) => Err(error),
         };
         self.named()?.into_iter().filter_map(|named| found(named).transpose()).collect()
+    }
+
+    /// Wraps every key of this host for another, in the other's folder.
+    pub(super) fn wrap_for(&self, other: &Periods) -> Result<(), SubjectsError> {
+        for period in self.all()? {
+            if let Some(key) = self.find(&period)? {
+                other.put(&period, &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, period: &Period, key: &[u8]) -> Result<(), SubjectsError> {
+        let sealed = self.host.seal(key, period.words().as_bytes());
+        let sealed = sealed.ok_or(SubjectsError::NoRandomness)?;
+        put_once(&self.file_of(period), to_hex(&sealed).as_bytes()).map_err(disk("write"))
     }
 
     /// What the files are called, and whether they are this host's.

@@ -183,6 +183,36 @@ impl Subjects {
         }
     }
 
+    /// Wraps every key of this host for another, in the other's folder.
+    pub(super) fn wrap_for(&self, other: &Subjects) -> Result<(), SubjectsError> {
+        for (path, _) in self.files()? {
+            let text = std::fs::read(&path).map_err(disk("read"))?;
+            // One that this host cannot use, it does not pass on.
+            let Some((_, who)) = self.unwrap(&text) else { continue };
+            let wrapped = self.bytes(&text).and_then(|bytes| {
+                let said = parse(&text, &JsonLimits::default()).ok()?;
+                let key = Value::from(to_hex(&other.host.seal(&bytes, b"")?));
+                Some(to_string(&Value::Map(said.as_map()?.with("key", key))))
+            });
+            let wrapped = wrapped.ok_or(SubjectsError::NoRandomness)?;
+            put_once(&other.file_of(&who), wrapped.as_bytes()).map_err(disk("write"))?;
+        }
+        self.periods.wrap_for(&other.periods)
+    }
+
+    /// Takes away every key of this host.
+    pub(super) fn remove_all(&self) -> Result<(), SubjectsError> {
+        for (path, id) in self.files()? {
+            if id.is_some() {
+                std::fs::remove_file(&path).map_err(disk("remove"))?;
+            }
+        }
+        for period in self.periods.all()? {
+            self.periods.erase(&period)?;
+        }
+        self.sync_folder()
+    }
+
     fn sync_folder(&self) -> Result<(), SubjectsError> {
         std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(disk("write"))
     }
@@ -204,13 +234,17 @@ impl Subjects {
         self.unwrap(&text).map(Some).ok_or_else(foreign)
     }
 
+    fn bytes(&self, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let said = parse(text, &JsonLimits::default()).ok()?;
+        self.host.open(&from_hex(said.get("key")?.as_str()?)?, b"")
+    }
+
     fn unwrap(&self, text: &[u8]) -> Option<(SubjectKey, DataSubject)> {
         let said = parse(text, &JsonLimits::default()).ok()?;
-        let part = |key: &str| from_hex(said.get(key)?.as_str()?);
         let id = said.get("id")?.as_str()?.into();
-        let bytes = self.host.open(&part("key")?, b"")?;
-        let key = SubjectKey::new(id, bytes.as_slice().try_into().ok()?);
-        let who = parse(&key.unseal(&part("name")?, b"")?, &JsonLimits::default()).ok()?;
+        let key = SubjectKey::new(id, self.bytes(text)?.as_slice().try_into().ok()?);
+        let name = from_hex(said.get("name")?.as_str()?)?;
+        let who = parse(&key.unseal(&name, b"")?, &JsonLimits::default()).ok()?;
         let name = who.get("name")?.as_str()?.into();
         let tenant = who.get("tenant").and_then(Value::as_str).map(Str::from);
         Some((key, DataSubject { name, tenant }))

@@ -6,7 +6,7 @@ use super::{ForwardAround, Sending, Sends, Sent};
 use ringmail_core::json::to_string;
 use ringmail_core::project::{AnchorAt, AnchorSetting, Project};
 use ringmail_core::value::Value;
-use ringmail_store::{newest_note, root_at};
+use ringmail_store::root_at;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -65,7 +65,7 @@ impl Sends for Anchor {
                 To::Web(post) => {
                     let number = i64::try_from(size).unwrap_or(i64::MAX);
                     let body = Value::map([
-                        ("log", Value::from(self.around.origin.as_str())),
+                        ("log", Value::from(self.around.log.origin())),
                         ("records", Value::Int(number)),
                         ("checkpoint", Value::from(checkpoint)),
                     ]);
@@ -96,8 +96,7 @@ fn held(path: &Path, arrived: u64, around: &ForwardAround) -> Result<u64, String
         Err(error) if error.kind() == ErrorKind::NotFound && arrived == 0 => return Ok(0),
         text => text.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?,
     };
-    let key = around.secrets.key.as_deref().ok_or("there is no key of this host")?;
-    let Some((size, root)) = newest_note(&text, &around.origin, key) else {
+    let Some((size, root)) = around.log.lineage().newest_note(&text) else {
         if text.trim().is_empty() {
             return Ok(0);
         }

@@ -105,8 +105,6 @@ pub struct ForwardAround {
     pub data: PathBuf,
     /// The folder of the log.
     pub audit: PathBuf,
-    /// What the log calls itself.
-    pub origin: String,
     pub secrets: SecretsAround,
     /// What is signed for; where it stands, too, that a receiver is behind.
     pub log: Audit,

@@ -40,7 +40,7 @@ impl Records {
         project: &Project,
         around: &Arc<ForwardAround>,
     ) -> Result<Records, String> {
-        let origin = around.origin.clone();
+        let origin = around.log.origin().to_string();
         let receiver: Box<dyn Takes> = match &setting.at {
             ForwardAt::File { path, bytes_max, keep } => {
                 let path = around.secrets.folder.join(path);

@@ -40,7 +40,13 @@ impl Syslog {
         let folder = around.secrets.folder.clone();
         let tls = client_config(&project.extra_roots, &folder).map_err(|error| error.to_string())?;
         let resolver = around.secrets.resolver.clone();
-        Ok(Syslog { at: at.clone(), tls: Arc::new(tls), resolver, folder, origin: around.origin.clone() })
+        Ok(Syslog {
+            at: at.clone(),
+            tls: Arc::new(tls),
+            resolver,
+            folder,
+            origin: around.log.origin().to_string(),
+        })
     }
 
     fn message(&self, record: &Going) -> String {

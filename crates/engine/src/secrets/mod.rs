@@ -25,6 +25,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub(crate) use held::Secrets;
+pub(crate) use sealed::reseal_secret;
 pub use sealed::seal_secret;
 pub use times::{SecretLedger, SecretTimes};
 pub(crate) use watch::SecretSources;

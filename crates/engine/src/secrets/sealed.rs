@@ -32,6 +32,11 @@ pub fn seal_secret(name: &str, value: &str, key: &HostKey) -> Option<String> {
     Some(format!("{SEALED}{}\n", STANDARD.encode(sealed)))
 }
 
+/// The same secret under another key; nothing if this one does not open it.
+pub(crate) fn reseal_secret(name: &str, text: &str, from: &HostKey, to: &HostKey) -> Option<String> {
+    seal_secret(name, &unseal(name, text.trim_start_matches('\u{feff}'), from)?, to)
+}
+
 fn unseal(name: &str, text: &str, key: &HostKey) -> Option<Zeroizing<String>> {
     let sealed = STANDARD.decode(text.strip_prefix(SEALED)?.trim()).ok()?;
     let opened = seal_key(key).open(&sealed, name.as_bytes())?;

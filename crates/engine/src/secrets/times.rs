@@ -10,7 +10,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-const FILE: &str = "secrets.json";
 const LOCK: &str = "secrets.lock";
 const BYTES_MAX: u64 = 4 << 20;
 
@@ -36,13 +35,27 @@ impl std::fmt::Debug for SecretLedger {
 }
 
 impl SecretLedger {
+    pub(crate) const FILE: &str = "secrets.json";
+
     pub fn new(data: &Path, key: &HostKey) -> SecretLedger {
         let secret = key.secret_for("times of secrets");
         SecretLedger { folder: data.into(), key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &*secret) }
     }
 
+    /// What is known in a data folder, for a host that will have another key: it marks values anew, and they are as old as they are.
+    pub(crate) fn unmarked(data: &Path) -> Option<String> {
+        let text = crate::packages::read_bounded(&data.join(SecretLedger::FILE), BYTES_MAX).ok()?;
+        let read = parse(&text, &JsonLimits::default()).ok()?;
+        let unmarked =
+            |value: &Value| value.as_map().map(|map| Value::Map(map.with("mark", Value::from(""))));
+        let all = read.as_map()?.iter();
+        let all = all.filter_map(|(name, value)| Some((name.clone(), unmarked(value)?)));
+        Some(to_pretty(&Value::map(all)))
+    }
+
     pub fn read(&self) -> BTreeMap<Str, SecretTimes> {
-        let text = crate::packages::read_bounded(&self.folder.join(FILE), BYTES_MAX).unwrap_or_default();
+        let text = crate::packages::read_bounded(&self.folder.join(SecretLedger::FILE), BYTES_MAX)
+            .unwrap_or_default();
         let read = parse(&text, &JsonLimits::default()).unwrap_or_default();
         let number = |value: &Value, key: &str| match value.get(key) {
             Some(Value::Int(ms)) => u64::try_from(*ms).ok(),
@@ -68,7 +81,9 @@ impl SecretLedger {
             let times = all.entry(name.clone()).or_default();
             let mark = ring::hmac::sign(&self.key, format!("{name}\0{}", value.as_str()).as_bytes());
             let mark = to_hex(mark.as_ref().get(..16).unwrap_or_default());
-            if times.mark != mark {
+            if times.mark.is_empty() && times.since_ms.is_some() {
+                times.mark = mark;
+            } else if times.mark != mark {
                 (times.mark, times.since_ms) = (mark, Some(now_ms));
             }
             times.used_ms = times.used_ms.max((*used_ms > 0).then_some(*used_ms));
@@ -86,6 +101,6 @@ impl SecretLedger {
             ]);
             (name, value)
         });
-        write_whole(&self.folder.join(FILE), to_pretty(&Value::map(lines)).as_bytes())
+        write_whole(&self.folder.join(SecretLedger::FILE), to_pretty(&Value::map(lines)).as_bytes())
     }
 }

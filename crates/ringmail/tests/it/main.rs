@@ -30,6 +30,7 @@ mod examples;
 mod forward;
 #[path = "../../../host/tests/it/guest.rs"]
 mod guest;
+mod host_key;
 mod keys;
 mod kills;
 mod lsp;

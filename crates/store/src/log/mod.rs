@@ -7,6 +7,7 @@ mod open;
 mod read;
 mod segment;
 
+use crate::lineage;
 use crate::note::{Signs, note};
 pub use copy::copy_log;
 pub use read::{LogSpan, Logged, Reader, root_at};
@@ -42,9 +43,11 @@ pub enum LogError {
     Unfit,
     #[error("the log has ended")]
     Ended,
+    #[error("another key than this host's took the log over")]
+    TakenOver,
 }
 
-fn disk(what: &'static str) -> impl FnOnce(std::io::Error) -> LogError {
+pub(crate) fn disk(what: &'static str) -> impl FnOnce(std::io::Error) -> LogError {
     move |error| LogError::Disk { what, why: error.to_string() }
 }
 
@@ -173,6 +176,30 @@ impl Log {
             Ok(())
         })?;
         std::fs::read_to_string(state.folder.join(NOTE_FILE)).map_err(disk("read the log's checkpoint"))
+    }
+
+    /// Makes everything durable, and says under both keys that another one signs for what comes. Whoever appends from now on does it
+    /// with a log that was opened with that key.
+    pub fn hand_over(&self, to: &dyn Signs) -> Result<(), LogError> {
+        self.checkpoint()?;
+        let mut state = self.shared.lock();
+        state.in_turn(|state| {
+            let LogSettings { origin, signs, .. } = &state.settings;
+            let (size, root) = (state.tip.count(), state.tip.tree.root());
+            let path = state.folder.join(lineage::FILE);
+            let mut text = match std::fs::read_to_string(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                text => text.map_err(disk("read whose log this is"))?,
+            };
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&lineage::taken_over(origin, size, &root, &**signs, to));
+            let own = note(origin, size, &root, "", &[to]);
+            let put = state.put(lineage::FILE, &text).and_then(|()| state.put(NOTE_FILE, &own));
+            let put = put.and_then(|()| File::open(&state.folder)?.sync_all());
+            put.map_err(disk("write whose log this is"))
+        })
     }
 
     pub fn count(&self) -> u64 {
@@ -362,17 +389,20 @@ impl State {
             self.noted = tip.count();
             return;
         }
-        let text = note(&self.settings.origin, tip.count(), &tip.tree.root(), &*self.settings.signs);
-        let (path, new) = (self.folder.join(NOTE_FILE), self.folder.join("checkpoint.new"));
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let written = options.open(&new).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&new, &path)
-        });
+        let text = note(&self.settings.origin, tip.count(), &tip.tree.root(), "", &[&*self.settings.signs]);
+        let written = self.put(NOTE_FILE, &text);
         if written.is_ok() {
             self.noted = tip.count();
         }
+    }
+
+    /// A file beside the log, whole or not at all.
+    fn put(&self, name: &str, text: &str) -> std::io::Result<()> {
+        let (path, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)
     }
 }

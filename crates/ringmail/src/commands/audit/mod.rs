@@ -58,7 +58,7 @@ impl Args {
             }
             What::Key => {
                 let key = place.host_key()?;
-                print(&ringmail_verify::verifier_key(&ringmail_engine::origin(&key), &key.public_bytes()))?;
+                print(&ringmail_verify::verifier_key(place.audit()?.origin(), &key.public_bytes()))?;
                 Ok(Exit::Done)
             }
         }

@@ -6,7 +6,7 @@ use crate::terminal::{Format, clean, print, print_json, say};
 use anyhow::Context;
 use ringmail_engine::core::project::AnchorAt;
 use ringmail_engine::core::value::Value;
-use ringmail_verify::{Checkpoint, public_key, verify};
+use ringmail_verify::{Checkpoint, KeysOfLog, public_key, verify};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -35,15 +35,16 @@ impl Args {
                 .ok_or_else(|| Fault::user("the key is neither 64 hexadecimal digits nor NAME+ID+KEY"))?,
             None => place.host_key()?.public_bytes(),
         };
+        let trusted = KeysOfLog::of_log(&folder, key).map_err(|why| Fault::user(clean(&why)))?;
         let own = folder.join("checkpoint");
         let own = own.exists().then_some(&own);
         if own.is_none() {
             say("nobody has signed for this log yet, so its end is not certain: ringmail audit checkpoint");
         }
         let anchors = self.anchors(place);
-        let mut checkpoints = Vec::new();
+        let mut checkpoints = trusted.taken_over().to_vec();
         for path in own.into_iter().chain(&anchors) {
-            checkpoints.extend(signed(path, &key)?);
+            checkpoints.extend(signed(path, &trusted)?);
         }
         let found = verify(&folder, &checkpoints);
         let signed = checkpoints.iter().map(|one| one.size).max().unwrap_or(0);
@@ -98,7 +99,7 @@ impl Args {
     }
 }
 
-fn signed(path: &Path, key: &[u8; 32]) -> Result<Vec<Checkpoint>, Fault> {
+fn signed(path: &Path, trusted: &KeysOfLog) -> Result<Vec<Checkpoint>, Fault> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", shown(path)))?;
     let wrong = |why: String| Fault::user(format!("`{}`: {why}", shown(path)));
     let (all, left) = Checkpoint::parse_all(&text);
@@ -109,7 +110,7 @@ fn signed(path: &Path, key: &[u8; 32]) -> Result<Vec<Checkpoint>, Fault> {
     if left {
         say(&format!("`{}` holds something that is no checkpoint, too", shown(path)));
     }
-    match all.iter().all(|checkpoint| checkpoint.is_signed_by(key)) {
+    match all.iter().all(|checkpoint| trusted.signed(checkpoint)) {
         true => Ok(all),
         false => {
             Err(wrong("it is not signed by this key".into()).hint("say whose signature counts: --key KEY"))

@@ -53,7 +53,7 @@ fn fate(path: &Path) -> Fate {
     let name = parts.last().copied().unwrap_or_default();
     match *parts.as_slice() {
         [HOST_KEY | TOKENS_FILE] | ["certs", ..] => Fate::Key,
-        [MODULES | "dumps" | "approvals" | "schedules", ..] | ["audit", OPEN, ..] => Fate::Left,
+        [MODULES | "exchange" | "dumps" | "approvals" | "schedules", ..] | ["audit", OPEN, ..] => Fate::Left,
         ["audit", name] if name.ends_with(".log") || name == "checkpoint" => Fate::Left,
         [KEPT | CONTROL_FILE | "kept.copy"] => Fate::Left,
         _ if parts.starts_with(&["python"]) && parts.contains(&"toolchain") => Fate::Left,

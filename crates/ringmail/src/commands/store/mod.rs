@@ -5,6 +5,7 @@ mod check;
 mod compact;
 mod parts;
 mod restore;
+mod rotate_key;
 
 use super::Common;
 use crate::exit::{Exit, Fault};
@@ -15,7 +16,7 @@ use std::fs::{File, TryLockError};
 /// Held by whoever copies or takes out what others count on.
 const LOCK: &str = "store.lock";
 
-/// See whether the data folder is whole, back it up, put it back, and take out what nothing names any more
+/// See whether the data folder is whole, back it up, put it back, take out what nothing names any more, and exchange its key
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,6 +33,8 @@ enum What {
     Restore(restore::Args),
     /// Take out what nothing names any more
     Compact(compact::Args),
+    /// Give this host a new key, with which all is sealed and signed from then on; nothing else may run meanwhile
+    RotateKey(rotate_key::Args),
 }
 
 impl Args {
@@ -42,6 +45,7 @@ impl Args {
             What::Backup(args) => args.run(&place, common.project.as_deref()),
             What::Restore(args) => args.run(&place),
             What::Compact(args) => args.run(&place),
+            What::RotateKey(args) => args.run(&place),
         }
     }
 }

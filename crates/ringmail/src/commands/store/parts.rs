@@ -9,7 +9,7 @@ use anyhow::Context;
 use ringmail_engine::core::value::Str;
 use ringmail_engine::{ASIDE, HostKey, SUBJECTS, Subjects, check_kept, digest_file, named_by};
 use ringmail_server::{KEYS_FILE, KeyStore, TOKENS_FILE, TokenStore};
-use ringmail_verify::{Checkpoint, verify};
+use ringmail_verify::{Checkpoint, KeysOfLog, verify};
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ const KNOWN: &[&str] = &[
     "config",
     "control.sock",
     "dumps",
+    "exchange",
     "forward",
     "kept.copy",
     KEPT,
@@ -120,6 +121,9 @@ fn key(data: &Path) -> Result<(Part, Option<HostKey>), Fault> {
         0 => part,
         _ => part.wrong(format!("others than its owner can use `{}`", shown(&path))),
     };
+    if data.join("exchange").exists() {
+        part.wrong.push("it is being exchanged, or that was cut off: ringmail store rotate-key".into());
+    }
     match HostKey::open(&path) {
         Ok(key) => {
             part.holds = key.public_hex();
@@ -135,9 +139,15 @@ fn log(place: &Place, key: Option<&HostKey>) -> Result<Part, Fault> {
         return Ok(part);
     }
     let mut checkpoints = Vec::new();
+    let trusted = key.map(|key| KeysOfLog::of_log(&folder, key.public_bytes())).transpose();
+    let trusted = trusted.unwrap_or_else(|why| {
+        part.wrong.push(why);
+        None
+    });
+    checkpoints.extend(trusted.iter().flat_map(KeysOfLog::taken_over).cloned());
     if let Ok(text) = std::fs::read_to_string(folder.join("checkpoint")) {
         match Checkpoint::parse(&text) {
-            Ok(one) if key.is_none_or(|key| one.is_signed_by(&key.public_bytes())) => checkpoints.push(one),
+            Ok(one) if trusted.as_ref().is_none_or(|all| all.signed(&one)) => checkpoints.push(one),
             Ok(_) => part = part.wrong("its checkpoint is not signed by this host"),
             Err(why) => part = part.wrong(why),
         }

@@ -14,7 +14,7 @@ use ringmail_engine::packages::read_bounded;
 use ringmail_engine::{
     Clock, DataSubject, HostKey, Note, Principal, Recorder, SignedAct, SystemClock, copy_file,
 };
-use ringmail_verify::{Checkpoint, verify};
+use ringmail_verify::{Checkpoint, KeysOfLog, verify};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -150,7 +150,8 @@ impl Args {
             let text =
                 std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", shown(&path)))?;
             let checkpoint = Checkpoint::parse(&text).map_err(Fault::user)?;
-            let fits = checkpoint.is_signed_by(&key.public_bytes()) && checkpoint.size == records;
+            let trusted = KeysOfLog::of_log(&folder, key.public_bytes()).map_err(Fault::user)?;
+            let fits = trusted.signed(&checkpoint) && checkpoint.size == records;
             let verified = verify(&folder, &[checkpoint]).map_err(|wrong| wrong.to_string());
             match verified {
                 Ok(found) if fits && found.records == records => {}
