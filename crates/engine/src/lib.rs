@@ -69,8 +69,8 @@ mod watch;
 pub use approvals::{Approvals, Inquiry};
 pub use audit::{
     ASIDE, Audit, AuditError, AuditReader, Entry, Exchange, ExchangeError, Exchanged, LogLines, NamedBy,
-    OPEN, OpenRun, Overdue, PastError, Period, Purges, SUBJECTS, Sought, Subjects, SubjectsError, named_by,
-    stages, transcript,
+    OPEN, OpenRun, OverRun, Overdue, PastError, Period, Purges, SUBJECTS, Sought, Subjects, SubjectsError,
+    named_by, stages, transcript,
 };
 pub use builder::ChainBuilder;
 pub use chain::{Chain, Output, Report, Request};

@@ -58,6 +58,15 @@ impl Problem {
         Problem { retry_after: Some(Duration::from_secs(1)), ..problem }
     }
 
+    /// A run is over, and its answer is not the same any more, or cannot be told by the chains and policies of now.
+    pub(crate) fn forgotten() -> Problem {
+        Problem::new(
+            StatusCode::GONE,
+            "forgotten",
+            "the run is over, and what it answered is not known any more",
+        )
+    }
+
     /// Why a run has no output, as its caller may hear it.
     pub(crate) fn of(error: &RunError) -> Problem {
         match error {

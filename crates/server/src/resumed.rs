@@ -3,10 +3,12 @@
 
 use crate::identity::again::still;
 use crate::problem::Problem;
-use crate::runs::Told;
+use crate::runs::{Seen, Told};
 use crate::server::Doors;
+use ringmail_core::policy::Principal;
 use ringmail_core::value::Str;
-use ringmail_engine::{Audit, Past, PastError, Report, RunError};
+use ringmail_engine::{Audit, Clock, DataSubject, OverRun, Past, PastError, Report, RunError, SystemClock};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -74,6 +76,63 @@ fn begin(doors: &Arc<Doors>, past: Past) -> Result<impl Future<Output = String> 
             Err(error) => format!("run {run} of `{name}` went on, and has no answer: {}", error.public()),
         }
     })
+}
+
+/// Runs of a process before this one that are over, and that their callers may still ask for.
+#[derive(Debug)]
+pub(crate) struct Recalled {
+    audit: Audit,
+    runs: HashMap<Str, OverRun>,
+}
+
+/// Looks for them, in the time that a run is kept.
+pub(crate) async fn recall(doors: Arc<Doors>, audit: Audit, told: fn(&str)) {
+    let limits = doors.world().setting.limits;
+    let own = audit.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        own.over(SystemClock.now_ms().saturating_sub(limits.run_kept_ms), limits.runs_max)
+    });
+    match looked.await {
+        Ok(Ok(over)) => {
+            let runs = over.into_iter().map(|over| (over.run.clone(), over)).collect();
+            // Nobody else sets it.
+            let _set = doors.recalled.set(Recalled { audit, runs });
+        }
+        Ok(Err(error)) => told(&format!("runs that are over are not told of: {error}")),
+        Err(error) => told(&format!("runs that are over are not told of: {error}")),
+    }
+}
+
+/// What became of a run of this caller that a process before this one ended: walked once more from the record, with nothing done
+/// and everything judged as of now.
+pub(crate) async fn over(doors: &Doors, id: &str, caller: &Principal) -> Option<Seen> {
+    let recalled = doors.recalled.get()?;
+    let over = recalled.runs.get(id).filter(|over| over.who == Some(DataSubject::of(caller)))?.clone();
+    let world = doors.world();
+    let kept = world.setting.limits.run_kept_ms;
+    if over.ended_ms.saturating_add(kept) < SystemClock.now_ms() {
+        return None;
+    }
+    let _one_at_a_time = doors.recalling.acquire().await.ok()?;
+    let audit = recalled.audit.clone();
+    let past = tokio::task::spawn_blocking(move || audit.past_of(&over)).await.ok()?.ok()?;
+    if past.principal() != caller {
+        return None;
+    }
+    let (run, chain) = (past.run().clone(), past.chain().clone());
+    let same = world.engine.chain(&chain).filter(|known| known.plan().digest == *past.digest());
+    let ended = match same {
+        Some(known) => {
+            let replay = known.replay(past).await;
+            match &replay.result {
+                Ok(answer) if replay.same_answer == Some(true) => Told::Output(answer.value().clone()),
+                Err(error) if replay.is_same() => Told::Problem(Problem::of(error).to_value(&run)),
+                _ => Told::Problem(Problem::forgotten().to_value(&run)),
+            }
+        }
+        None => Told::Problem(Problem::forgotten().to_value(&run)),
+    };
+    Some(Seen { chain, ended: Some(ended) })
 }
 
 /// What its caller hears who asks for it later.

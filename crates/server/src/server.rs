@@ -9,7 +9,7 @@ use crate::limits::{Counts, Queue, Rates};
 use crate::mcp::listen::Streams;
 use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
-use crate::resumed;
+use crate::resumed::{self, Recalled};
 use crate::runs::Runs;
 use crate::schedules::Schedules;
 use crate::world::{Loaded, World};
@@ -19,7 +19,7 @@ use ringmail_engine::{Audit, CancellationToken, Engine, PastError};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -63,6 +63,9 @@ pub(crate) struct Doors {
     pub(crate) rates: Arc<Rates>,
     queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
+    pub(crate) recalled: OnceLock<Recalled>,
+    /// Held while a record is walked once more.
+    pub(crate) recalling: Semaphore,
     pub(crate) sessions: Sessions,
     /// Clients that wait to hear of a change.
     pub(crate) streams: Streams,
@@ -97,6 +100,8 @@ impl Doors {
             tokens,
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
+            recalled: OnceLock::new(),
+            recalling: Semaphore::new(1),
             sessions: Sessions::default(),
             streams: Streams::default(),
             reloads: watch::Sender::default(),
@@ -186,6 +191,7 @@ impl Server {
     /// have begun.
     pub fn resume(&self, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
         let schedules = Schedules::new(self.doors.clone(), self.data.clone(), audit.clone(), told);
+        tokio::spawn(resumed::recall(self.doors.clone(), audit.clone(), told));
         let (count, begun) = resumed::resume(&self.doors, audit, told)?;
         tokio::spawn(async move {
             // One that could not be gone on with was told of.

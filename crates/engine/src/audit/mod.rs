@@ -16,7 +16,7 @@ use crate::sign::HostKey;
 pub use exchange::{Exchange, ExchangeError, Exchanged};
 pub use index::Sought;
 use open::OpenRuns;
-pub use past::{OpenRun, PastError};
+pub use past::{OpenRun, OverRun, PastError};
 pub use periods::Period;
 pub use purge::{Overdue, Purges};
 pub use read::{AuditReader, Entry, LogLines, NamedBy, named_by, stages, transcript};

@@ -27,6 +27,16 @@ pub struct OpenRun {
     first: u64,
 }
 
+/// A run that nobody waited for, and that is over.
+#[derive(Clone, Debug)]
+pub struct OverRun {
+    pub run: Str,
+    /// Nothing, once that subject was erased.
+    pub who: Option<DataSubject>,
+    pub ended_ms: u64,
+    first: u64,
+}
+
 #[derive(Debug, Error)]
 pub enum PastError {
     #[error(transparent)]
@@ -191,6 +201,49 @@ impl Audit {
         let found: Vec<Past> = order.iter().filter_map(|run| pasts.remove(run)).collect();
         let unread = order.len() - found.len();
         Ok((found, unread))
+    }
+
+    /// Runs that nobody waited for and that ended since then, so many at most. Begins at the end of the log, and looks no further back
+    /// than a file of which nothing is of that time.
+    pub fn over(&self, since_ms: u64, most: usize) -> Result<Vec<OverRun>, PastError> {
+        let mut reader = self.reader(0)?;
+        let mut ends: HashMap<Str, u64> = HashMap::new();
+        let mut over = Vec::new();
+        for file in reader.files()?.into_iter().rev() {
+            let mut begun = Vec::new();
+            let mut is_recent = false;
+            reader.look_at(vec![file]);
+            while let Some(entry) = reader.next_where(|record| head(record).is_some())? {
+                let text = |key: &str| entry.record.get(key).and_then(Value::as_str).unwrap_or_default();
+                let stages = entry.record.get("stages").and_then(Value::as_list);
+                let took_us =
+                    stages.and_then(|all| all.iter().last()).map_or(0, |last| number(last, "at_us"));
+                let at_ms = number(&entry.record, "at_ms").saturating_add(took_us / 1_000);
+                is_recent |= at_ms >= since_ms;
+                if entry.record.get("last").is_some() {
+                    ends.insert(text("run").into(), at_ms);
+                }
+                let is_first = entry.record.get("part") == Some(&Value::Int(0));
+                if is_first && entry.record.get("unattended").is_some() {
+                    begun.push((Str::from(text("run")), entry.who.clone(), entry.at));
+                }
+            }
+            over.extend(begun.into_iter().rev().filter_map(|(run, who, first)| {
+                let ended_ms = ends.remove(&run).filter(|ended| *ended >= since_ms)?;
+                Some(OverRun { run, who, ended_ms, first })
+            }));
+            if !is_recent || over.len() >= most {
+                break;
+            }
+        }
+        over.truncate(most);
+        Ok(over)
+    }
+
+    /// All that is on record of one that is over.
+    pub fn past_of(&self, over: &OverRun) -> Result<Past, PastError> {
+        let past = self.pasts(&HashMap::from([(over.run.clone(), over.first)]))?.remove(&over.run);
+        past.ok_or_else(|| PastError::Erased(over.run.to_string()))
     }
 
     /// All that is on record of one run, whether it is over or not.

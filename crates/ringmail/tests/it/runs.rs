@@ -289,6 +289,7 @@ fn attack_42_a_server_goes_on_with_what_it_was_killed_in_the_middle_of() {
     drop(serving);
     till.let_go();
     let serving = Serving::start(&place, 1);
+    let mut answers = Vec::new();
     for run in &runs {
         let url = format!("{}{run}", serving.urls[0]);
         let state = || {
@@ -302,11 +303,54 @@ fn attack_42_a_server_goes_on_with_what_it_was_killed_in_the_middle_of() {
             text = state();
         }
         assert!(text.contains("\"item\":\"lamp\""), "{text}");
+        answers.push(text);
     }
     for what in ["POST reserve", "POST pay", "POST ship"] {
         assert_eq!(till.asked().iter().filter(|asked| *asked == what).count(), 2, "{what}");
     }
     assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
+    serving.signal("KILL");
+    drop(serving);
+    told_again(&place, &runs, &key, &answers);
+    assert_eq!(till.asked().len(), 10, "nothing happened again");
+}
+
+/// Whoever asks a later process hears what became of the runs, as long as they are kept.
+fn told_again(place: &Place, runs: &[String], key: &str, answers: &[String]) {
+    let serving = Serving::start(place, 1);
+    let other = key_of(place, "other");
+    for (run, answer) in runs.iter().zip(answers) {
+        let url = format!("{}{run}", serving.urls[0]);
+        let mut told = call(&url, key, "", None);
+        while told.0 == 404 {
+            std::thread::sleep(Duration::from_millis(10));
+            told = call(&url, key, "", None);
+        }
+        assert_eq!(told, (200, answer.clone()));
+        assert_eq!(call(&url, &other, "", None).0, 404);
+    }
+    serving.signal("KILL");
+    drop(serving);
+    // What is another chain now tells nothing of what this one answered.
+    let chain = place.read("chains/order.yaml");
+    place.write("chains/order.yaml", &chain.replace("item: '${input.item}',", ""));
+    let serving = Serving::start(place, 1);
+    let url = format!("{}{}", serving.urls[0], runs[0]);
+    let mut told = call(&url, key, "", None);
+    while told.0 == 404 {
+        std::thread::sleep(Duration::from_millis(10));
+        told = call(&url, key, "", None);
+    }
+    assert!(told.1.contains("\"forgotten\"") && !told.1.contains("lamp"), "{told:?}");
+    serving.signal("KILL");
+    drop(serving);
+    let text = place.read("ringmail.toml");
+    place.write("ringmail.toml", &format!("{text}\n[server]\nrun_kept = \"1ms\"\n"));
+    let serving = Serving::start(place, 1);
+    for _ in 0..20 {
+        assert_eq!(call(&format!("{}{}", serving.urls[0], runs[0]), key, "", None).0, 404);
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -253,8 +253,11 @@ fn state(id: &Str, chain: &Str, ended: Option<&Told>) -> Value {
     Value::map(members)
 }
 
-pub(super) fn poll(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
-    let seen = asked.doors.runs.see(id, asked.caller.principal());
+pub(super) async fn poll(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
+    let seen = match asked.doors.runs.see(id, asked.caller.principal()) {
+        None => resumed::over(asked.doors, id, asked.caller.principal()).await,
+        seen => seen,
+    };
     let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
     Ok(json(StatusCode::OK, &state(&id.into(), &seen.chain, seen.ended.as_ref())))
 }

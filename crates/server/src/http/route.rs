@@ -126,7 +126,7 @@ async fn route(asked: Asked<'_>, from: String, request: Request<Given>) -> Resul
             Ok(json(StatusCode::OK, &openapi::one(asked, chain)))
         }
         ("POST", ["chains", name]) => call::chain(asked, name, request).await,
-        ("GET", ["runs", id]) => call::poll(asked, id),
+        ("GET", ["runs", id]) => call::poll(asked, id).await,
         ("DELETE", ["runs", id]) => call::cancel(asked, id),
         ("GET", ["approvals"]) => approvals::list(asked),
         ("POST", ["approvals", id]) => approvals::say(asked, id, request).await,
