@@ -17,6 +17,7 @@ use ringmail_core::policy::Principal;
 use ringmail_core::project::Project;
 use ringmail_core::value::{Str, Value};
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -244,7 +245,10 @@ impl Forwarder {
         let mut behind = self.what.trouble(&self.around.data, &self.name).exists();
         let mut pause = PAUSE;
         while !stopped.load(Ordering::Relaxed) {
-            let wait = match self.step() {
+            // What a receiver answers may break what reads it, and ends nothing but that attempt.
+            let stepped = catch_unwind(AssertUnwindSafe(|| self.step()));
+            let stepped = stepped.unwrap_or_else(|_| Err("what it answered could not be read".into()));
+            let wait = match stepped {
                 Ok(sent) => {
                     pause = PAUSE;
                     if behind && sent > 0 {

@@ -2,8 +2,10 @@
 
 use crate::peer::{Asked, Peer};
 use crate::providers::secret_file;
+use crate::registries::Served;
 use crate::serve::{Serving, call, key_of};
 use crate::setup::Place;
+use crate::toolchains::debian;
 use ringmail_engine::Value;
 use ringmail_engine::core::json::{JsonLimits, parse};
 use std::collections::BTreeSet;
@@ -339,4 +341,99 @@ fn what_a_receiver_cannot_take_is_told_at_once() {
     }
     let none = recorded("", 0).run(&["audit", "forward"]);
     assert!(none.code == 1 && none.err.contains("the project has no receiver of records"), "{}", none.err);
+}
+
+/// Waits for something that takes no minute on any machine.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed().as_secs() < 60, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// The one of Debian, with all it is made of.
+fn rsyslog(place: &Place, port: u16) -> Served {
+    const PACKAGES: &[&str] = &["rsyslog", "rsyslog-openssl", "libestr0", "libfastjson4"];
+    let root = debian("rsyslog", || PACKAGES.iter().map(|name| name.to_string()).collect());
+    let folder = place.path().display();
+    let text = format!(
+        "global(workDirectory=\"{folder}\" maxMessageSize=\"256k\" defaultNetstreamDriverCAFile=\"{folder}/ca.pem\" \
+         defaultNetstreamDriverCertFile=\"{folder}/ca.pem\" defaultNetstreamDriverKeyFile=\"{folder}/key.pem\")\n\
+         module(load=\"imtcp\" streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\")\n\
+         template(name=\"whole\" type=\"string\" string=\"%syslogseverity% %app-name% %msgid% %msg%\\n\")\n\
+         ruleset(name=\"here\") {{ action(type=\"omfile\" file=\"{folder}/got\" template=\"whole\") }}\n\
+         input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\" ruleset=\"here\")\n"
+    );
+    let conf = place.write("rsyslog.conf", &text);
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    let child = std::process::Command::new(root.join("usr/sbin/rsyslogd"))
+        .arg("-n")
+        .arg("-f")
+        .arg(conf)
+        .args(["-i", &format!("{folder}/rsyslog.pid"), "-M"])
+        .arg(libraries.join("rsyslog"))
+        .env("LD_LIBRARY_PATH", &libraries)
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(place.path().join("rsyslog.err")).unwrap())
+        .spawn()
+        .unwrap();
+    let served = Served(child, port);
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let began = std::time::Instant::now();
+    while !listens() {
+        assert!(began.elapsed().as_secs() < 60, "{}", place.read("rsyslog.err"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    served
+}
+
+#[test]
+fn attack_42_a_receiver_of_syslog_that_ends_and_comes_back_misses_nothing() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "[forward.a]\nto = \"syslog\"\naddress = \"tls://localhost:{port}\"\nresolves_to = [\"127.0.0.0/8\", \"::1\"]\nbatch = 4\n[net]\nextra_roots = [\"ca.pem\"]\n"
+    );
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    let place = recorded("", 0);
+    place.write("ca.pem", &made.cert.pem());
+    place.write("key.pem", &made.signing_key.serialize_pem());
+    place.write("ringmail.toml", &text);
+    let mut command = place.command(&["audit", "forward", "--follow"]);
+    let mut sender = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let got = place.path().join("got");
+    let read_so_far = || std::fs::read_to_string(&got).unwrap_or_default();
+    for _ in 0..3 {
+        let receiver = rsyslog(&place, port);
+        let before = read_so_far().len();
+        for _ in 0..5 {
+            assert_eq!(place.run(&["run", "t"]).code, 0);
+        }
+        // It takes some, and ends at any moment of that; what it has taken, it writes.
+        until("something came", || read_so_far().len() > before);
+        let mut receiver = receiver;
+        let ended = std::process::Command::new("kill").arg(receiver.0.id().to_string()).status();
+        assert!(ended.unwrap().success());
+        receiver.0.wait().unwrap();
+        assert_eq!(place.run(&["run", "t"]).code, 0);
+    }
+    let _receiver = rsyslog(&place, port);
+    until("all was sent", || behind(&place).1 == 0);
+    let arrived = behind(&place).0;
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    let written = || -> BTreeSet<u64> {
+        let text = read_so_far();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let record = |line: &str| {
+            let words: Vec<&str> = line.splitn(4, ' ').collect();
+            let [severity, app, _, record] = words[..] else { panic!("{line}") };
+            assert_eq!((severity, app), ("5", "ringmail"), "{line}");
+            record.to_string() + "\n"
+        };
+        places(&whole.lines().map(record).collect::<String>()).into_iter().collect()
+    };
+    // What it has in its memory, it writes.
+    until("all was written", || (0..arrived).all(|at| written().contains(&at)));
+    assert!(arrived >= 18);
 }
