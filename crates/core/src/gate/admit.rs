@@ -1,6 +1,7 @@
 //! The gate before a call. Takes the resolved arguments with their labels and what decided the call; gives the
 //! evidence the link needs, and what the gate after it will measure the output by.
 
+use super::enter::CALLER;
 use super::judge::{Sink, flow_fault, tenant_fault};
 use super::look::look_again;
 use super::permit::{
@@ -14,7 +15,7 @@ use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{
-    Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power, tool_power,
+    Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, tool_power,
 };
 use crate::kind::{Need, Reach, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
@@ -395,6 +396,7 @@ impl Case<'_> {
                 self.power().permits.push(Permit::Log);
                 Ok(Tags::NONE)
             }
+            Need::Caller => self.caller(),
             Need::Command { name } => self.command(name, effective),
             Need::Tool { upstream, tool } => self.tool(upstream, tool, effective),
             Need::Effect { name } => {
@@ -409,6 +411,18 @@ impl Case<'_> {
                 Ok(Tags::NONE)
             }
         }
+    }
+
+    /// The caller sees a question as it sees an answer: what the run's own chain may say to it.
+    fn caller(&mut self) -> Judged<Tags> {
+        let effective = self.authority.grants.effective(&self.run.answering);
+        let granted = effective.respond(self.moment.now_ms);
+        let nothing = Flow::default();
+        let flow = granted.as_ref().map_or(&nothing, |fit| fit.rule);
+        let sink = Sink { flow, also: Tags::NONE, consequential: false, steering: &[] };
+        self.flow(&sink, CALLER.into())?;
+        self.power().permits.push(Permit::Caller);
+        Ok(Tags::NONE)
     }
 
     /// What a program makes of its arguments nobody knows, so running one is always an effect.
