@@ -2,7 +2,7 @@
 //! evidence the link needs, and what the gate after it will measure the output by.
 
 use super::enter::CALLER;
-use super::judge::{Sink, flow_fault, tenant_fault};
+use super::judge::{Sink, caller_fault, flow_fault, tenant_fault};
 use super::look::look_again;
 use super::permit::{
     COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, ToolPermit,
@@ -15,7 +15,7 @@ use crate::chain::walk::{CallBody, Ready};
 use crate::chain::{Act, Detail, Link, Plan};
 use crate::expr::{Budget, Roots, Slot};
 use crate::grant::{
-    Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, tool_power,
+    Access, Effective, LOG_POWER, command_power, effect_power, fs_power, net_power, tool_power,
 };
 use crate::kind::{Need, Reach, Role};
 use crate::label::{Label, Labeled, Labels, TagTable, Tags};
@@ -415,12 +415,11 @@ impl Case<'_> {
 
     /// The caller sees a question as it sees an answer: what the run's own chain may say to it.
     fn caller(&mut self) -> Judged<Tags> {
-        let effective = self.authority.grants.effective(&self.run.answering);
-        let granted = effective.respond(self.moment.now_ms);
-        let nothing = Flow::default();
-        let flow = granted.as_ref().map_or(&nothing, |fit| fit.rule);
-        let sink = Sink { flow, also: Tags::NONE, consequential: false, steering: &[] };
-        self.flow(&sink, CALLER.into())?;
+        let (labels, decision) = (&self.call.args.labels, self.call.decision.all());
+        if let Some(fault) = caller_fault(labels, decision, self.run, self.authority, self.moment) {
+            return Err(self.flow_refusal(CALLER, &fault));
+        }
+        self.power().sinks.push(CALLER.into());
         self.power().permits.push(Permit::Caller);
         Ok(Tags::NONE)
     }

@@ -16,9 +16,9 @@ use ringmail_core::value::Value;
 use std::time::Duration;
 
 /// Bytes of what somebody is told.
-const MESSAGE_BYTES_MAX: usize = 8 << 10;
+pub(super) const MESSAGE_BYTES_MAX: usize = 8 << 10;
 const WITHIN_MS: u64 = 5 * 60_000;
-const WITHIN_MS_MAX: u64 = 60 * 60_000;
+pub(super) const WITHIN_MS_MAX: u64 = 60 * 60_000;
 
 const WITH: &[Key] = &[
     Key::required("message", Form::Text, "what the person behind the caller is told"),

@@ -156,6 +156,11 @@ fn a_client_asks_the_person_before_it() {
         to_string(&state)
     )));
     assert_eq!(text_of(&told), "hello Ada");
+    // What was answered is kept like what any link brought.
+    let run =
+        told.get("result").and_then(|result| result.get("_meta")?.get("ringmail/run").cloned()).unwrap();
+    let again = json(&printed(&place, &["replay", run.as_str().unwrap(), "--format", "json"]));
+    assert_eq!(again.get("same_answer"), Some(&Value::Bool(true)), "{again:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::listen::Ear;
 use crate::mcp::{at, message, value};
-use crate::setup::{Doors, PERMIT_ALL, Reply, WEB};
+use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, within};
+use std::time::Duration;
 
 const NAME: &str =
     "schema: {type: object, properties: {name: {type: string, maxLength: 20}}, required: [name]}";
@@ -46,6 +47,19 @@ fn chains() -> Vec<String> {
             ask("")
         ),
         format!(
+            "chain: paid\ninput: {{type: object}}\nlinks:\n  yes: {{kind: approve, reason: pays back, with: {{value: {{iban: DE89, to: '${{input}}'}}}}}}\noutput: ${{yes.iban}}\n"
+        ),
+        format!(
+            "chain: by_two\ninput: {{type: object}}\nlinks:\n  yes: {{kind: approve, reason: pays back, people: 2, with: {{value: '${{input}}'}}}}\noutput: paid\n"
+        ),
+        format!(
+            "chain: large\ninput: {{type: object}}\nlinks:\n  yes: {{kind: approve, reason: '{}', with: {{value: '${{input}}'}}}}\noutput: paid\n",
+            "r".repeat(9_000)
+        ),
+        format!(
+            "chain: covered\ninput: {{type: object}}\nlinks:\n  tag: {{kind: native, call: same, with: 1, returns: {{type: integer, x-ringmail-label: [pii]}}}}\n  yes: {{kind: approve, reason: pays back, with: {{value: '${{tag}}'}}}}\noutput: paid\n"
+        ),
+        format!(
             "chain: outer\nlinks:\n  c: {{kind: chain, chain: cleared, with: {{of: me}}}}\noutput: ${{c}}\n"
         ),
     ]
@@ -55,9 +69,13 @@ const GRANT: &str =
     "[[grant]]\nto = \"cleared\"\nreason = \"its caller may know\"\nrespond = { clearance = [\"pii\"] }\n";
 
 async fn open(more: &str) -> Doors {
+    open_with(more, PERMIT_ALL).await
+}
+
+async fn open_with(more: &str, policy: &str) -> Doors {
     let all = chains();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    Doors::open_with(&format!("{WEB}mcp = true\n{more}"), PERMIT_ALL, &all, |_| ()).await.unwrap()
+    Doors::open_with(&format!("{WEB}mcp = true\n{more}"), policy, &all, |_| ()).await.unwrap()
 }
 
 impl Doors {
@@ -364,6 +382,104 @@ async fn attack_38_a_question_tells_a_caller_no_more_than_it_may_see() {
     assert_eq!(at(&asked, "result.inputRequests.who.params.message"), "\"Who, the key?\"", "{asked:?}");
     let outer = doors.calls(&key, "tools/call", "outer", "").await;
     assert!(at(&outer, "result.content.0.text").contains("code refused"), "{outer:?}");
+}
+
+/// What waits for persons, as one who may say yes sees it.
+async fn open_approval(doors: &Doors, key: &str) -> (String, String) {
+    within(async {
+        loop {
+            let listed = doors.get(key, "/approvals").await;
+            let (id, digest) = (at(&listed, "approvals.0.id"), at(&listed, "approvals.0.value_sha256"));
+            if id != "nothing" {
+                return (id.trim_matches('"').to_string(), digest);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+/// Somebody says yes, over HTTP.
+async fn approves(doors: &Doors, key: &str) -> u16 {
+    let (id, digest) = open_approval(doors, key).await;
+    let (bearer, yes) = (format!("Bearer {key}"), format!("{{\"approve\":true,\"value_sha256\":{digest}}}"));
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    doors.ask("POST", &format!("/approvals/{id}"), &headers, &yes).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_may_say_yes_is_shown_what_to_and_asked() {
+    let doors = open("").await;
+    let key = doors.alice().await;
+    let asked = doors.calls(&key, "tools/call", "paid", ",\"arguments\":{\"a\":1}").await;
+    let shown = at(&asked, "result.inputRequests.yes.params.message");
+    for words in [
+        "pays back",
+        "`paid.yes`",
+        "{\\\"iban\\\":\\\"DE89\\\",\\\"to\\\":{\\\"a\\\":1}}",
+        "to: trusted · from input",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let yes = back(&asked, &accepted("yes", "{\"approve\":true}")) + ",\"arguments\":{\"a\":1}";
+    let done = doors.calls(&key, "tools/call", "paid", &yes).await;
+    assert_eq!(at(&done, "result.content.0.text"), "\"DE89\"", "{done:?}");
+    let record = doors.doors_say("approval").await;
+    assert!(record.contains("\"yes\":true"), "{record}");
+    let session = doors.session_with(&key, "{\"elicitation\":{}}").await;
+    for (number, no) in
+        ["{\"action\":\"accept\",\"content\":{\"approve\":false}}", "{\"action\":\"decline\"}"]
+            .iter()
+            .enumerate()
+    {
+        let mut ear = doors.listens(&key, &session, "paid").await;
+        let id = format!("ask-{}", number + 1);
+        ear.until(&format!("\"id\":\"{id}\"")).await;
+        doors.answer(&key, &session, &id, no).await;
+        let told = text(&ear.rest().await);
+        assert!(told.contains("code refused"), "{no}: {told}");
+    }
+    // Whoever says nothing, or what fits nothing, leaves it to others.
+    for (number, nothing) in
+        ["{\"action\":\"cancel\"}", "{\"action\":\"accept\",\"content\":{\"approve\":\"yes\"}}"]
+            .iter()
+            .enumerate()
+    {
+        let mut ear = doors.listens(&key, &session, "paid").await;
+        let id = format!("ask-{}", number + 3);
+        ear.until(&format!("\"id\":\"{id}\"")).await;
+        doors.answer(&key, &session, &id, nothing).await;
+        assert_eq!(approves(&doors, &key).await, 200);
+        assert_eq!(text(&ear.rest().await), "DE89");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_38_a_caller_whose_yes_would_not_count_is_not_asked() {
+    let policy = format!(
+        "{PERMIT_ALL}forbid (principal == Ringmail::Principal::\"alice\", action == Ringmail::Action::\"approve\", resource == Ringmail::Link::\"paid.yes\");\n"
+    );
+    let doors = open_with("", &policy).await;
+    let key = doors.alice().await;
+    let [boss, chief] = ["boss", "chief"].map(|name| doors.key_of(name, None, None));
+    doors.known(&boss).await;
+    doors.known(&chief).await;
+    let session = doors.session_with(&key, "{\"elicitation\":{}}").await;
+    // Policy says no; it takes two others; it is more than anybody is shown; the caller may not see it.
+    for (tool, sayers) in [
+        ("paid", vec![&boss]),
+        ("by_two", vec![&boss, &chief]),
+        ("large", vec![&boss]),
+        ("covered", vec![&boss]),
+    ] {
+        let ear = doors.listens(&key, &session, tool).await;
+        for sayer in sayers {
+            assert_eq!(approves(&doors, sayer).await, 200);
+        }
+        let all = ear.rest().await;
+        assert!(!all.contains("elicitation/create"), "{tool}: {all}");
+        assert!(["DE89", "paid"].contains(&text(&all).as_str()), "{tool}: {all}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
