@@ -282,6 +282,28 @@ async fn what_a_caller_answers_is_untrusted_and_says_where_it_is_from() {
     assert_eq!(report.output().unwrap().value(), &json("{\"name\":\"Ada\"}"));
 }
 
+/// Others may have a day; whoever called is not waited for so long.
+#[tokio::test]
+async fn a_caller_that_may_say_yes_is_asked_for_an_hour_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = bench_with("", "permit (principal, action, resource);", |builder| {
+        builder.approvals(folder.path().join("approvals"))
+    });
+    let chain = chain("a: {kind: approve, reason: r, with: {value: 1}}");
+    let loaded = bench.engine.load(&[Source::new("t.yaml", chain)]).unwrap().remove(0);
+    let (caller, mut questions) = tokio::sync::mpsc::channel::<CallerQuestion>(1);
+    let running = loaded.request(json("0")).unwrap().principal(alice()).caller(caller).run();
+    let answering = async {
+        let question = questions.recv().await.unwrap();
+        let left_ms = question.until_ms - ringmail_engine::SystemClock.now_ms();
+        question.tell(CallerAnswer::Given(json("{\"approve\":true}")));
+        left_ms
+    };
+    let (report, left_ms) = tokio::join!(running, answering);
+    assert!(report.result.is_ok(), "{}", shown(&report));
+    assert!(left_ms <= 3_600_000 && left_ms > 3_500_000, "{left_ms}");
+}
+
 #[tokio::test]
 async fn every_failure_ends_a_run_and_stands_on_its_trail() {
     for kind in FailureKind::ALL {

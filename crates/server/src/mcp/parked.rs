@@ -21,22 +21,51 @@ use tokio_util::task::AbortOnDropHandle;
 /// Calls that lie here in all, and of one principal; one more of it ends the one that has lain longest.
 const PARKED_MAX: usize = 1_000;
 const PARKED_OF_ONE_MAX: usize = 16;
-const STATE_BYTES_MAX: usize = 1_024;
 
 #[derive(Default)]
-pub(crate) struct Parked(Mutex<Lying>);
+pub(crate) struct Parked(Mutex<Shelf<Call>>);
 
-#[derive(Default)]
-struct Lying {
+/// What lies here for its owners.
+struct Shelf<T> {
     count: u64,
-    calls: BTreeMap<Str, Call>,
+    all: BTreeMap<Str, Lying<T>>,
+}
+
+struct Lying<T> {
+    number: u64,
+    owner: Principal,
+    what: T,
 }
 
 struct Call {
-    number: u64,
-    owner: Principal,
     left: Left,
     _ends: AbortOnDropHandle<()>,
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Shelf<T> {
+        Shelf { count: 0, all: BTreeMap::new() }
+    }
+}
+
+impl<T> Shelf<T> {
+    /// Gives what had to go for it, and the thing itself if there is no room.
+    fn put(&mut self, id: Str, owner: Principal, what: T) -> Result<Option<T>, T> {
+        let own = self.all.iter().filter(|(_, lying)| lying.owner == owner);
+        let full = own.clone().count() >= PARKED_OF_ONE_MAX;
+        let oldest = own.min_by_key(|(_, lying)| lying.number).filter(|_| full).map(|(id, _)| id.clone());
+        let over = oldest.and_then(|oldest| self.take(&oldest));
+        if self.all.len() >= PARKED_MAX {
+            return Err(what);
+        }
+        self.count += 1;
+        self.all.insert(id, Lying { number: self.count, owner, what });
+        Ok(over)
+    }
+
+    fn take(&mut self, id: &str) -> Option<T> {
+        self.all.remove(id).map(|lying| lying.what)
+    }
 }
 
 /// A run, and what its caller was asked.
@@ -55,12 +84,12 @@ pub(super) enum Back {
 
 impl std::fmt::Debug for Parked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Parked({})", self.lying().calls.len())
+        write!(f, "Parked({})", self.lying().all.len())
     }
 }
 
 impl Parked {
-    fn lying(&self) -> MutexGuard<'_, Lying> {
+    fn lying(&self) -> MutexGuard<'_, Shelf<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,25 +111,13 @@ impl Parked {
             tokio::time::sleep(wait).await;
             if let Some(all) = all.upgrade() {
                 // A run that nobody comes back to ends with whoever asked for it.
-                let _over = all.lying().calls.remove(&own);
+                let _over = all.lying().take(&own);
             }
         }));
         let owner = guest.caller.principal().clone();
-        let mut lying = self.lying();
-        let lying = &mut *lying;
-        let mine = || lying.calls.iter().filter(|(_, call)| call.owner == owner);
-        let mut over = None;
-        if mine().count() >= PARKED_OF_ONE_MAX {
-            let oldest = mine().min_by_key(|(_, call)| call.number).map(|(id, _)| id.clone());
-            over = oldest.and_then(|oldest| lying.calls.remove(&oldest));
-        }
-        if lying.calls.len() >= PARKED_MAX {
-            return None;
-        }
-        lying.count += 1;
-        lying.calls.insert(id, Call { number: lying.count, owner, left, _ends: ends });
-        drop(over);
-        Some(told)
+        // What goes ends only when others can come here again.
+        let put = self.lying().put(id, owner, Call { left, _ends: ends });
+        put.is_ok().then_some(told)
     }
 
     /// Goes on with a run whose caller came back, if it is this caller, with this call, in time and for the first time.
@@ -112,9 +129,6 @@ impl Parked {
         request: &Request,
     ) -> Result<Back, Fault> {
         let unknown = || Fault::params("`requestState` is not one that this call is waited for with");
-        if state.len() > STATE_BYTES_MAX {
-            return Err(unknown());
-        }
         let sealed = URL_SAFE_NO_PAD.decode(state).map_err(|_| unknown())?;
         let plain = guest.world.engine.open_state(&sealed, bound).ok_or_else(unknown)?;
         let plain = std::str::from_utf8(&plain).map_err(|_| unknown())?;
@@ -123,15 +137,14 @@ impl Parked {
             return Err(unknown());
         }
         let mut lying = self.lying();
-        let call = lying.calls.get(id).ok_or_else(unknown)?;
-        let question = &call.left.question;
+        let question = &lying.all.get(id).ok_or_else(unknown)?.what.left.question;
         let answers = request.params.get("inputResponses");
         let Some(answer) = answers.and_then(|answers| answers.get(&question.name)) else {
             return Ok(Back::Again(ask::required(question, state.into())));
         };
         let answer = ask::read(answer);
         question.check(&answer).map_err(|why| Fault::params(format!("the answer does not fit: {why}")))?;
-        let Some(Call { left: Left { playing, question }, .. }) = lying.calls.remove(id) else {
+        let Some(Call { left: Left { playing, question }, .. }) = lying.take(id) else {
             return Err(unknown());
         };
         drop(lying);
@@ -156,4 +169,26 @@ pub(super) fn bound(guest: &Guest, request: &Request, chain: &str, input: &Value
         Value::from(hex(&arguments)),
     ];
     to_canonical(&Value::list(all)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_much_lies_here_and_of_one_principal_its_newest() {
+        let mut shelf = Shelf::default();
+        let who = |name: usize| Principal { subject: format!("{name}").into(), ..Principal::host() };
+        let id = |at: usize| Str::from(format!("{at}"));
+        for at in 0..PARKED_OF_ONE_MAX {
+            assert_eq!(shelf.put(id(at), who(0), at), Ok(None));
+        }
+        assert_eq!(shelf.put(id(9_998), who(0), 9_998), Ok(Some(0)));
+        assert_eq!(shelf.put(id(9_999), who(1), 9_999), Ok(None), "another has its own");
+        for at in shelf.all.len()..PARKED_MAX {
+            shelf.put(id(at), who(at), at).unwrap();
+        }
+        assert_eq!(shelf.put("more".into(), who(2_000), 7), Err(7));
+        assert!(shelf.take("9999").is_some() && shelf.put("more".into(), who(2_000), 7).is_ok());
+    }
 }

@@ -342,6 +342,39 @@ async fn whoever_hangs_up_while_it_is_asked_ends_its_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_nobody_comes_back_to_ends() {
+    let doors = open("").await;
+    let key = doors.alice().await;
+    let asked = doors.calls(&key, "tools/call", "hasty", "").await;
+    assert_eq!(at(&asked, "result.resultType"), "\"input_required\"", "{asked:?}");
+    doors.doors_say("cancelled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_is_told_and_how_long_he_has_is_bounded() {
+    let ask = |message: &str, within: &str| {
+        format!(
+            "chain: t_{within}\nlinks:\n  q: {{kind: ask, with: {{message: '{message}', within: {within}, {NAME}}}}}\noutput: 1\n"
+        )
+    };
+    let all = [
+        ask("m", "1h"),
+        ask("m", "61m"),
+        ask("m", "0s"),
+        ask(&"m".repeat(8_193), "1m"),
+        ask(&"m".repeat(8_192), "2m"),
+    ];
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let doors = Doors::open_with(&format!("{WEB}mcp = true\n"), PERMIT_ALL, &all, |_| ()).await.unwrap();
+    let key = doors.alice().await;
+    for (name, fits) in [("t_1h", true), ("t_61m", false), ("t_0s", false), ("t_1m", false), ("t_2m", true)] {
+        let asked = doors.calls(&key, "tools/call", name, "").await;
+        assert_eq!(at(&asked, "result.resultType") == "\"input_required\"", fits, "{name}: {asked:?}");
+        assert_eq!(at(&asked, "result.content.0.text").contains("code invalid"), !fits, "{name}: {asked:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_asked_so_often_and_so_many_calls_of_it_wait() {
     let doors = open("").await;
     let key = doors.alice().await;
