@@ -48,6 +48,8 @@ kinds! {
     Panicked "panicked" "the step broke",
     Conflict "conflict" "the idempotency key was used for something else",
     Cancelled "cancelled" "the run was cancelled",
+    Unasked "unasked" "the caller cannot be asked here",
+    Declined "declined" "whoever was asked gave no answer",
 }
 
 /// One failure of one call.

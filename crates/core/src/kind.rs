@@ -79,6 +79,8 @@ pub enum Need {
         access: Access,
     },
     Log,
+    /// A question to the caller.
+    Caller,
     Effect {
         name: Str,
     },
@@ -99,6 +101,7 @@ pub enum Reach {
     Net { method: &'static str, url: &'static str },
     Fs { path: &'static str, op: &'static str },
     Log,
+    Caller,
     Effect,
     Command,
     Tool,

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod address;
+pub mod answer;
 pub mod chain;
 pub mod checks;
 pub mod command;

@@ -44,6 +44,8 @@ pub struct Run {
     pub id: Str,
     pub principal: Principal,
     pub limits: Limits,
+    /// The chain whose caller the run answers to; nothing may be said to the caller of none.
+    pub answering: Str,
     /// Milliseconds since 1970.
     pub started_ms: u64,
     pub origins: OriginTable,
@@ -69,6 +71,7 @@ impl Run {
             id,
             principal,
             limits,
+            answering: Str::default(),
             started_ms,
             origins: OriginTable::default(),
             session: BTreeMap::new(),

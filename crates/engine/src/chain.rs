@@ -2,6 +2,7 @@
 
 use crate::bound::Bound;
 use crate::builder::ChainBuilder;
+use crate::caller::CallerQuestion;
 use crate::ends::run_id;
 use crate::engine::Engine;
 use crate::journal::{Past, session_of, tags_of};
@@ -86,6 +87,7 @@ impl Chain {
             session: Session::default(),
             watch: None,
             pieces: None,
+            caller: None,
             cancel: None,
             past: None,
             unattended: false,
@@ -113,6 +115,7 @@ impl Chain {
             session: Session { counts, done, read },
             watch: None,
             pieces: None,
+            caller: None,
             cancel: None,
             unattended: past.start.unattended,
             keeps: true,
@@ -143,6 +146,7 @@ pub struct Request {
     pub(crate) session: Session,
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
+    pub(crate) caller: Option<mpsc::Sender<CallerQuestion>>,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) past: Option<Box<Past>>,
     pub(crate) unattended: bool,
@@ -193,6 +197,13 @@ impl Request {
     #[must_use]
     pub fn pieces(mut self, pieces: mpsc::Sender<Value>) -> Self {
         self.pieces = Some(pieces);
+        self
+    }
+
+    /// Receives what links ask the caller. Nobody can be asked without it.
+    #[must_use]
+    pub fn caller(mut self, questions: mpsc::Sender<CallerQuestion>) -> Self {
+        self.caller = Some(questions);
         self
     }
 

@@ -54,6 +54,7 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
     facts.session = request.session.counts;
     facts.session_done = request.session.done;
     facts.read = request.session.read;
+    facts.answering = bound.plan.name.clone();
     let read = facts.read;
     let (unattended, keeps) = (request.unattended, request.keeps);
     let asked = Asked { input: request.input.clone(), nonce, read, unattended, keeps };
@@ -77,6 +78,8 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
         questions: Mutex::default(),
         watch: request.watch,
         pieces: request.pieces,
+        caller: request.caller,
+        caller_asked: AtomicUsize::new(0),
         answering: bound.plan.clone(),
         refused: OnceLock::new(),
         noted: AtomicUsize::new(0),

@@ -335,11 +335,25 @@ impl Way {
             std::future::pending::<()>().await;
         }
         self.wait(pause).await;
-        let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut facts = shared.facts();
-        facts.limits.time_ms_max = facts.limits.time_ms_max.saturating_add(waited_ms);
-        drop(facts);
+        shared.stay_young(began);
         drop(waiting);
+    }
+
+    /// The same until the caller has answered. It leaves where it was asked to, and finds no caller when it goes on.
+    pub(crate) async fn wait_for_caller<T>(&self, answer: impl Future<Output = T>) -> T {
+        let shared = &self.shared;
+        let (began, waiting) = (Instant::now(), shared.waits.begin());
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = shared.leave_when_waiting.cancelled() => {
+                shared.leave(None);
+                std::future::pending().await
+            }
+        };
+        shared.stay_young(began);
+        drop(waiting);
+        answer
     }
 
     /// Until when a call waits: as long as it was to wait before its process ended, if it did.

@@ -24,6 +24,7 @@ mod asking;
 mod audit;
 mod bound;
 mod builder;
+mod caller;
 mod chain;
 mod checked;
 mod circuit;
@@ -73,6 +74,7 @@ pub use audit::{
     named_by, stages, transcript,
 };
 pub use builder::ChainBuilder;
+pub use caller::{CallerAnswer, CallerQuestion};
 pub use chain::{Chain, Output, Report, Request};
 pub use clock::{Clock, SystemClock};
 pub use ctx::Ctx;

@@ -1,5 +1,6 @@
 //! Bytes under a key of this host: AES-256-GCM with a nonce of its own for each. What it is sealed for is part of what opens it.
 
+use crate::engine::Engine;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::cell::RefCell;
 use zeroize::Zeroizing;
@@ -8,6 +9,22 @@ use zeroize::Zeroizing;
 const NONCES: usize = 64;
 
 pub(crate) struct SealKey(LessSafeKey);
+
+impl Engine {
+    /// Seals what a caller carries and brings back. Nothing where there is no randomness.
+    pub fn seal_state(&self, plain: &[u8], purpose: &[u8]) -> Option<Vec<u8>> {
+        self.state_key().seal(plain, purpose)
+    }
+
+    /// What was sealed so for this purpose on this host.
+    pub fn open_state(&self, sealed: &[u8], purpose: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.state_key().open(sealed, purpose)
+    }
+
+    fn state_key(&self) -> SealKey {
+        SealKey::of(&self.0.key.secret_for("what callers carry"))
+    }
+}
 
 /// Never given out twice. Nothing where there is no randomness.
 fn nonce() -> Option<[u8; NONCE_LEN]> {

@@ -1,5 +1,6 @@
 //! What all chains of one run share: its facts, its moments, and whoever looks on.
 
+use crate::caller::CallerQuestion;
 use crate::chain::words;
 use crate::engine::Inner;
 use crate::journal::{Past, session_words};
@@ -135,6 +136,9 @@ pub(crate) struct Shared {
     pub(crate) questions: Mutex<(HashMap<Str, u32>, Vec<Str>)>,
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
+    /// Who is asked, if the caller can be, and how often it was.
+    pub(crate) caller: Option<mpsc::Sender<CallerQuestion>>,
+    pub(crate) caller_asked: AtomicUsize,
     /// The chain whose caller gets the pieces.
     pub(crate) answering: Arc<Plan>,
     /// A piece that the caller may not see.
@@ -201,6 +205,13 @@ impl Shared {
         // Whoever came first said why.
         let _known = self.left.set(why);
         self.leaving.cancel();
+    }
+
+    /// What was waited for since then is nobody's work, and is not counted.
+    pub(crate) fn stay_young(&self, since: Instant) {
+        let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut facts = self.facts();
+        facts.limits.time_ms_max = facts.limits.time_ms_max.saturating_add(waited_ms);
     }
 
     /// Which of a call's questions comes next.

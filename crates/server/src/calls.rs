@@ -70,19 +70,31 @@ impl<'a> Asked<'a> {
     }
 }
 
+impl Asked<'_> {
+    /// Waits for the caller's turn.
+    pub(crate) async fn turn(&self) -> Result<Turn, Turned> {
+        let limits = self.world.setting.limits;
+        let wait = Duration::from_millis(limits.wait_ms);
+        let turn = self.doors.queue().enter(self.caller.party(), limits.waiting_max, wait).await;
+        turn.map_err(|_| (Problem::overloaded(), "there was no room".to_string()))
+    }
+}
+
 impl Counted<'_> {
     /// Waits for its turn; there is room for the run then.
     pub(crate) async fn ready(self, input: Value) -> Result<Ready, Turned> {
-        let Counted { asked, chain, held } = self;
-        let limits = asked.world.setting.limits;
-        let wait = Duration::from_millis(limits.wait_ms);
-        let turn = asked.doors.queue().enter(asked.caller.party(), limits.waiting_max, wait).await;
-        let turn = turn.map_err(|_| (Problem::overloaded(), "there was no room".to_string()))?;
+        let (asked, chain) = (self.asked, self.chain);
+        let held = self.turn().await?;
         let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
         let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;
         let run = run.principal(principal.clone()).cancel(cancel.clone()).unattended();
         let run = run.leave(asked.doors.leaving.clone());
-        Ok(Ready { run, cancel, held: (turn, held) })
+        Ok(Ready { run, cancel, held })
+    }
+
+    /// Waits for its turn, for a run that has begun before.
+    pub(crate) async fn turn(self) -> Result<(Turn, Held), Turned> {
+        Ok((self.asked.turn().await?, self.held))
     }
 }
 

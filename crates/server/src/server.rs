@@ -7,6 +7,7 @@ use crate::identity::keys::{ApiKeyError, KeyStore};
 use crate::identity::tokens::{TOKENS_FILE, TokenError, TokenStore};
 use crate::limits::{Counts, Queue, Rates};
 use crate::mcp::listen::Streams;
+use crate::mcp::parked::Parked;
 use crate::mcp::session::Sessions;
 use crate::recorded::DoorLog;
 use crate::resumed::{self, Recalled};
@@ -69,6 +70,8 @@ pub(crate) struct Doors {
     pub(crate) sessions: Sessions,
     /// Clients that wait to hear of a change.
     pub(crate) streams: Streams,
+    /// Calls whose callers were asked something, and come back with an answer.
+    pub(crate) parked: Arc<Parked>,
     /// Counts reloads, for those who wait for one.
     pub(crate) reloads: watch::Sender<u64>,
     pub(crate) log: DoorLog,
@@ -104,6 +107,7 @@ impl Doors {
             recalling: Semaphore::new(1),
             sessions: Sessions::default(),
             streams: Streams::default(),
+            parked: Arc::default(),
             reloads: watch::Sender::default(),
             log: DoorLog::open().map_err(ServerError::Log)?,
             deliveries: Deliveries::default(),

@@ -9,12 +9,13 @@ use super::keys::*;
 use super::mcp::{self, McpSetting};
 use super::names::{ListNames, PlanNames, RESERVED, command, meant, tool};
 use super::{Act, Cache, Case, Consent, Detail, Edge, Link, On, Plan, Retry};
+use crate::answer::AnswerForm;
 use crate::checks::TextCheck;
 use crate::doc::form::{Form, Key, conform, conform_table, duration_ms, size_bytes};
 use crate::doc::{Data, Node, NodeKey, Problems, Source, Span, suggest};
 use crate::expr::{Expr, Names};
 use crate::failure::FailureKind;
-use crate::kind::{Kind, Role, With};
+use crate::kind::{Kind, Reach, Role, With};
 use crate::label::{TagTable, Tags};
 use crate::plugin::{Plugin, Use};
 use crate::run::Limits;
@@ -305,7 +306,19 @@ impl<'l> Loader<'l, '_> {
             (Some(_), _) => self.wrong(with.span, format!("`with` of {what} must be a map")),
             (None, _) => {}
         }
-        Template::load(with, &mut self.place(names))
+        let loaded = Template::load(with, &mut self.place(names));
+        if kind.reach == Reach::Caller {
+            self.asked(with, &loaded);
+        }
+        loaded
+    }
+
+    /// What somebody will be asked for, where that is written down.
+    fn asked(&mut self, with: &Node, loaded: &Template) {
+        let (Some(node), Some(schema)) = (with.get("schema"), loaded.get("schema")) else { return };
+        if let Some(Err(why)) = schema.as_fixed().map(|schema| AnswerForm::read(&schema)) {
+            self.wrong(node.span, why);
+        }
     }
 
     fn after(&mut self, node: &Node, links: &[Str]) -> Vec<usize> {

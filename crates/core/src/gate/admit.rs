@@ -1,7 +1,8 @@
 //! The gate before a call. Takes the resolved arguments with their labels and what decided the call; gives the
 //! evidence the link needs, and what the gate after it will measure the output by.
 
-use super::judge::{Sink, flow_fault, tenant_fault};
+use super::enter::CALLER;
+use super::judge::{Sink, caller_fault, flow_fault, tenant_fault};
 use super::look::look_again;
 use super::permit::{
     COMMAND_STEERING, CommandPermit, FS_STEERING, FsPermit, NetFault, NetPermit, Permit, ToolPermit,
@@ -395,6 +396,7 @@ impl Case<'_> {
                 self.power().permits.push(Permit::Log);
                 Ok(Tags::NONE)
             }
+            Need::Caller => self.caller(),
             Need::Command { name } => self.command(name, effective),
             Need::Tool { upstream, tool } => self.tool(upstream, tool, effective),
             Need::Effect { name } => {
@@ -409,6 +411,17 @@ impl Case<'_> {
                 Ok(Tags::NONE)
             }
         }
+    }
+
+    /// The caller sees a question as it sees an answer: what the run's own chain may say to it.
+    fn caller(&mut self) -> Judged<Tags> {
+        let (labels, decision) = (&self.call.args.labels, self.call.decision.all());
+        if let Some(fault) = caller_fault(labels, decision, self.run, self.authority, self.moment) {
+            return Err(self.flow_refusal(CALLER, &fault));
+        }
+        self.power().sinks.push(CALLER.into());
+        self.power().permits.push(Permit::Caller);
+        Ok(Tags::NONE)
     }
 
     /// What a program makes of its arguments nobody knows, so running one is always an effect.

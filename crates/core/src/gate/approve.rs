@@ -2,9 +2,10 @@
 //! asked for the run is none of several.
 
 use super::admit::digest;
+use super::judge::caller_fault;
 use super::{Admitted, Authority, Moment};
-use crate::chain::{Consent, Detail, Plan};
-use crate::label::Labeled;
+use crate::chain::{Consent, Detail, Link, Plan};
+use crate::label::{Label, Labeled};
 use crate::policy::{Action, Facts, Principal, Resource};
 use crate::run::Run;
 use crate::value::{Str, parse_path};
@@ -53,6 +54,71 @@ pub fn question(admitted: &Admitted) -> Option<(Labeled, String)> {
     Some((value, digest))
 }
 
+/// A call that waits for persons, and what it is judged by.
+struct Waits<'w> {
+    plan: &'w Plan,
+    link: &'w Link,
+    people: usize,
+    args: Labeled,
+    decision: Label,
+    run: &'w Run,
+    authority: &'w Authority,
+    moment: Moment,
+}
+
+impl<'w> Waits<'w> {
+    fn of(
+        plan: &'w Plan,
+        admitted: &Admitted,
+        run: &'w Run,
+        authority: &'w Authority,
+        moment: Moment,
+    ) -> Option<Waits<'w>> {
+        let link = plan.link(admitted.position())?;
+        let Detail::Approve(Consent { people, .. }) = &link.detail else { return None };
+        let args = Labeled { value: admitted.args().clone(), labels: admitted.labels().clone() };
+        let (people, decision) = (*people, admitted.decision());
+        Some(Waits { plan, link, people, args, decision, run, authority, moment })
+    }
+
+    /// Whether policy lets somebody say yes.
+    fn may(&self, principal: &Principal) -> bool {
+        let Ok(tags) = self.authority.tags.read() else { return false };
+        let facts = Facts {
+            args: &self.args,
+            decision: self.decision,
+            sinks: &[],
+            consequential: false,
+            run: self.run,
+            elapsed_ms: self.moment.at_us / 1000,
+            tags: &tags,
+        };
+        let (link, plan) = (self.link, self.plan);
+        let resource = Resource { name: &link.full, chain: plan.chain(), kind: Some(link.kind.name) };
+        self.authority.policies.decide(principal, Action::Approve, resource, &facts).allowed
+    }
+
+    /// Whether somebody is one of those whose yes is one of several, as whoever the run is for is not.
+    fn counts(&self, principal: &Principal) -> bool {
+        let own = (&principal.subject, &principal.tenant)
+            == (&self.run.principal.subject, &self.run.principal.tenant);
+        self.people == 1 || !own
+    }
+}
+
+/// Whether the caller itself may be asked: its yes would count, and it may see what it would say it to.
+pub fn may_ask_caller(
+    plan: &Plan,
+    admitted: &Admitted,
+    run: &Run,
+    authority: &Authority,
+    moment: Moment,
+) -> bool {
+    let Some(waits) = Waits::of(plan, admitted, run, authority, moment) else { return false };
+    let seen = caller_fault(&waits.args.labels, waits.decision, run, authority, moment).is_none();
+    seen && waits.counts(&run.principal) && waits.may(&run.principal)
+}
+
 /// Counts what was said.
 pub fn approve(
     plan: &Plan,
@@ -62,35 +128,21 @@ pub fn approve(
     authority: &Authority,
     moment: Moment,
 ) -> Tally {
-    let (Some(link), Some((_, value_digest))) = (plan.link(admitted.position()), question(admitted)) else {
-        return Tally::Open(0);
-    };
-    let Detail::Approve(Consent { people, .. }) = &link.detail else { return Tally::Open(0) };
-    let Ok(tags) = authority.tags.read() else { return Tally::Open(0) };
-    let args = Labeled { value: admitted.args().clone(), labels: admitted.labels().clone() };
-    let facts = Facts {
-        args: &args,
-        decision: admitted.decision(),
-        sinks: &[],
-        consequential: false,
-        run,
-        elapsed_ms: moment.at_us / 1000,
-        tags: &tags,
-    };
-    let resource = Resource { name: &link.full, chain: plan.chain(), kind: Some(link.kind.name) };
-    let may = |principal: &Principal| {
-        authority.policies.decide(principal, Action::Approve, resource, &facts).allowed
-    };
+    let waits = Waits::of(plan, admitted, run, authority, moment);
+    let (Some(waits), Some((_, value_digest))) = (waits, question(admitted)) else { return Tally::Open(0) };
     let mut yes: Vec<(&Str, &Option<Str>)> = Vec::new();
-    for one in said.iter().filter(|one| one.value_digest == value_digest && may(&one.principal)) {
+    for one in said.iter().filter(|one| one.value_digest == value_digest && waits.may(&one.principal)) {
         if !one.yes {
             return Tally::Declined(one.principal.subject.clone());
         }
         let who = (&one.principal.subject, &one.principal.tenant);
-        let own = who == (&run.principal.subject, &run.principal.tenant);
-        if !(yes.contains(&who) || own && *people > 1) {
+        if !yes.contains(&who) && waits.counts(&one.principal) {
             yes.push(who);
         }
     }
-    if yes.len() >= *people { Tally::Approved(Approved { value_digest }) } else { Tally::Open(yes.len()) }
+    if yes.len() >= waits.people {
+        Tally::Approved(Approved { value_digest })
+    } else {
+        Tally::Open(yes.len())
+    }
 }

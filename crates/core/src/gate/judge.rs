@@ -1,8 +1,10 @@
 //! Whether labelled data may flow into a sink: the one function that runs, static checks and tests all ask.
 
+use super::{Authority, Moment};
 use crate::grant::{Flow, Trusted};
 use crate::label::{Label, Labels, Tags, Tenant};
 use crate::refusal::Rule;
+use crate::run::Run;
 use crate::value::{Seg, parse_path};
 
 /// A way out, as label flow sees it.
@@ -32,6 +34,22 @@ pub fn flow_fault(sink: &Sink<'_>, args: &Labels, decision: Label, tenant: Tenan
     tenant_fault(args, decision, tenant)
         .or_else(|| clearance_fault(sink, args, decision))
         .or_else(|| integrity_fault(sink, args, decision))
+}
+
+/// The first fault of a flow to the caller of a run while it lasts: what the run's own chain may say to it.
+pub(super) fn caller_fault(
+    args: &Labels,
+    decision: Label,
+    run: &Run,
+    authority: &Authority,
+    moment: Moment,
+) -> Option<Fault> {
+    let effective = authority.grants.effective(&run.answering);
+    let granted = effective.respond(moment.now_ms);
+    let nothing = Flow::default();
+    let flow = granted.as_ref().map_or(&nothing, |fit| fit.rule);
+    let sink = Sink { flow, also: Tags::NONE, consequential: false, steering: &[] };
+    flow_fault(&sink, args, decision, run.tenant())
 }
 
 /// Data of another tenant, or of several, may flow nowhere.

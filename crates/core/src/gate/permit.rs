@@ -23,6 +23,8 @@ pub enum Permit {
     Net(Box<NetPermit>),
     Fs(FsPermit),
     Log,
+    /// Leave to ask the caller.
+    Caller,
     Effect,
     Command(CommandPermit),
     Tool(Box<ToolPermit>),

@@ -1,15 +1,19 @@
 //! `approve`: the run waits until persons said yes to a value, which goes on as it was shown to them. What they say is judged
 //! by the gate each time it is looked at; here is only the waiting.
 
+use super::ask::{MESSAGE_BYTES_MAX, WITHIN_MS_MAX};
 use super::{Call, Runs};
 use crate::approvals::{Approvals, Inquiry, said_of, said_words};
 use crate::bound::Called;
+use crate::caller::{CallerAnswer, Posed, Wanted};
 use crate::recorder::{DataSubject, Kept};
 use crate::run::Way;
+use ringmail_core::answer::AnswerForm;
 use ringmail_core::chain::{Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked, Said, Tally, Unchecked};
+use ringmail_core::json::to_string;
 use ringmail_core::kind::{Kind, Reach, Role, With, no_needs};
 use ringmail_core::refusal::{Refusal, Rule};
 use ringmail_core::trail::Stage;
@@ -80,6 +84,16 @@ async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     shared.record(&link.full, Stage::Waiting { until_ms: Some(question.until_ms) });
     // Whoever says yes finds the run on record.
     shared.write_on();
+    let mut caller = Posed::Nobody;
+    if gate::may_ask_caller(
+        &way.bound.plan,
+        &call.admitted,
+        &shared.facts(),
+        &shared.engine.authority,
+        shared.moment(),
+    ) {
+        caller = shown(link, &question, shared.engine.clock.now_ms()).map_or(Posed::Nobody, Posed::Later);
+    }
     loop {
         let said = approvals.said(&question.id).map_err(failed)?;
         let yes = match judge(&said) {
@@ -94,8 +108,66 @@ async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
         if shared.engine.clock.now_ms() >= question.until_ms {
             return Err(refuse(format!("{yes} of {} said yes in time", question.people)));
         }
-        way.wait_for_persons(LOOK_EVERY).await;
+        if let Posed::Later(wanted) = caller {
+            caller = way.pose_to_caller(wanted);
+        }
+        let Posed::Open(answer) = &mut caller else {
+            way.wait_for_persons(LOOK_EVERY).await;
+            continue;
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = way.wait_for_persons(LOOK_EVERY) => continue,
+        };
+        caller = Posed::Nobody;
+        if let Some(yes) = answer.ok().as_ref().and_then(yes_or_no) {
+            let recorder = shared.engine.recorder.clone();
+            let recorder = recorder.ok_or_else(|| unable("nothing can be recorded".into()))?;
+            let (who, now_ms) = (shared.facts().principal.clone(), shared.engine.clock.now_ms());
+            let said = approvals.say(&question, &who, yes, now_ms, &*recorder);
+            said.map_err(|error| unable(format!("what was said cannot be kept: {error}")))?;
+        }
     }
+}
+
+/// What the caller said; nothing if it said nothing.
+fn yes_or_no(answer: &CallerAnswer) -> Option<bool> {
+    match answer {
+        CallerAnswer::Given(value) => match value.get("approve") {
+            Some(Value::Bool(yes)) => Some(*yes),
+            _ => None,
+        },
+        CallerAnswer::Declined => Some(false),
+        CallerAnswer::Dismissed => None,
+    }
+}
+
+/// The question as the caller is shown it, whole; nothing if it is longer than anybody is told.
+fn shown(link: &Link, question: &Inquiry, now_ms: u64) -> Option<Wanted> {
+    let mut message = format!(
+        "{}\n\n`{}` goes on with exactly this, if you approve of it:\n\n{}\n",
+        question.reason,
+        question.link,
+        to_string(&question.value)
+    );
+    for (path, words) in &question.labels {
+        let path = if path.is_empty() { "all of it" } else { path };
+        message.push_str(&format!("\n{path}: {words}"));
+    }
+    if message.len() > MESSAGE_BYTES_MAX {
+        return None;
+    }
+    let approve = Value::map([("type", Value::from("boolean")), ("title", Value::from("Approve"))]);
+    let schema = Value::map([
+        ("type", Value::from("object")),
+        ("properties", Value::map([("approve", approve)])),
+        ("required", Value::list([Value::from("approve")])),
+    ]);
+    let form = AnswerForm::read(&schema).ok()?;
+    let left_ms = question.until_ms.saturating_sub(now_ms).min(WITHIN_MS_MAX);
+    let (name, within) = (link.name.clone(), Duration::from_millis(left_ms));
+    Some(Wanted { name, message: message.into(), schema, form, within })
 }
 
 fn question(way: &Way, link: &Link, call: &Call) -> Result<Inquiry, Failure> {

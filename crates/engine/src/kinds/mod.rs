@@ -51,6 +51,7 @@ kinds! {
     endorse,
     declassify,
     approve,
+    ask,
     plugin,
     script,
     command,

@@ -6,9 +6,14 @@ use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::refusal::Rule;
 use ringmail_engine::core::trail::Stage;
 use ringmail_engine::middleware::{CallView, End, Middleware};
-use ringmail_engine::{Clock, Engine, Failure, FailureKind, Report, Resolve, Resolving, RunError};
+use ringmail_engine::{
+    CallerAnswer, CallerQuestion, Clock, Engine, Failure, FailureKind, Report, Resolve, Resolving, RunError,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+const ASK: &str =
+    "{kind: ask, with: {message: who?, schema: {type: object, properties: {name: {type: string}}}}}";
 
 /// Leads every name to a private address.
 struct Private;
@@ -246,7 +251,57 @@ async fn failed(kind: FailureKind) -> Report {
             let pieces = tokio::sync::mpsc::channel(1).0;
             loaded.request(json("0")).unwrap().principal(alice()).pieces(pieces).run().await
         }
+        FailureKind::Unasked => run(&format!("a: {ASK}")).await,
+        FailureKind::Declined => {
+            let chain = chain(&format!("a: {ASK}"));
+            let loaded = bench.engine.load(&[Source::new("t.yaml", chain)]).unwrap().remove(0);
+            let (caller, mut questions) = tokio::sync::mpsc::channel::<CallerQuestion>(1);
+            let running = loaded.request(json("0")).unwrap().principal(alice()).caller(caller).run();
+            let answering = async { questions.recv().await.unwrap().tell(CallerAnswer::Declined) };
+            tokio::join!(running, answering).0
+        }
     }
+}
+
+/// What somebody answers is somebody's word.
+#[tokio::test]
+async fn what_a_caller_answers_is_untrusted_and_says_where_it_is_from() {
+    let bench = bench("", PERMIT_ALL);
+    let chain = format!("chain: t\nlinks:\n  a: {ASK}\noutput: ${{a}}\n");
+    let loaded = bench.engine.load(&[Source::new("t.yaml", chain)]).unwrap().remove(0);
+    let (caller, mut questions) = tokio::sync::mpsc::channel::<CallerQuestion>(1);
+    let running = loaded.request(json("0")).unwrap().principal(alice()).caller(caller).run();
+    let answering = async {
+        let question = questions.recv().await.unwrap();
+        assert!(question.check(&CallerAnswer::Given(json("{\"name\":1}"))).is_err());
+        question.tell(CallerAnswer::Given(json("{\"name\":\"Ada\"}")));
+    };
+    let (report, ()) = tokio::join!(running, answering);
+    let labels = report.labels();
+    assert!(labels.iter().all(|(_, words)| words == "untrusted · from t.a, the caller"), "{labels:?}");
+    assert_eq!(report.output().unwrap().value(), &json("{\"name\":\"Ada\"}"));
+}
+
+/// Others may have a day; whoever called is not waited for so long.
+#[tokio::test]
+async fn a_caller_that_may_say_yes_is_asked_for_an_hour_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = bench_with("", "permit (principal, action, resource);", |builder| {
+        builder.approvals(folder.path().join("approvals"))
+    });
+    let chain = chain("a: {kind: approve, reason: r, with: {value: 1}}");
+    let loaded = bench.engine.load(&[Source::new("t.yaml", chain)]).unwrap().remove(0);
+    let (caller, mut questions) = tokio::sync::mpsc::channel::<CallerQuestion>(1);
+    let running = loaded.request(json("0")).unwrap().principal(alice()).caller(caller).run();
+    let answering = async {
+        let question = questions.recv().await.unwrap();
+        let left_ms = question.until_ms - ringmail_engine::SystemClock.now_ms();
+        question.tell(CallerAnswer::Given(json("{\"approve\":true}")));
+        left_ms
+    };
+    let (report, left_ms) = tokio::join!(running, answering);
+    assert!(report.result.is_ok(), "{}", shown(&report));
+    assert!(left_ms <= 3_600_000 && left_ms > 3_500_000, "{left_ms}");
 }
 
 #[tokio::test]

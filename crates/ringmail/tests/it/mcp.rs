@@ -124,6 +124,45 @@ fn a_client_starts_what_the_printed_configuration_says() {
     assert!(client.child.wait().unwrap().success());
 }
 
+/// A person at the other end of the pipe is asked, in a session and without one.
+#[test]
+fn a_client_asks_the_person_before_it() {
+    let place = project();
+    let schema = "{type: object, properties: {name: {type: string}}, required: [name]}";
+    let chain = format!(
+        "chain: named\nlinks:\n  who: {{kind: ask, with: {{message: who?, schema: {schema}}}}}\noutput: 'hello ${{who.name}}'\n"
+    );
+    place.write("chains/named.yaml", &chain);
+    let mut client = Client::start(&printed(&place, &["mcp", "--config"]));
+    let able = "\"capabilities\":{\"elicitation\":{}}";
+    client.ask(&format!("{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",{able}}}}}"));
+    let asked = client
+        .ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"named\"}}");
+    assert_eq!(asked.get("method").and_then(Value::as_str), Some("elicitation/create"), "{asked:?}");
+    let answer = "{\"action\":\"accept\",\"content\":{\"name\":\"Ada\"}}";
+    client.say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":\"never\",\"result\":{answer}}}"));
+    let told = client.ask(&format!("{{\"jsonrpc\":\"2.0\",\"id\":\"ask-1\",\"result\":{answer}}}"));
+    assert_eq!(text_of(&told), "hello Ada");
+    let meta = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{\"elicitation\":{}}}";
+    let call = |more: &str| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{{\"name\":\"named\"{more},{meta}}}}}"
+        )
+    };
+    let asked = client.ask(&call(""));
+    let state = asked.get("result").and_then(|result| result.get("requestState").cloned()).unwrap();
+    let told = client.ask(&call(&format!(
+        ",\"requestState\":{},\"inputResponses\":{{\"who\":{answer}}}",
+        to_string(&state)
+    )));
+    assert_eq!(text_of(&told), "hello Ada");
+    // What was answered is kept like what any link brought.
+    let run =
+        told.get("result").and_then(|result| result.get("_meta")?.get("ringmail/run").cloned()).unwrap();
+    let again = json(&printed(&place, &["replay", run.as_str().unwrap(), "--format", "json"]));
+    assert_eq!(again.get("same_answer"), Some(&Value::Bool(true)), "{again:?}");
+}
+
 #[test]
 fn attack_29_a_pipe_survives_what_is_no_message() {
     let place = project();

@@ -8,7 +8,7 @@ use crate::mcp::era::{Said, alone, is_stateless};
 use crate::mcp::listen::in_session;
 use crate::mcp::message::{Fault, Id, Message, Request, answer};
 use crate::mcp::session::{Begun, Session, UnderWay};
-use crate::mcp::{Era, Guest, Talk, hear, initialize, may_stream};
+use crate::mcp::{Era, Guest, Talk, hear, hear_answer, initialize, may_ask, may_stream};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
@@ -74,10 +74,13 @@ pub(super) async fn post(
                 Err(fault) => told(None, &fault),
             }
         }
-        Message::Response => match session(&guest, &said) {
-            Ok(_) => told(None, &Fault::envelope("nothing was asked")),
-            Err(fault) => told(None, &fault),
-        },
+        Message::Response { id, result } => {
+            let heard = session(&guest, &said);
+            match heard.and_then(|session| hear_answer(&guest, &session, &id, result)) {
+                Ok(()) => empty(StatusCode::ACCEPTED),
+                Err(fault) => told(None, &fault),
+            }
+        }
     })
 }
 
@@ -99,7 +102,7 @@ async fn speak(
     request: &Request,
 ) -> Result<Answer, Fault> {
     let (era, under_way) = if is_stateless(message, said) {
-        (Era::Stateless { level: alone(request, Some(said))?.level }, UnderWay::default())
+        (Era::Stateless(alone(request, Some(said))?), UnderWay::default())
     } else if &*request.method == "initialize" {
         return begin(&guest, request);
     } else {
@@ -113,6 +116,9 @@ async fn speak(
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         talk.out = Some(sender);
         return Ok(stream(guest, talk, request.clone(), begun, events));
+    }
+    if takes_events(headers) && may_ask(&talk.era, request) {
+        return Ok(once_asked(guest, talk, request.clone(), begun).await);
     }
     let result = crate::mcp::answer(&guest, &talk, request).await?;
     Ok(json(StatusCode::OK, &answer(Some(&request.id), Ok(&result))))
@@ -153,7 +159,7 @@ pub(super) fn listen(asked: Asked<'_>, from: String, headers: &HeaderMap) -> Ans
             let gone = CancellationToken::new();
             let talk = Talk { era: Era::Session(session), out: Some(sender), gone };
             let gone = talk.gone.clone();
-            events(gone, said, async move {
+            events(gone, None, said, async move {
                 let ended = in_session(&guest, &talk).await;
                 ended.err().map(|fault| answer(None, Err(&fault)))
             })
@@ -172,9 +178,33 @@ fn event(value: &Value) -> Bytes {
     Bytes::from(format!("event: message\ndata: {}\n\n", to_string(value)))
 }
 
+/// Answers whole, unless something has to be said before: then it becomes events.
+async fn once_asked(guest: Guest, mut talk: Talk, request: Request, begun: Begun) -> Answer {
+    let (sender, mut said) = mpsc::channel(EVENTS_MAX);
+    let (gone, id) = (talk.gone.clone(), request.id.clone());
+    talk.out = Some(sender);
+    let mut answering = Box::pin(async move {
+        let result = crate::mcp::answer(&guest, &talk, &request).await;
+        drop((talk, begun));
+        result
+    });
+    let result = tokio::select! {
+        biased;
+        Some(first) = said.recv() => {
+            let answered = async move { Some(answer(Some(&id), answering.await.as_ref())) };
+            return events(gone, Some(first), said, answered);
+        }
+        result = &mut answering => result,
+    };
+    match result {
+        Ok(result) => json(StatusCode::OK, &answer(Some(&id), Ok(&result))),
+        Err(fault) => told(Some(&id), &fault),
+    }
+}
+
 /// What is told meanwhile, then the answer. Whoever stops listening ends the run.
 fn stream(guest: Guest, talk: Talk, request: Request, begun: Begun, said: mpsc::Receiver<Value>) -> Answer {
-    events(talk.gone.clone(), said, async move {
+    events(talk.gone.clone(), None, said, async move {
         let result = crate::mcp::answer(&guest, &talk, &request).await;
         // What was told before comes before.
         drop((talk, begun));
@@ -185,12 +215,16 @@ fn stream(guest: Guest, talk: Talk, request: Request, begun: Begun, said: mpsc::
 /// Events of what is said, and then the last of it, if there is any.
 fn events(
     gone: CancellationToken,
+    first: Option<Value>,
     mut said: mpsc::Receiver<Value>,
     answering: impl Future<Output = Option<Value>> + Send + 'static,
 ) -> Answer {
     let (sender, events) = mpsc::channel::<Bytes>(EVENTS_MAX);
     tokio::spawn(async move {
         let telling = async {
+            if let Some(first) = first {
+                let _unheard = sender.send(event(&first)).await;
+            }
             loop {
                 let next = tokio::time::timeout(STILL_HERE, said.recv()).await;
                 let bytes = match &next {

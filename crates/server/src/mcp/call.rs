@@ -1,28 +1,18 @@
 //! Calls of chains as tools, prompts and resources: counted, given their turn and run as from any other door.
 
 use super::list::{is_plain, is_prompt, is_template, is_tool, shown_name, takes_object};
-use super::message::{Fault, INVALID_PARAMS, Request, notification};
-use super::{Era, Guest, Talk, era, fault, finished, search, shape};
-use crate::calls::Ready;
+use super::message::{Fault, INVALID_PARAMS, Request};
+use super::play::{Came, play};
+use super::{Guest, Talk, fault, finished, search, shape};
 use crate::problem::Problem;
 use ringmail_core::chain::mcp::Shown;
 use ringmail_core::failure::FailureKind;
-use ringmail_core::json::to_string;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{Chain, Report};
-use tokio::sync::mpsc;
+use ringmail_engine::Chain;
 
-/// Pieces of a stream that wait for a slow reader.
-const PIECES_MAX: usize = 64;
 const NO_RESOURCE: i64 = -32002;
 const INTERNAL: i64 = -32603;
 const META_RUN: &str = "ringmail/run";
-
-/// How a run ended, as its caller may hear it, and what it is called.
-struct Played {
-    id: Str,
-    ended: Result<Value, Problem>,
-}
 
 pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Result<Value, Fault> {
     let name = request.params.get("name").and_then(Value::as_str);
@@ -35,7 +25,10 @@ pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Resul
         return Err(Fault::params("there is no such tool, or none for this caller"));
     };
     let input = arguments(chain, &request.params)?;
-    let played = play(guest, talk, request, chain, input).await?;
+    let played = match play(guest, talk, request, chain, input).await? {
+        Came::Ended(played) => played,
+        Came::Asked(question) => return Ok(question),
+    };
     let setting = &chain.plan().mcp;
     let mut members = match &played.ended {
         Ok(output) => shape::tool(setting, output).unwrap_or_else(|| {
@@ -89,7 +82,10 @@ pub(super) async fn prompt(guest: &Guest, talk: &Talk, request: &Request) -> Res
         None => Value::map::<Str>([]),
         Some(arguments) => arguments.clone(),
     };
-    let played = play(guest, talk, request, chain, input).await?;
+    let played = match play(guest, talk, request, chain, input).await? {
+        Came::Ended(played) => played,
+        Came::Asked(question) => return Ok(question),
+    };
     let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
     let members = shape::prompt(&chain.plan().mcp, &output);
     let members = members.ok_or_else(|| {
@@ -121,7 +117,10 @@ pub(super) async fn resource(guest: &Guest, talk: &Talk, request: &Request) -> R
         None => Value::Null,
         Some(_) => Value::map(named.into_iter().map(|(name, value)| (name, Value::from(value)))),
     };
-    let played = play(guest, talk, request, chain, input).await?;
+    let played = match play(guest, talk, request, chain, input).await? {
+        Came::Ended(played) => played,
+        Came::Asked(question) => return Ok(question),
+    };
     let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
     let members = shape::resource(&chain.plan().mcp, uri, media, &output);
     let members = members.ok_or_else(|| {
@@ -146,124 +145,10 @@ pub(super) async fn completion(
 ) -> Result<Value, Fault> {
     let given = ["argument", "context"].into_iter();
     let given = given.filter_map(|key| Some((key, request.params.get(key)?.clone())));
-    let played = play(guest, talk, request, chain, Value::map(given)).await?;
+    let played = match play(guest, talk, request, chain, Value::map(given)).await? {
+        Came::Ended(played) => played,
+        Came::Asked(question) => return Ok(question),
+    };
     let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
     Ok(finished(guest, &talk.era, vec![("completion", output)], None))
-}
-
-async fn play(
-    guest: &Guest,
-    talk: &Talk,
-    request: &Request,
-    chain: &Chain,
-    input: Value,
-) -> Result<Played, Fault> {
-    let what = format!("{} {}", request.method, chain.name());
-    let turned = |turned| guest.turned(&what, &turned).0;
-    let counted = guest.asked().count(chain.name()).map_err(turned)?;
-    let ready = counted.ready(input).await.map_err(turned)?;
-    let id = ready.run.id().clone();
-    let report = watched(talk, request, chain, ready).await;
-    let ended = match &report.result {
-        Ok(answer) => Ok(answer.value().clone()),
-        Err(error) => Err(Problem::of(error)),
-    };
-    Ok(Played { id, ended })
-}
-
-/// Runs to the end; tells on the way what the chain says, and ends it when nobody waits any more.
-async fn watched(talk: &Talk, request: &Request, chain: &Chain, ready: Ready) -> Report {
-    let Ready { run, cancel, held } = ready;
-    let _held = held;
-    let (sender, mut pieces) = mpsc::channel(PIECES_MAX);
-    let run = match &talk.out {
-        Some(_) => run.pieces(sender),
-        None => {
-            drop(sender);
-            run
-        }
-    };
-    let running = run.run();
-    tokio::pin!(running);
-    let (mut told, mut open, mut there) = (Told::new(request, chain, &talk.era), true, true);
-    let report = loop {
-        tokio::select! {
-            biased;
-            () = talk.gone.cancelled(), if there => {
-                there = false;
-                cancel.cancel();
-            }
-            piece = pieces.recv(), if open => match piece {
-                Some(piece) => told.tell(talk, &piece).await,
-                None => open = false,
-            },
-            report = &mut running => break report,
-        }
-    };
-    while let Ok(piece) = pieces.try_recv() {
-        told.tell(talk, &piece).await;
-    }
-    report
-}
-
-/// What a run says on its way, as progress if the caller asked for that, or else as messages if it wants such.
-struct Told<'r> {
-    token: Option<&'r Value>,
-    logger: &'r str,
-    messages: bool,
-    count: i64,
-    last: f64,
-}
-
-impl<'r> Told<'r> {
-    fn new(request: &'r Request, chain: &'r Chain, era: &Era) -> Told<'r> {
-        let token = request.meta("progressToken");
-        let token = token.filter(|token| matches!(token, Value::Str(_) | Value::Int(_)));
-        let messages = token.is_none() && era.level().is_some_and(|level| level <= era::Level::Info);
-        Told { token, logger: chain.name(), messages, count: 0, last: f64::NEG_INFINITY }
-    }
-
-    async fn tell(&mut self, talk: &Talk, piece: &Value) {
-        let Some(out) = &talk.out else { return };
-        let told = match self.token {
-            Some(token) => self.progress(token, piece),
-            None if self.messages => Some(notification(
-                "notifications/message",
-                Value::map([
-                    ("level", Value::from("info")),
-                    ("logger", Value::from(self.logger)),
-                    ("data", piece.clone()),
-                ]),
-            )),
-            None => None,
-        };
-        if let Some(told) = told {
-            // Whoever listened has gone, and the run is told to end.
-            let _unheard = out.send(told).await;
-        }
-    }
-
-    /// A piece says how far it is, or counts as one step. Progress only grows.
-    fn progress(&mut self, token: &Value, piece: &Value) -> Option<Value> {
-        self.count += 1;
-        let number = |value: Option<&Value>| match value {
-            Some(Value::Int(int)) => Some((*int as f64, Value::Int(*int))),
-            Some(Value::Float(float)) => Some((*float, Value::Float(*float))),
-            _ => None,
-        };
-        let said = number(piece.get("progress"));
-        let message = match &said {
-            Some(_) => piece.get("message").and_then(Value::as_str).map(Value::from),
-            None => Some(Value::from(piece.as_str().map_or_else(|| to_string(piece), String::from))),
-        };
-        let (at, written) = said.unwrap_or((self.count as f64, Value::Int(self.count)));
-        if at <= self.last {
-            return None;
-        }
-        self.last = at;
-        let mut params = vec![("progressToken", token.clone()), ("progress", written)];
-        params.extend(number(piece.get("total")).map(|(_, total)| ("total", total)));
-        params.extend(message.map(|message| ("message", message)));
-        Some(notification("notifications/progress", Value::map(params)))
-    }
 }

@@ -83,6 +83,8 @@ impl Level {
 #[derive(Clone, Debug)]
 pub(crate) struct Alone {
     pub(crate) level: Option<Level>,
+    /// Whether there is a person who can be asked.
+    pub(crate) asks: bool,
 }
 
 /// Whether a message belongs to the revision without sessions.
@@ -91,7 +93,7 @@ pub(crate) fn is_stateless(message: &Message, said: &Said) -> bool {
     let params = match message {
         Message::Request(request) => &request.params,
         Message::Notification { params, .. } => params,
-        Message::Response => return false,
+        Message::Response { .. } => return false,
     };
     let asks_who_is_there =
         matches!(message, Message::Request(request) if &*request.method == "server/discover");
@@ -111,7 +113,7 @@ pub(crate) fn alone(request: &Request, said: Option<&Said>) -> Result<Alone, Fau
     {
         return Err(bad(HEADER_MISMATCH, "the header `MCP-Protocol-Version` is missing"));
     }
-    let (Some(version), Some(_)) = (version, able) else {
+    let (Some(version), Some(able)) = (version, able) else {
         let wanted = "each request has its protocol version and the capabilities of its client in `_meta`";
         return Err(bad(INVALID_PARAMS, wanted));
     };
@@ -129,7 +131,15 @@ pub(crate) fn alone(request: &Request, said: Option<&Said>) -> Result<Alone, Fau
             Some(level.ok_or_else(|| bad(INVALID_PARAMS, "there is no such level of messages"))?)
         }
     };
-    Ok(Alone { level })
+    Ok(Alone { level, asks: can_ask(able) })
+}
+
+/// Whether a client says that it can put a form before a person; one that only opens addresses cannot.
+pub(crate) fn can_ask(able: &Value) -> bool {
+    let asks = able.get("elicitation").and_then(Value::as_map);
+    asks.is_some_and(|asks| {
+        asks.get("form").is_some_and(|form| form.as_map().is_some()) || !asks.contains("url")
+    })
 }
 
 /// What the head says, and what a proxy may have judged by, is what the message says.

@@ -60,8 +60,11 @@ pub(crate) enum Message {
         method: Str,
         params: Value,
     },
-    /// An answer to what was asked of the peer.
-    Response,
+    /// An answer to what was asked of the peer; nothing if the peer could not.
+    Response {
+        id: Id,
+        result: Option<Value>,
+    },
 }
 
 /// Why a request has no result.
@@ -126,8 +129,12 @@ impl Message {
             return Err("an id is a whole number or a text of at most 256 bytes");
         }
         let Some(method) = map.get("method") else {
-            let answers = map.contains("result") || map.contains("error");
-            return if has_id && answers { Ok(Message::Response) } else { Err("a request has a `method`") };
+            let result = map.get("result").cloned();
+            let answers = result.is_some() != map.contains("error");
+            return match id {
+                Some(id) if answers => Ok(Message::Response { id, result }),
+                _ => Err("a request has a `method`"),
+            };
         };
         let method = match method {
             Value::Str(method) if method.len() <= METHOD_BYTES_MAX => method.clone(),
@@ -159,6 +166,16 @@ pub(crate) fn answer(id: Option<&Id>, result: Result<&Value, &Fault>) -> Value {
         }
     }
     Value::map(members)
+}
+
+/// What a peer is asked.
+pub(crate) fn request(id: &Id, method: &str, params: Value) -> Value {
+    Value::map([
+        ("jsonrpc", Value::from("2.0")),
+        ("id", id.to_value()),
+        ("method", Value::from(method)),
+        ("params", params),
+    ])
 }
 
 pub(crate) fn notification(method: &str, params: Value) -> Value {

@@ -1,16 +1,20 @@
 //! MCP without a transport: a message of a proved caller in, what it is told out. A tool is a chain and is called as
 //! one; nothing is decided here that a gate decides.
 
+mod ask;
 mod call;
 mod complete;
 pub(crate) mod era;
 pub(crate) mod list;
 pub(crate) mod listen;
 pub(crate) mod message;
+pub(crate) mod parked;
+mod play;
 pub(crate) mod search;
 pub(crate) mod session;
 mod shape;
 mod stdio;
+mod told;
 
 pub use stdio::serve_stdio;
 
@@ -20,7 +24,7 @@ use crate::limits::{Held, Subject};
 use crate::problem::Problem;
 use crate::server::Doors;
 use crate::world::World;
-use era::{Level, META_SERVER, versions};
+use era::{Alone, Level, META_SERVER, versions};
 use http::StatusCode;
 use message::{Fault, Request, UNKNOWN_METHOD};
 use ringmail_core::chain::mcp::Shown;
@@ -60,19 +64,27 @@ pub(crate) struct Talk {
 
 #[derive(Clone)]
 pub(crate) enum Era {
-    Stateless { level: Option<Level> },
+    Stateless(Alone),
     Session(Arc<Session>),
 }
 
 impl Era {
     fn is_stateless(&self) -> bool {
-        matches!(self, Era::Stateless { .. })
+        matches!(self, Era::Stateless(_))
     }
 
     fn level(&self) -> Option<Level> {
         match self {
-            Era::Stateless { level } => *level,
+            Era::Stateless(alone) => alone.level,
             Era::Session(session) => session.level(),
+        }
+    }
+
+    /// Whether the client can ask a person.
+    pub(crate) fn asks(&self) -> bool {
+        match self {
+            Era::Stateless(alone) => alone.asks,
+            Era::Session(session) => session.asks,
         }
     }
 }
@@ -139,7 +151,7 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("prompts/list", _) => list::prompts(guest, request)?,
         ("resources/list", _) => list::resources(guest, request)?,
         ("resources/templates/list", _) => list::templates(guest, request)?,
-        ("server/discover", Era::Stateless { .. }) => discover(guest),
+        ("server/discover", Era::Stateless(_)) => discover(guest),
         ("ping", Era::Session(_)) => Vec::new(),
         ("logging/setLevel", Era::Session(session)) => {
             let level = request.params.get("level").and_then(Value::as_str).and_then(Level::named);
@@ -168,7 +180,9 @@ fn finished(
     kept_ms: Option<i64>,
 ) -> Value {
     if era.is_stateless() {
-        members.push(("resultType", Value::from("complete")));
+        if !members.iter().any(|(name, _)| *name == "resultType") {
+            members.push(("resultType", Value::from("complete")));
+        }
         if let Some(ms) = kept_ms {
             members.push(("ttlMs", Value::Int(ms)));
             members.push(("cacheScope", Value::from("private")));
@@ -212,9 +226,10 @@ fn discover(guest: &Guest) -> Vec<(&'static str, Value)> {
 pub(crate) fn initialize(guest: &Guest, request: &Request) -> Result<(Session, Value), Fault> {
     let _held = guest.count("initialize")?;
     let wanted = request.params.get("protocolVersion").and_then(Value::as_str);
-    if wanted.is_none() || request.params.get("capabilities").and_then(Value::as_map).is_none() {
+    let said = request.params.get("capabilities").filter(|able| able.as_map().is_some());
+    let (Some(_), Some(client)) = (wanted, said) else {
         return Err(Fault::params("`initialize` says its `protocolVersion` and its `capabilities`"));
-    }
+    };
     let version = era::agreed(wanted);
     let result = Value::map([
         ("protocolVersion", Value::Str(version)),
@@ -222,7 +237,7 @@ pub(crate) fn initialize(guest: &Guest, request: &Request) -> Result<(Session, V
         ("serverInfo", server(guest)),
     ]);
     let owner = guest.caller.principal().clone();
-    Ok((Session::new(owner, guest.listener.name.clone()), result))
+    Ok((Session::new(owner, guest.listener.name.clone(), era::can_ask(client)), result))
 }
 
 /// Hears what needs no answer.
@@ -234,6 +249,29 @@ pub(crate) fn hear(guest: &Guest, under_way: &UnderWay, method: &str, params: &V
         under_way.cancel(&id);
     }
     Ok(())
+}
+
+/// Hears what a client answers to a question. What was never asked of it, and what it has answered before, is nothing.
+pub(crate) fn hear_answer(
+    guest: &Guest,
+    session: &Session,
+    id: &message::Id,
+    result: Option<Value>,
+) -> Result<(), Fault> {
+    let _held = guest.count("an answer")?;
+    match session.asked.take(id) {
+        Some(waiting) => {
+            // Whoever asked may wait no more.
+            let _unheard = waiting.send(result);
+            Ok(())
+        }
+        None => Err(Fault::envelope("nothing was asked")),
+    }
+}
+
+/// Whether a client may be asked something before a request is answered.
+pub(crate) fn may_ask(era: &Era, request: &Request) -> bool {
+    !era.is_stateless() && era.asks() && ask::CALLS.contains(&&*request.method)
 }
 
 /// Whether a request may be told something before it is answered.

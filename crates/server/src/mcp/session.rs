@@ -4,10 +4,11 @@ use super::era::Level;
 use super::message::{Fault, Id};
 use crate::identity::kept::{hex, random};
 use ringmail_core::policy::Principal;
-use ringmail_core::value::Str;
+use ringmail_core::value::{Str, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Sessions in all, and of one principal; one more of it ends the one it left alone longest.
@@ -23,6 +24,9 @@ pub(crate) struct Session {
     owner: Principal,
     now: Mutex<Now>,
     pub(crate) under_way: UnderWay,
+    /// Whether there is a person who can be asked, and what is.
+    pub(crate) asks: bool,
+    pub(crate) asked: AskedThere,
 }
 
 #[derive(Debug)]
@@ -32,9 +36,10 @@ struct Now {
 }
 
 impl Session {
-    pub(crate) fn new(owner: Principal, listener: Str) -> Session {
+    pub(crate) fn new(owner: Principal, listener: Str, asks: bool) -> Session {
         let now = Mutex::new(Now { level: None, used: Instant::now() });
-        Session { listener, owner, now, under_way: UnderWay::default() }
+        let (under_way, asked) = (UnderWay::default(), AskedThere::default());
+        Session { listener, owner, now, under_way, asks, asked }
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -47,6 +52,42 @@ impl Session {
 
     pub(crate) fn set_level(&self, level: Level) {
         self.now().level = Some(level);
+    }
+}
+
+/// What the client of a session was asked and has not answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AskedThere(Arc<Mutex<(u64, BTreeMap<Id, Brings>)>>);
+
+/// Brings what a client answers; nothing if it could not.
+type Brings = oneshot::Sender<Option<Value>>;
+
+/// A question that waits for its answer; whoever drops it waits no more.
+#[derive(Debug)]
+pub(crate) struct OpenQuestion {
+    all: AskedThere,
+    pub(crate) id: Id,
+    pub(crate) answer: oneshot::Receiver<Option<Value>>,
+}
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        self.all.take(&self.id);
+    }
+}
+
+impl AskedThere {
+    pub(crate) fn ask(&self) -> OpenQuestion {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0 += 1;
+        let id = Id::Text(format!("ask-{}", all.0).into());
+        let (brings, answer) = oneshot::channel();
+        all.1.insert(id.clone(), brings);
+        OpenQuestion { all: self.clone(), id, answer }
+    }
+
+    pub(crate) fn take(&self, id: &Id) -> Option<Brings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(id)
     }
 }
 
@@ -157,7 +198,7 @@ mod tests {
 
     fn of(who: &str) -> Session {
         let owner = Principal { subject: who.into(), ..Principal::host() };
-        Session::new(owner, "web".into())
+        Session::new(owner, "web".into(), false)
     }
 
     fn left_alone(session: &Session, how_long: Duration) {

@@ -4,7 +4,7 @@
 use super::era::{Said, alone, is_stateless};
 use super::message::{Fault, Message, Request, answer};
 use super::session::{Session, UnderWay};
-use super::{Era, Guest, Talk, hear, initialize};
+use super::{Era, Guest, Talk, hear, hear_answer, initialize};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::server::{Doors, ServerError};
@@ -177,7 +177,13 @@ impl Pipe {
                 let _unheard = hear(&self.guest, &self.under_way, &method, &params);
                 return;
             }
-            Message::Response => return,
+            Message::Response { id, result } => {
+                // Nobody answers an answer.
+                if let Some(session) = session {
+                    let _unheard = hear_answer(&self.guest, session, &id, result);
+                }
+                return;
+            }
         };
         match self.era(&message, request, session) {
             Ok(Some(era)) => self.begin(era, request).await,
@@ -201,7 +207,7 @@ impl Pipe {
     ) -> Result<Option<Era>, Fault> {
         if is_stateless(message, &Said::default()) {
             let alone = alone(request, None)?;
-            return Ok(Some(Era::Stateless { level: alone.level }));
+            return Ok(Some(Era::Stateless(alone)));
         }
         if &*request.method == "initialize" {
             return Ok(None);

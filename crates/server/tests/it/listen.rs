@@ -15,13 +15,13 @@ fn project() -> String {
 }
 
 /// Somebody who listens to one stream.
-struct Ear {
+pub struct Ear {
     stream: TcpStream,
     heard: String,
 }
 
 impl Ear {
-    async fn open(doors: &Doors, key: &str, method: &str, headers: &[(&str, &str)], body: &str) -> Ear {
+    pub async fn open(doors: &Doors, key: &str, method: &str, headers: &[(&str, &str)], body: &str) -> Ear {
         let bearer = format!("Bearer {key}");
         let mut all = vec![
             ("authorization", bearer.as_str()),
@@ -44,7 +44,7 @@ impl Ear {
     }
 
     /// What came until this text, which comes next.
-    async fn until(&mut self, text: &str) -> String {
+    pub async fn until(&mut self, text: &str) -> String {
         within(async {
             loop {
                 if let Some(end) = self.heard.find(text).map(|at| at + text.len()) {
@@ -61,7 +61,7 @@ impl Ear {
     }
 
     /// What came until the other side ended it.
-    async fn rest(mut self) -> String {
+    pub async fn rest(mut self) -> String {
         within(async {
             let mut bytes = Vec::new();
             self.stream.read_to_end(&mut bytes).await.unwrap();

@@ -27,11 +27,11 @@ async fn open(more: &str, policy: &str) -> Doors {
     Doors::open_with(&format!("{WEB}mcp = true\n{more}"), policy, MORE, |_| ()).await.unwrap()
 }
 
-fn value(text: &str) -> Value {
+pub fn value(text: &str) -> Value {
     parse(text.as_bytes(), &JsonLimits::default()).unwrap()
 }
 
-fn message(method: &str, params: &str) -> String {
+pub fn message(method: &str, params: &str) -> String {
     format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{params}}}")
 }
 
@@ -46,7 +46,7 @@ pub fn at(reply: &Reply, path: &str) -> String {
 }
 
 impl Doors {
-    async fn mcp(&self, key: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub async fn mcp(&self, key: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let bearer = format!("Bearer {key}");
         let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
         all.extend(headers);

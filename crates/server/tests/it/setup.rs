@@ -107,6 +107,7 @@ pub fn loaded(
     let engine = Engine::builder()
         .project(source.clone(), folder)
         .policies(vec![Source::new("main.cedar", policy)])
+        .approvals(folder.join("approvals"))
         .recorder(Arc::new(Audit::open(&folder.join("audit"), &host_key(folder)).unwrap()))
         .native("hold", move |_| {
             held.fetch_add(1, Ordering::SeqCst);

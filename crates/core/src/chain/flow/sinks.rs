@@ -3,7 +3,7 @@
 use super::Ahead;
 use crate::address::Target;
 use crate::chain::{Detail, Link};
-use crate::gate::{Authority, COMMAND_STEERING, Sink, tool_sink};
+use crate::gate::{Authority, CALLER, COMMAND_STEERING, Sink, tool_sink};
 use crate::grant::{
     Access, Effective, Flow, LOG_POWER, command_power, effect_power, fs_power, net_power, to_add, tool_power,
 };
@@ -46,6 +46,11 @@ impl Ahead<'_> {
                 Ok(fit) => Ok(vec![Candidate::new("log", fit.rule, Some(false), &[])]),
                 Err(_) => missing("log".into(), LOG_POWER.into()),
             },
+            // Which chain's caller it is, is known when it runs.
+            Reach::Caller => {
+                let flow = Flow { clearance: Tags::ALL, ..Flow::default() };
+                Ok(vec![Candidate::new(CALLER, &flow, Some(false), &[])])
+            }
             Reach::Effect => {
                 let Detail::Native { effect: Some(name), .. } = &link.detail else { return Ok(Vec::new()) };
                 match effective.effect(name, 0) {
