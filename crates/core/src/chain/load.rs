@@ -212,11 +212,10 @@ impl<'l> Loader<'l, '_> {
             node.get("idempotency_key").map(|node| Template::load(node, &mut self.place(names)));
         let cache = node.get("cache").map(cache);
         let detail = self.detail(&full, kind, node, names);
-        if cache.is_some() && !matches!(kind.role, Role::Step | Role::Native | Role::Script) {
-            self.wrong(
-                node.span,
-                format!("{what} cannot be cached: a `{}` link holds other links or labels", kind.name),
-            );
+        let alone = matches!(kind.role, Role::Step | Role::Native | Role::Script);
+        if cache.is_some() && !(alone && kind.reach != Reach::Caller) {
+            let why = if alone { "asks whoever calls" } else { "holds other links or labels" };
+            self.wrong(node.span, format!("{what} cannot be cached: a `{}` link {why}", kind.name));
         }
         let duration = |key: &str| node.get(key).and_then(Node::text).and_then(|text| duration_ms(text).ok());
         let settings =

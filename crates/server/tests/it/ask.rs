@@ -523,4 +523,10 @@ async fn what_nobody_can_be_asked_is_found_before_anything_runs() {
         refused.contains("a field is a string, number, integer, boolean, or an array of choices"),
         "{refused}"
     );
+    // What one caller said is said for no other.
+    let kept = bad
+        .replace("{a: {type: object}}", "{a: {type: string}}")
+        .replace("kind: ask,", "kind: ask, cache: {for: 5m},");
+    let refused = Doors::open_with(WEB, PERMIT_ALL, &[&kept], |_| ()).await.err().unwrap();
+    assert!(refused.contains("cannot be cached: a `ask` link asks whoever calls"), "{refused}");
 }
