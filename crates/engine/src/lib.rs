@@ -63,6 +63,7 @@ mod sealed;
 mod secrets;
 mod shared;
 mod sign;
+mod steady;
 mod upstreams;
 mod variables;
 mod watch;

@@ -3,6 +3,7 @@
 //! authority does not grow from inside.
 
 use crate::engine::Engine;
+use crate::steady::steadily;
 use crate::variables::variable;
 use ringmail_core::config::Config;
 use ringmail_core::doc::Source;
@@ -54,10 +55,14 @@ impl Engine {
                 let read = |path: &PathBuf| crate::packages::read_bounded(path, PROJECT_BYTES_MAX);
                 let now: Result<Vec<Vec<u8>>, String> = layers.iter().map(read).collect();
                 if seen.as_ref() != Some(&now) {
-                    let read = now.clone().and_then(|texts| project_of(&layers, texts));
-                    match read {
+                    let read = steadily(|| now.clone().and_then(|texts| project_of(&layers, texts)));
+                    let read = read.unwrap_or_else(|| Err("what it says cannot be read".into()));
+                    let held = steadily(|| match read {
                         Ok(read) => engine.hold_against(&read, &told),
                         Err(why) => told(&format!("{why}; what was granted before holds")),
+                    });
+                    if held.is_none() {
+                        told("what is granted could not be looked at; what was granted before holds");
                     }
                     seen = Some(now);
                 }

@@ -76,7 +76,7 @@ impl Drop for DoorLog {
     fn drop(&mut self) {
         drop(self.sender.take());
         if let Some(writer) = self.writer.take() {
-            // It ends by itself; a panic in it was told where it happened.
+            // It ends by itself.
             let _ended = writer.join();
         }
     }

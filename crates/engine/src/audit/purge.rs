@@ -4,6 +4,7 @@
 use super::periods::Period;
 use super::{Audit, AuditError, PastError};
 use crate::recorder::{DataSubject, Note, RecordError, Recorder};
+use crate::steady::steadily;
 use crate::{Clock, SystemClock};
 use ringmail_core::policy::Principal;
 use ringmail_core::retention::Retention;
@@ -75,7 +76,7 @@ impl Purges {
         told: impl Fn(&str) + Send + 'static,
     ) -> std::io::Result<Purges> {
         let (sender, ended) = channel();
-        let look = move || {
+        let look = move |told: &dyn Fn(&str)| {
             let now_ms = SystemClock.now_ms();
             match audit.overdue(&retention, None, now_ms) {
                 Ok(overdue) if overdue.gone.is_empty() => {}
@@ -88,7 +89,11 @@ impl Purges {
         };
         std::thread::Builder::new().name("purge".into()).spawn(move || {
             loop {
-                look();
+                if steadily(|| look(&told)).is_none() {
+                    told(
+                        "what should be kept no longer could not be looked at; it is tried again in an hour",
+                    );
+                }
                 if ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Disconnected) {
                     return;
                 }

@@ -12,12 +12,12 @@ use crate::audit::{Audit, LogLines};
 use crate::packages::write_whole;
 use crate::recorder::{DataSubject, Note, Recorder};
 use crate::secrets::SecretsAround;
+use crate::steady::steadily;
 use records::Records;
 use ringmail_core::policy::Principal;
 use ringmail_core::project::Project;
 use ringmail_core::value::{Str, Value};
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -246,8 +246,8 @@ impl Forwarder {
         let mut pause = PAUSE;
         while !stopped.load(Ordering::Relaxed) {
             // What a receiver answers may break what reads it, and ends nothing but that attempt.
-            let stepped = catch_unwind(AssertUnwindSafe(|| self.step()));
-            let stepped = stepped.unwrap_or_else(|_| Err("what it answered could not be read".into()));
+            let stepped = steadily(|| self.step());
+            let stepped = stepped.unwrap_or_else(|| Err("what it answered could not be read".into()));
             let wait = match stepped {
                 Ok(sent) => {
                     pause = PAUSE;

@@ -4,6 +4,7 @@
 use super::{SecretLedger, SecretReader, Secrets};
 use crate::engine::Engine;
 use crate::recorder::{DataSubject, Note};
+use crate::steady::steadily;
 use ringmail_core::policy::Principal;
 use ringmail_core::project::SecretSetting;
 use ringmail_core::value::{Str, Value};
@@ -78,7 +79,8 @@ impl Engine {
                 if *at > Instant::now() || stopped.load(Ordering::Relaxed) {
                     continue;
                 }
-                match sources.reader.read(setting) {
+                let read = steadily(|| sources.reader.read(setting).map_err(|error| error.to_string()));
+                match read.unwrap_or_else(|| Err("what its provider answered could not be read".into())) {
                     Ok(value) => {
                         *failed = None;
                         let overlap = Duration::from_millis(setting.overlap_ms);
@@ -87,8 +89,7 @@ impl Engine {
                             told(&format!("the secret `{}` has a new value", setting.name));
                         }
                     }
-                    Err(error) => {
-                        let why = error.to_string();
+                    Err(why) => {
                         if failed.as_ref() != Some(&why) {
                             told(&format!(
                                 "the secret `{}`: {why}; the value of before goes on",

@@ -221,18 +221,20 @@ fn receiver(tls: Option<Arc<rustls::ServerConfig>>) -> Receiver {
     Receiver { port, got, cuts }
 }
 
+fn tls_of(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> rustls::ServerConfig {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap()
+}
+
 #[test]
 fn syslog_goes_over_tls_to_whom_the_project_believes() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-    let receiver = receiver(Some(Arc::new(config)));
+    let receiver = receiver(Some(Arc::new(tls_of(&made))));
     let text = format!(
         "[forward.a]\nto = \"syslog\"\naddress = \"tls://localhost:{}\"\nresolves_to = [\"127.0.0.0/8\", \"::1\"]\n",
         receiver.port
@@ -341,6 +343,41 @@ fn what_a_receiver_cannot_take_is_told_at_once() {
     }
     let none = recorded("", 0).run(&["audit", "forward"]);
     assert!(none.code == 1 && none.err.contains("the project has no receiver of records"), "{}", none.err);
+}
+
+/// The first time, it answers with what is no TLS once it was told that this is the end.
+#[test]
+fn what_a_receiver_says_after_the_end_ends_nothing() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    let config = Arc::new(tls_of(&made));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let log = got.clone();
+    std::thread::spawn(move || {
+        for (at, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut bytes = Vec::new();
+            let mut talk = rustls::ServerConnection::new(config.clone()).unwrap();
+            let whole = rustls::Stream::new(&mut talk, &mut stream).read_to_end(&mut bytes);
+            if at == 0 {
+                let _gone = stream.write_all(&[0xff; 64]);
+            } else if whole.is_ok() {
+                log.lock().unwrap().extend(syslog(&bytes));
+            }
+        }
+    });
+    let text = format!(
+        "[forward.a]\nto = \"syslog\"\naddress = \"tls://localhost:{port}\"\nresolves_to = [\"127.0.0.0/8\", \"::1\"]\n[net]\nextra_roots = [\"ca.pem\"]\n"
+    );
+    let place = recorded("", 3);
+    place.write("ca.pem", &made.cert.pem());
+    place.write("ringmail.toml", &text);
+    let mut command = place.command(&["audit", "forward", "--follow"]);
+    let mut sender = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("all arrived", || [0, 1, 2].iter().all(|at| got.lock().unwrap().contains(at)));
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    assert!(place.recorded().contains("\"stage\":\"forward-behind\""));
 }
 
 /// Waits for something that takes no minute on any machine.

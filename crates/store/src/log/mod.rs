@@ -15,6 +15,7 @@ use segment::{SEALED, Tip};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -114,7 +115,13 @@ impl Log {
         let own = shared.clone();
         let syncer = std::thread::Builder::new()
             .name("ringmail-audit".into())
-            .spawn(move || own.sync())
+            .spawn(move || {
+                // Without this thread nothing becomes durable, so nothing is promised any more.
+                if catch_unwind(AssertUnwindSafe(|| own.sync())).is_err() {
+                    let end = own.lock().tip.count();
+                    own.lock().synced_to(end, &Err(LogError::Ended));
+                }
+            })
             .map_err(disk("start the log's thread"))?;
         Ok(Log { shared, syncer: Some(syncer) })
     }
