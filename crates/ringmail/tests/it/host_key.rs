@@ -143,7 +143,7 @@ fn attack_41_a_key_that_was_exchanged_signs_for_nothing_new() {
 #[test]
 fn no_key_is_exchanged_under_those_who_use_it() {
     let place = used(project());
-    let key = place.read(".ringmail/host.key");
+    let (key, seal) = (place.read(".ringmail/host.key"), place.read("secrets/bank.sealed"));
     let mut serving = Serving::start(&place, 1);
     let told = place.run(&["store", "rotate-key"]);
     insta::assert_snapshot!(told.shown(), @r"
@@ -159,6 +159,10 @@ fn no_key_is_exchanged_under_those_who_use_it() {
     place.write("secrets/bank.sealed", "ringmail sealed secret 1\nAAAA\n");
     let told = place.run(&["store", "rotate-key"]);
     assert!(told.code == 1 && told.err.contains("would be lost"), "{}", told.shown());
+    place.write("secrets/bank.sealed", &seal);
+    place.write("secrets/other.sealed", &seal);
+    let told = place.run(&["store", "rotate-key"]);
+    assert!(told.code == 1 && told.err.contains("no secret of this environment"), "{}", told.shown());
     assert_eq!(place.read(".ringmail/host.key"), key);
     good(&place, &["audit", "verify"]);
 }

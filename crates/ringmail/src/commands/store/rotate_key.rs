@@ -6,7 +6,7 @@ use crate::place::{HOST_KEY, Place, shown};
 use crate::terminal::{Format, print_json, say};
 use ringmail_engine::core::value::Value;
 use ringmail_engine::{Clock, Exchange, ExchangeError, SystemClock};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -25,13 +25,25 @@ impl Args {
             return Err(Fault::user(format!("there is something in `{}` already", shown(keep))));
         }
         let sealed = place.project.secrets.iter().filter(|secret| &*secret.from.place == "sealed");
+        let sealed: Vec<_> =
+            sealed.map(|secret| (secret.name.clone(), PathBuf::from(&*secret.from.item))).collect();
+        let named: Vec<_> =
+            sealed.iter().filter_map(|(_, path)| place.root.join(path).canonicalize().ok()).collect();
+        for path in super::parts::entries(&place.root.join("secrets"))? {
+            if is_sealed(&path) && !path.canonicalize().is_ok_and(|path| named.contains(&path)) {
+                let why =
+                    format!("`{}` is sealed, and no secret of this environment is kept in it", shown(&path));
+                return Err(Fault::user(why)
+                    .hint("nobody could read it any more: name it in `ringmail.toml`, or move it away"));
+            }
+        }
         let exchange = Exchange {
             root: place.root.clone(),
             key: data.join(HOST_KEY),
             audit: place.audit_folder(),
             approvals: place.approvals(),
             modules: data.join(super::parts::MODULES),
-            sealed: sealed.map(|secret| (secret.name.clone(), PathBuf::from(&*secret.from.item))).collect(),
+            sealed,
             keep: self.keep_old.clone(),
             now_ms: SystemClock.now_ms(),
             data,
@@ -60,6 +72,10 @@ impl Args {
         }
         Ok(Exit::Done)
     }
+}
+
+fn is_sealed(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|text| text.starts_with(b"ringmail sealed secret "))
 }
 
 fn fault(error: ExchangeError) -> Fault {
