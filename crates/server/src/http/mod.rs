@@ -20,16 +20,21 @@ use crate::server::Doors;
 use crate::stream::Watched;
 use given::Given;
 use http_body_util::Either;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ringmail_core::value::Str;
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// Streams of one HTTP/2 connection at once, and of those that were taken back before they were answered.
 const STREAMS_MAX: u32 = 128;
@@ -64,24 +69,28 @@ pub(crate) async fn serve(
     // A small answer should not wait for more to send; a socket that cannot do this still works.
     let _best_effort = stream.set_nodelay(true);
     let head_time = Duration::from_millis(limits.head_ms);
-    let mut peer = Peer { listener, address, subject: None };
+    let peer = Peer { listener, address, subject: None };
     match tls {
         None => {
             let Ok(Some(h2)) = tokio::time::timeout(head_time, speaks_http2(&stream)).await else { return };
             speak(&doors, peer, Watched::new(stream, Duration::from_millis(limits.stall_ms)), h2).await;
         }
-        Some(config) => {
-            let stream = Watched::new(stream, Duration::from_millis(limits.stall_ms));
-            let accepted = tokio::time::timeout(head_time, TlsAcceptor::from(config).accept(stream)).await;
-            let Ok(Ok(stream)) = accepted else { return };
-            let session = stream.get_ref().1;
-            let h2 = session.alpn_protocol() == Some(b"h2");
-            let shown = session.peer_certificates().and_then(<[_]>::first);
-            peer.subject = shown.and_then(certificate::subject);
-            speak(&doors, peer, stream, h2).await;
-        }
+        Some(config) => Box::pin(serve_tls(&doors, peer, stream, config)).await,
     }
     drop(held);
+}
+
+async fn serve_tls(doors: &Arc<Doors>, mut peer: Peer, stream: TcpStream, config: Arc<ServerConfig>) {
+    let limits = doors.world().setting.limits;
+    let stream = Watched::new(stream, Duration::from_millis(limits.stall_ms));
+    let head_time = Duration::from_millis(limits.head_ms);
+    let accepted = tokio::time::timeout(head_time, TlsAcceptor::from(config).accept(stream)).await;
+    let Ok(Ok(stream)) = accepted else { return };
+    let session = stream.get_ref().1;
+    let h2 = session.alpn_protocol() == Some(b"h2");
+    let shown = session.peer_certificates().and_then(<[_]>::first);
+    peer.subject = shown.and_then(certificate::subject);
+    speak(doors, peer, stream, h2).await;
 }
 
 /// Whether the first bytes are those of HTTP/2; nothing if the peer has gone.
@@ -105,71 +114,98 @@ async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
     }
 }
 
+/// Each way has a future of its own size: a connection holds room for its own alone.
 async fn speak<S>(doors: &Arc<Doors>, peer: Peer, stream: S, h2: bool)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    match h2 {
+        true => Box::pin(speak_http2(doors, peer, stream)).await,
+        false => Box::pin(speak_http1(doors, peer, stream)).await,
+    }
+}
+
+type Answered = Pin<Box<dyn Future<Output = Result<answer::Answer, Infallible>> + Send>>;
+
+/// What answers the requests of one connection.
+fn answers(
+    doors: &Arc<Doors>,
+    peer: Peer,
+    busy: &Arc<Busy>,
+) -> impl Fn(Request<Incoming>) -> Answered + use<> {
+    let (doors, busy) = (doors.clone(), busy.clone());
+    move |request| {
+        let (doors, peer) = (doors.clone(), peer.clone());
+        let one = busy.begin();
+        // A connection keeps room for this as long as it lives, and most of its life nothing is asked.
+        Box::pin(async move {
+            let mut answer = route::answer(&doors, &peer, Given::of(request)).await;
+            if let Either::Right(pieces) = answer.body_mut() {
+                pieces.held = Some(one);
+            }
+            Ok(answer)
+        })
+    }
+}
+
+async fn speak_http2<S>(doors: &Arc<Doors>, peer: Peer, stream: S)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let limits = doors.world().setting.limits;
     let (stop, cut) = (doors.stopping.clone(), doors.cut.clone());
-    let (io, serving) = (TokioIo::new(stream), doors.clone());
     let busy = Arc::new(Busy::default());
-    let counted = busy.clone();
-    let service = service_fn(move |request| {
-        let (doors, peer) = (serving.clone(), peer.clone());
-        let one = counted.begin();
-        async move {
-            let mut answer = route::answer(&doors, &peer, Given::of(request)).await;
-            if let Either::Right(pieces) = answer.body_mut() {
-                pieces.held = Some(one);
-            }
-            Ok::<_, std::convert::Infallible>(answer)
-        }
-    });
-    // A connection that breaks is the other side's to report.
-    if h2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_pending_accept_reset_streams(RESETS_MAX)
-            .max_local_error_reset_streams(RESETS_MAX)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(SEND_BUFFER)
-            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-            .keep_alive_interval(Duration::from_millis(limits.idle_ms))
-            .keep_alive_timeout(Duration::from_millis(limits.head_ms));
-        let connection = builder.serve_connection(io, service);
-        tokio::pin!(connection);
-        let idle = Duration::from_millis(limits.idle_ms);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-            () = busy.idle_for(idle) => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            _ = connection => {}
-            () = cut.cancelled() => {}
-            // One that is told to go and has nothing left to hear goes.
-            () = busy.idle_for(2 * idle) => {}
-        }
-    } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .max_headers(limits.headers_max)
-            .max_buf_size(limits.head_bytes_max)
-            .header_read_timeout(Duration::from_millis(limits.idle_ms));
-        let connection = builder.serve_connection(io, service);
-        tokio::pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            _ = connection => {}
-            () = cut.cancelled() => {}
-        }
+    let service = service_fn(answers(doors, peer, &busy));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(Duration::from_millis(limits.idle_ms))
+        .keep_alive_timeout(Duration::from_millis(limits.head_ms));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let idle = Duration::from_millis(limits.idle_ms);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = busy.idle_for(idle) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = cut.cancelled() => {}
+        // One that is told to go and has nothing left to hear goes.
+        () = busy.idle_for(2 * idle) => {}
+    }
+}
+
+async fn speak_http1<S>(doors: &Arc<Doors>, peer: Peer, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limits = doors.world().setting.limits;
+    let (stop, cut) = (doors.stopping.clone(), doors.cut.clone());
+    let service = service_fn(answers(doors, peer, &Arc::default()));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_bytes_max)
+        .header_read_timeout(Duration::from_millis(limits.idle_ms));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = cut.cancelled() => {}
     }
 }
 
