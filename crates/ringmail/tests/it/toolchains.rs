@@ -24,6 +24,8 @@ pub fn debian(name: &str, choose: impl FnOnce() -> Vec<String>) -> PathBuf {
         let ended = Command::new(program).args(args).current_dir(&folder).output();
         ended.is_ok_and(|ended| ended.status.success())
     };
+    // While one learns what there is, another finds nothing.
+    let (_apt, _turn) = kept("apt");
     // Whoever may not do this has to do with what is known already.
     let _updated = run("apt-get", &["update"]);
     let packages = choose();
