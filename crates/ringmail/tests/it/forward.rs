@@ -373,10 +373,9 @@ fn what_a_receiver_says_after_the_end_ends_nothing() {
     place.write("ca.pem", &made.cert.pem());
     place.write("ringmail.toml", &text);
     let mut command = place.command(&["audit", "forward", "--follow"]);
-    let mut sender = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let sender = Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), 0);
     until("all arrived", || [0, 1, 2].iter().all(|at| got.lock().unwrap().contains(at)));
-    sender.kill().unwrap();
-    sender.wait().unwrap();
+    drop(sender);
     assert!(place.recorded().contains("\"stage\":\"forward-behind\""));
 }
 
@@ -437,7 +436,7 @@ fn attack_42_a_receiver_of_syslog_that_ends_and_comes_back_misses_nothing() {
     place.write("key.pem", &made.signing_key.serialize_pem());
     place.write("ringmail.toml", &text);
     let mut command = place.command(&["audit", "forward", "--follow"]);
-    let mut sender = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let sender = Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), 0);
     let got = place.path().join("got");
     let read_so_far = || std::fs::read_to_string(&got).unwrap_or_default();
     for _ in 0..3 {
@@ -457,8 +456,7 @@ fn attack_42_a_receiver_of_syslog_that_ends_and_comes_back_misses_nothing() {
     let _receiver = rsyslog(&place, port);
     until("all was sent", || behind(&place).1 == 0);
     let arrived = behind(&place).0;
-    sender.kill().unwrap();
-    sender.wait().unwrap();
+    drop(sender);
     let written = || -> BTreeSet<u64> {
         let text = read_so_far();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
