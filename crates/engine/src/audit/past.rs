@@ -7,6 +7,7 @@ use crate::recorder::{Began, DataSubject, RecordError, Recorder, RunPart, Start}
 use ringmail_core::policy::Principal;
 use ringmail_core::trail::{Event, Stage};
 use ringmail_core::value::{Str, Value};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use thiserror::Error;
 
@@ -55,6 +56,7 @@ pub enum PastError {
 
 /// What a record of a run says at its head, before anything that a chain chooses.
 struct Head<'r> {
+    at_ms: u64,
     run: &'r str,
     part: &'r str,
     rest: &'r str,
@@ -64,10 +66,11 @@ fn head(record: &[u8]) -> Option<Head<'_>> {
     let text = std::str::from_utf8(record.get(..record.len().min(192))?)
         .or_else(|error| std::str::from_utf8(record.get(..error.valid_up_to()).unwrap_or_default()));
     let text = text.ok()?.strip_prefix("{\"kind\":\"run\",\"at_ms\":")?;
-    let (_, text) = text.split_once(",\"run\":\"")?;
+    let (at_ms, text) = text.split_once(",\"run\":\"")?;
+    let at_ms = at_ms.parse().ok()?;
     let (run, text) = text.split_once("\",\"part\":")?;
     let (part, rest) = text.split_once(',')?;
-    Some(Head { run, part, rest })
+    Some(Head { at_ms, run, part, rest })
 }
 
 impl Audit {
@@ -211,15 +214,22 @@ impl Audit {
         let mut over = Vec::new();
         for file in reader.files()?.into_iter().rev() {
             let mut begun = Vec::new();
-            let mut is_recent = false;
+            let is_recent = Cell::new(false);
+            let wanted = |record: &[u8]| {
+                let Some(head) = head(record) else { return false };
+                is_recent.set(is_recent.get() || head.at_ms >= since_ms);
+                // Most are of runs that somebody waited for, and are not opened.
+                let is_last = head.rest.starts_with("\"last\":");
+                if head.part == "0" { !is_last } else { is_last }
+            };
             reader.look_at(vec![file]);
-            while let Some(entry) = reader.next_where(|record| head(record).is_some())? {
+            while let Some(entry) = reader.next_where(wanted)? {
                 let text = |key: &str| entry.record.get(key).and_then(Value::as_str).unwrap_or_default();
                 let stages = entry.record.get("stages").and_then(Value::as_list);
                 let took_us =
                     stages.and_then(|all| all.iter().last()).map_or(0, |last| number(last, "at_us"));
                 let at_ms = number(&entry.record, "at_ms").saturating_add(took_us / 1_000);
-                is_recent |= at_ms >= since_ms;
+                is_recent.set(is_recent.get() || at_ms >= since_ms);
                 if entry.record.get("last").is_some() {
                     ends.insert(text("run").into(), at_ms);
                 }
@@ -232,7 +242,7 @@ impl Audit {
                 let ended_ms = ends.remove(&run).filter(|ended| *ended >= since_ms)?;
                 Some(OverRun { run, who, ended_ms, first })
             }));
-            if !is_recent || over.len() >= most {
+            if !is_recent.get() || over.len() >= most {
                 break;
             }
         }
