@@ -86,7 +86,17 @@ pub(crate) struct Recalled {
 }
 
 /// Looks for them, in the time that a run is kept.
-pub(crate) async fn recall(doors: Arc<Doors>, audit: Audit, told: fn(&str)) {
+pub(crate) fn recall(doors: &Arc<Doors>, audit: Audit, told: fn(&str)) {
+    // Whoever asks for one meanwhile waits.
+    let looking = doors.recalling.clone().try_acquire_owned();
+    let doors = doors.clone();
+    tokio::spawn(async move {
+        look_for(&doors, audit, told).await;
+        drop(looking);
+    });
+}
+
+async fn look_for(doors: &Doors, audit: Audit, told: fn(&str)) {
     let limits = doors.world().setting.limits;
     let own = audit.clone();
     let looked = tokio::task::spawn_blocking(move || {
@@ -106,6 +116,9 @@ pub(crate) async fn recall(doors: Arc<Doors>, audit: Audit, told: fn(&str)) {
 /// What became of a run of this caller that a process before this one ended: walked once more from the record, with nothing done
 /// and everything judged as of now.
 pub(crate) async fn over(doors: &Doors, id: &str, caller: &Principal) -> Option<Seen> {
+    if doors.recalled.get().is_none() {
+        let _looked_for = doors.recalling.acquire().await.ok()?;
+    }
     let recalled = doors.recalled.get()?;
     let over = recalled.runs.get(id).filter(|over| over.who == Some(DataSubject::of(caller)))?.clone();
     let world = doors.world();

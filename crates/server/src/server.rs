@@ -65,8 +65,8 @@ pub(crate) struct Doors {
     queue: RwLock<Arc<Queue>>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) recalled: OnceLock<Recalled>,
-    /// Held while a record is walked once more.
-    pub(crate) recalling: Semaphore,
+    /// Held while it is looked for them, and while one is walked once more.
+    pub(crate) recalling: Arc<Semaphore>,
     pub(crate) sessions: Sessions,
     /// Clients that wait to hear of a change.
     pub(crate) streams: Streams,
@@ -104,7 +104,7 @@ impl Doors {
             rates: Arc::new(Rates::new()),
             runs: Arc::default(),
             recalled: OnceLock::new(),
-            recalling: Semaphore::new(1),
+            recalling: Arc::new(Semaphore::new(1)),
             sessions: Sessions::default(),
             streams: Streams::default(),
             parked: Arc::default(),
@@ -195,7 +195,7 @@ impl Server {
     /// have begun.
     pub fn resume(&self, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
         let schedules = Schedules::new(self.doors.clone(), self.data.clone(), audit.clone(), told);
-        tokio::spawn(resumed::recall(self.doors.clone(), audit.clone(), told));
+        resumed::recall(&self.doors, audit.clone(), told);
         let (count, begun) = resumed::resume(&self.doors, audit, told)?;
         tokio::spawn(async move {
             // One that could not be gone on with was told of.
