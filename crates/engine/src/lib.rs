@@ -108,7 +108,7 @@ pub use ringmail_host::{
     CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Turn, Turns, Wall, WorkerCommand, prepared,
     producers, program_digest, serve_as_worker,
 };
-pub use ringmail_store::{copy_file, copy_log, digest_file};
+pub use ringmail_store::{copy_file, copy_log, digest_file, sync_folders};
 pub use run::RunError;
 pub use scripts::{Reloaded, ScriptFigures};
 pub use secrets::{

@@ -47,6 +47,17 @@ pub fn put_once(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     written.and(removed).and_then(|()| File::open(folder)?.sync_all())
 }
 
+/// Puts on disk which files are in a folder, and in those below it so far down.
+pub fn sync_folders(folder: &Path, depth: usize) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && depth > 0 {
+            sync_folders(&entry.path(), depth - 1)?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
 /// The SHA-256 of a file.
 pub fn digest_file(path: &Path) -> std::io::Result<Hash> {
     read_on(&mut File::open(path)?, |_| Ok(()))

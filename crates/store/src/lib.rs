@@ -7,7 +7,7 @@ mod log;
 mod note;
 mod tree;
 
-pub use file::{copy_file, digest_file, put_once};
+pub use file::{copy_file, digest_file, put_once, sync_folders};
 pub use lineage::Lineage;
 pub use log::{Log, LogError, LogSettings, LogSpan, Logged, Position, Reader, copy_log, root_at};
 pub use note::Signs;

@@ -63,6 +63,10 @@ impl Lineage {
         all
     }
 
+    pub fn was_taken_over(&self) -> bool {
+        self.spans.len() > 1
+    }
+
     /// What the log calls itself.
     pub fn origin(&self) -> &str {
         &self.origin

@@ -10,14 +10,15 @@ use crate::secrets::{SecretLedger, reseal_secret};
 use crate::sign::HostKey;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
-use ringmail_store::{Lineage, LogError};
+use ringmail_store::{Lineage, LogError, put_once, sync_folders};
 use std::fs::TryLockError;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Where the new files wait.
-const FOLDER: &str = "exchange";
+/// Where the new files wait, beside the log. Whoever opens the log takes away what an exchange left that did not come to its handing over:
+/// somebody may be erased from now on, and the keys of all are in it.
+pub(super) const FOLDER: &str = "exchange";
 const KEY: &str = "key";
 /// What lies in the project's folder: each file behind a line with its path there.
 const PROJECT: &str = "project";
@@ -86,7 +87,7 @@ impl Exchange {
             Err(TryLockError::WouldBlock) => return Err(ExchangeError::Busy),
             Err(TryLockError::Error(why)) => return Err(disk("lock", &self.audit)(why)),
         }
-        let stage = self.data.join(FOLDER);
+        let stage = self.audit.join(FOLDER);
         let from = HostKey::open(&self.key).map_err(disk("read", &self.key))?;
         let waits = stage.join(KEY);
         let begun =
@@ -99,19 +100,20 @@ impl Exchange {
             None => self.hand_over(&stage, &from, used)?,
         };
         if let Some(keep) = &self.keep {
-            ringmail_store::put_once(keep, from.to_text().as_bytes()).map_err(disk("write", keep))?;
+            put_once(keep, from.to_text().as_bytes()).map_err(disk("write", keep))?;
         }
         let files = self.take_places(&stage)?;
         self.remove_old(&from)?;
         std::fs::rename(&waits, &self.key).map_err(disk("write", &self.key))?;
-        sync(&self.data, 0).map_err(disk("write", &self.key))?;
+        sync_folders(&self.data, 0).map_err(disk("write", &self.key))?;
         std::fs::remove_dir_all(&stage).map_err(disk("remove", &stage))?;
         Ok(Exchanged { from: from.public_hex(), to: to.public_hex(), files, resumed })
     }
 
     fn is_of(&self, key: &HostKey) -> bool {
-        // A log that nobody took over is anybody's, and has no such file.
-        self.audit.join("keys").exists() && Lineage::read(&self.audit, "", key.public_bytes()).is_ok()
+        let read = Lineage::read(&self.audit, "", key.public_bytes());
+        // A log that nobody took over is anybody's.
+        read.is_ok_and(|lineage| lineage.was_taken_over())
     }
 
     /// Wraps everything anew, and lets the old key say so.
@@ -158,7 +160,7 @@ impl Exchange {
         audit.note(&note).map_err(ExchangeError::Record)?;
         // The subject of that record may have been a new one.
         audit.subjects.wrap_for(&Subjects::open(&folder, &to)?)?;
-        sync(stage, DEPTH_MAX).map_err(disk("write", stage))?;
+        sync_folders(stage, DEPTH_MAX).map_err(disk("write", stage))?;
         audit.log.hand_over(&to).map_err(|error: LogError| AuditError::from(error))?;
         Ok(to)
     }
@@ -183,7 +185,7 @@ impl Exchange {
             let made = to.parent().map_or(Ok(()), std::fs::create_dir_all);
             made.and_then(|()| std::fs::rename(path, to)).map_err(disk("write", to))?;
         }
-        sync(&self.audit, DEPTH_MAX).map_err(disk("write", &self.audit))?;
+        sync_folders(&self.audit, DEPTH_MAX).map_err(disk("write", &self.audit))?;
         let mut sealed = Vec::new();
         list(&stage.join(PROJECT), 0, &mut sealed).map_err(disk("list", stage))?;
         for path in &sealed {
@@ -222,14 +224,4 @@ fn list(folder: &Path, depth: usize, out: &mut Vec<PathBuf>) -> std::io::Result<
         }
     }
     Ok(())
-}
-
-fn sync(folder: &Path, depth: usize) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && depth > 0 {
-            sync(&entry.path(), depth - 1)?;
-        }
-    }
-    std::fs::File::open(folder)?.sync_all()
 }

@@ -23,7 +23,7 @@ pub use read::{AuditReader, Entry, LogLines, NamedBy, named_by, stages, transcri
 use record::{Carrier, Sealing};
 use ringmail_store::{Lineage, Log, LogError, LogSettings, Position, Signs};
 use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,14 @@ impl Audit {
     pub fn open(folder: &Path, key: &HostKey) -> Result<Audit, AuditError> {
         let used = used(folder)?;
         match used.try_lock_shared() {
-            Ok(()) => Audit::open_used(folder, key, used),
+            Ok(()) => {
+                let audit = Audit::open_used(folder, key, used)?;
+                let path = folder.join(exchange::FOLDER);
+                match std::fs::remove_dir_all(&path) {
+                    Err(why) if why.kind() != ErrorKind::NotFound => Err(AuditError::Disk { path, why }),
+                    _ => Ok(audit),
+                }
+            }
             Err(TryLockError::WouldBlock) => Err(AuditError::Exchanging),
             Err(TryLockError::Error(why)) => Err(AuditError::Disk { path: folder.join(USED), why }),
         }
@@ -88,6 +95,11 @@ impl Audit {
         let subjects = Arc::new(Subjects::open(&folder.join(SUBJECTS), key)?);
         let (open, lineage, used) = (Arc::new(open), Arc::new(lineage), Arc::new(used));
         Ok(Audit { log, subjects, folder: folder.into(), open, lineage, _used: used })
+    }
+
+    /// Whether another key than this has the log in a folder. Changes nothing.
+    pub fn is_taken_over(folder: &Path, key: &HostKey) -> bool {
+        matches!(Lineage::read(folder, "", key.public_bytes()), Err(LogError::TakenOver))
     }
 
     /// What the log calls itself.

@@ -12,6 +12,7 @@ use ringmail_engine::core::json::to_pretty;
 use ringmail_engine::core::value::Value;
 use ringmail_engine::{
     Audit, Clock, DataSubject, Note, OPEN, Principal, Recorder, SystemClock, copy_file, copy_kept, copy_log,
+    sync_folders,
 };
 use ringmail_server::{CONTROL_FILE, TOKENS_FILE};
 use ringmail_verify::{Checkpoint, verify};
@@ -53,7 +54,7 @@ fn fate(path: &Path) -> Fate {
     let name = parts.last().copied().unwrap_or_default();
     match *parts.as_slice() {
         [HOST_KEY | TOKENS_FILE] | ["certs", ..] => Fate::Key,
-        [MODULES | "exchange" | "dumps" | "approvals" | "schedules", ..] | ["audit", OPEN, ..] => Fate::Left,
+        [MODULES | "dumps" | "approvals" | "schedules", ..] | ["audit", OPEN | "exchange", ..] => Fate::Left,
         ["audit", name] if name.ends_with(".log") || name == "checkpoint" => Fate::Left,
         [KEPT | CONTROL_FILE | "kept.copy"] => Fate::Left,
         _ if parts.starts_with(&["python"]) && parts.contains(&"toolchain") => Fate::Left,
@@ -175,7 +176,7 @@ impl Copy<'_> {
             ("signature", Value::from(signed.signature)),
         ]));
         write(&self.to.join(MANIFEST), text.as_bytes()).with_context(|| self.failed())?;
-        sync(&self.to, DEPTH_MAX).with_context(|| self.failed())?;
+        sync_folders(&self.to, DEPTH_MAX).with_context(|| self.failed())?;
         Ok((records, self.files.len() as u64))
     }
 
@@ -269,15 +270,4 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Folders are on disk, too, before one of them gets its name.
-pub(super) fn sync(folder: &Path, depth: usize) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && depth > 0 {
-            sync(&entry.path(), depth - 1)?;
-        }
-    }
-    std::fs::File::open(folder)?.sync_all()
 }

@@ -7,7 +7,7 @@ use crate::place::{HOST_KEY, Place, shown};
 use crate::versions::Versions;
 use anyhow::Context;
 use ringmail_engine::core::value::Str;
-use ringmail_engine::{ASIDE, HostKey, SUBJECTS, Subjects, check_kept, digest_file, named_by};
+use ringmail_engine::{ASIDE, Audit, HostKey, SUBJECTS, Subjects, check_kept, digest_file, named_by};
 use ringmail_server::{KEYS_FILE, KeyStore, TOKENS_FILE, TokenStore};
 use ringmail_verify::{Checkpoint, KeysOfLog, verify};
 use std::collections::{BTreeMap, HashSet};
@@ -33,7 +33,6 @@ const KNOWN: &[&str] = &[
     "config",
     "control.sock",
     "dumps",
-    "exchange",
     "forward",
     "kept.copy",
     KEPT,
@@ -94,7 +93,7 @@ fn is_older(path: &Path, life: Duration) -> bool {
 /// written after it.
 pub(super) fn look(place: &Place) -> Result<Vec<Part>, Fault> {
     let data = super::data(place)?;
-    let (key_part, key) = key(&data)?;
+    let (key_part, key) = key(place, &data)?;
     let subjects = match &key {
         Some(key) => subjects(place, key)?,
         None => (Part::new("subjects"), Readable::default()),
@@ -112,7 +111,7 @@ pub(super) fn look(place: &Place) -> Result<Vec<Part>, Fault> {
 }
 
 /// The host's key, which opens everything else.
-fn key(data: &Path) -> Result<(Part, Option<HostKey>), Fault> {
+fn key(place: &Place, data: &Path) -> Result<(Part, Option<HostKey>), Fault> {
     let (path, part) = (data.join(HOST_KEY), Part::new("key"));
     let Ok(meta) = std::fs::metadata(&path) else {
         return Ok((part.wrong("it is not there: nothing that is sealed can be read"), None));
@@ -121,12 +120,13 @@ fn key(data: &Path) -> Result<(Part, Option<HostKey>), Fault> {
         0 => part,
         _ => part.wrong(format!("others than its owner can use `{}`", shown(&path))),
     };
-    if data.join("exchange").exists() {
-        part.wrong.push("it is being exchanged, or that was cut off: ringmail store rotate-key".into());
-    }
     match HostKey::open(&path) {
         Ok(key) => {
             part.holds = key.public_hex();
+            if Audit::is_taken_over(&place.audit_folder(), &key) {
+                part.wrong
+                    .push("another took the log over; end an exchange: ringmail store rotate-key".into());
+            }
             Ok((part, Some(key)))
         }
         Err(error) => Ok((part.wrong(error.to_string()), None)),

@@ -1,7 +1,7 @@
 //! `ringmail store restore`: believes a backup as far as this host's key signed for it, and puts it where nothing is. Runs that were open then
 //! do not go on: what they did since is not in it.
 
-use super::backup::{FORMAT, MANIFEST, hex, sync, write};
+use super::backup::{FORMAT, MANIFEST, hex, write};
 use super::parts::entries;
 use super::plural;
 use crate::exit::{Exit, Fault};
@@ -12,7 +12,7 @@ use ringmail_engine::core::json::{JsonLimits, parse};
 use ringmail_engine::core::value::Value;
 use ringmail_engine::packages::read_bounded;
 use ringmail_engine::{
-    Clock, DataSubject, HostKey, Note, Principal, Recorder, SignedAct, SystemClock, copy_file,
+    Clock, DataSubject, HostKey, Note, Principal, Recorder, SignedAct, SystemClock, copy_file, sync_folders,
 };
 use ringmail_verify::{Checkpoint, KeysOfLog, verify};
 use std::os::unix::fs::DirBuilderExt;
@@ -161,7 +161,7 @@ impl Args {
                 }
             }
         }
-        sync(draft, DEPTH_MAX).with_context(|| format!("cannot write `{}`", shown(draft)))?;
+        sync_folders(draft, DEPTH_MAX).with_context(|| format!("cannot write `{}`", shown(draft)))?;
         Ok((records, count))
     }
 }
