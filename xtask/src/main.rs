@@ -37,7 +37,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("bench", "the benchmarks of `bench/`, in release", |_| cargo(&["bench", "-p", "ringmail-bench"])),
     (
         "review-score",
-        "how often `ringmail review` is right on code of others; `--peers` times bandit and ruff beside it",
+        "how often `ringmail review` is right on code of others; `--peers` times bandit, ruff and semgrep beside it",
         review_score::run_all,
     ),
     ("bench-peers", "ours beside its peers, in one run", |_| bench_peers()),

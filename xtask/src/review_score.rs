@@ -1,5 +1,5 @@
 //! How often `ringmail review` is right on code that nobody here wrote: packages of fixed versions from PyPI, findings
-//! that somebody read and labelled in `bench/review/labels.tsv`, and bandit and ruff on the same trees for their time.
+//! that somebody read and labelled in `bench/review/labels.tsv`, and bandit, ruff and semgrep on the same trees for their time.
 
 use crate::Outcome;
 use crate::shell::{cargo, output, root, run, say};
@@ -20,6 +20,10 @@ const PACKAGES: &[&str] = &[
     "fastmcp==4.1.6",
 ];
 const LABELS: &str = "bench/review/labels.tsv";
+const SEMGREP: &str = "bench/review/semgrep.yaml";
+const KEY: &str = "bench/review/key.tsv";
+/// A finding this near to what a reader named is of the same thing.
+const LINES_NEAR: usize = 5;
 const FOLDER: &str = "target/review";
 
 /// A finding as `--format json` tells it, and what somebody said of it.
@@ -32,12 +36,13 @@ struct Found {
 pub(crate) fn run_all(args: &[String]) -> Outcome {
     let packages = fetch()?;
     say("ringmail");
-    cargo(&["build", "--release", "-p", "ringmail"])?;
+    cargo(&["build", "--release", "--workspace", "--bins", "--examples"])?;
     let program = root().join("target/release/ringmail").display().to_string();
     let start = Instant::now();
     let found = review(&program, &packages)?;
     println!("{} findings in {:.1} s", found.len(), start.elapsed().as_secs_f64());
     score(&found)?;
+    recall(&found)?;
     if args.iter().any(|arg| arg == "--peers") { peers(&packages) } else { Ok(()) }
 }
 
@@ -142,13 +147,45 @@ fn score(found: &[Found]) -> Outcome {
     Ok(())
 }
 
+/// How much of what readers found is shown.
+fn recall(found: &[Found]) -> Outcome {
+    let text = std::fs::read_to_string(KEY).map_err(|error| format!("{KEY}: {error}"))?;
+    let place = |place: &str| {
+        let (file, line) = place.rsplit_once(':')?;
+        Some((file.to_string(), line.parse::<usize>().ok()?))
+    };
+    let shown: Vec<(String, usize)> =
+        found.iter().filter(|one| one.certainty != "low").filter_map(|one| place(&one.place)).collect();
+    let mut areas = BTreeMap::<usize, (usize, usize)>::new();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let mut parts = line.split('\t');
+        let area = parts.next().and_then(|area| area.parse().ok());
+        let (Some(area), Some((file, line))) = (area, parts.next().and_then(place)) else {
+            return Err(format!("{KEY}: not an entry: {line}"));
+        };
+        let near = |(other, at): &(String, usize)| *other == file && at.abs_diff(line) <= LINES_NEAR;
+        let count = areas.entry(area).or_default();
+        count.0 += 1;
+        count.1 += usize::from(shown.iter().any(near));
+    }
+    println!("{:28} {:>6} {:>9}", "of what readers found", "all", "shown");
+    for (area, (all, met)) in &areas {
+        println!("area {area:<23} {all:6} {met:9}");
+    }
+    let (all, met) = areas.values().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    println!("{:28} {all:6} {met:9}", "all areas");
+    Ok(())
+}
+
 /// The same trees, by what others use.
 fn peers(packages: &[String]) -> Outcome {
     run("python3", &["-m", "venv", "bench/.venv"])?;
-    run("bench/.venv/bin/pip", &["install", "--quiet", "bandit==1.9.2", "ruff==0.14.6"])?;
+    run("bench/.venv/bin/pip", &["install", "--quiet", "bandit==1.9.2", "ruff==0.14.6", "semgrep==1.182.0"])?;
     let at = |tool: &str| root().join("bench/.venv/bin").join(tool).display().to_string();
     let ringmail = root().join("target/release/ringmail").display().to_string();
-    let lists: [(&str, String, &[&str]); 3] = [
+    let semgrep =
+        ["scan", "--quiet", "--metrics=off", "--disable-version-check", "--json", "--config", SEMGREP];
+    let lists: [(&str, String, &[&str]); 4] = [
         ("ringmail", ringmail, &["review", "--format", "json"]),
         ("bandit", at("bandit"), &["-q", "-r", "-f", "json"]),
         (
@@ -156,6 +193,7 @@ fn peers(packages: &[String]) -> Outcome {
             at("ruff"),
             &["check", "--isolated", "--no-cache", "--select", "S", "--output-format", "json"],
         ),
+        ("semgrep", at("semgrep"), &semgrep),
     ];
     for (name, program, args) in lists {
         let folders: Vec<String> = packages.iter().map(|name| format!("{FOLDER}/{name}")).collect();

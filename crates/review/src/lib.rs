@@ -27,7 +27,7 @@ pub use file::{TextFile, is_read};
 pub use finding::{Certainty, Edit, Finding, FlowStep};
 pub use hands::{Alone, Hands};
 pub use markdown::markdown;
-pub use memory::{Forgetful, ReviewMemory};
+pub use memory::ReviewMemory;
 pub use owasp::owasp_entry;
 pub use pages::{explain, page, rule_page};
 pub use review::{Review, SeenElsewhere, Terms, packages, review, review_again};

@@ -19,24 +19,13 @@ pub trait ReviewMemory: Sync {
     fn keep(&self, key: &str, text: &str);
 }
 
-/// Keeps nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Forgetful;
-
-impl ReviewMemory for Forgetful {
-    fn recall(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn keep(&self, _: &str, _: &str) {}
-}
-
 /// What was seen in these files, from memory if it is there.
 pub(crate) fn remembered(
-    memory: &dyn ReviewMemory,
+    memory: Option<&dyn ReviewMemory>,
     files: &[Arc<Looked>],
     look: impl FnOnce() -> Seen,
 ) -> Seen {
+    let Some(memory) = memory else { return look() };
     let key = key(files);
     if let Some(seen) = memory.recall(&key).and_then(|text| read(&text, files)) {
         return seen;

@@ -7,7 +7,7 @@ use crate::data;
 use crate::file::{Format, Looked, TextFile};
 use crate::finding::{Certainty, Finding};
 use crate::hands::{Hands, gather};
-use crate::memory::{Forgetful, ReviewMemory, remembered};
+use crate::memory::{ReviewMemory, remembered};
 use crate::rule::{Area, Grade, Hit};
 use crate::rules::{RULES, suppressed, vulnerable};
 use crate::seen::{self, Seen, Sight};
@@ -93,7 +93,7 @@ pub fn packages(files: &[TextFile]) -> Vec<Part> {
 }
 
 pub fn review(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands) -> Review {
-    review_again(files, ask, hands, &Forgetful)
+    with(files, ask, hands, None)
 }
 
 /// The same, by somebody who remembers what was seen before.
@@ -103,6 +103,10 @@ pub fn review_again(
     hands: &dyn Hands,
     memory: &dyn ReviewMemory,
 ) -> Review {
+    with(files, ask, hands, Some(memory))
+}
+
+fn with(files: Vec<TextFile>, ask: &Terms, hands: &dyn Hands, memory: Option<&dyn ReviewMemory>) -> Review {
     let files: Vec<Arc<Looked>> = files.into_iter().filter_map(Looked::new).map(Arc::new).collect();
     let mut done = Review { files: files.len(), ..Review::default() };
     done.lines = files.iter().map(|file| file.lines.count()).sum();

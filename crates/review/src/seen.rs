@@ -91,7 +91,7 @@ fn whole(file: &Looked) -> Hits {
 fn arrival(programs: &[Program], arrival: &Arrival) -> Option<Sight> {
     let certainty = match arrival.from {
         Some(origin) => arrival.sink.harm(origin),
-        None => arrival.sink.open(arrival.part),
+        None => arrival.sink.open(arrival.part, arrival.named),
     }?;
     let rule = rule_of(arrival)?;
     let file = &programs.get(arrival.at.0)?.file;

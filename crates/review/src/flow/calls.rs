@@ -1,14 +1,15 @@
 //! What a call does to data: what the tables say, what the function that is called was seen to do, or what calls
 //! mostly do.
 
-use super::eval::Run;
+use super::eval::{Run, ends_in};
 use super::guard::cleans;
+use super::statement::statement_of;
 use super::tables::{
-    CLEANERS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Only, Origin, SINKS,
+    CLEANERS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Named, Only, Origin, SINKS,
     SOURCES, Sink, SinkRow, is,
 };
 use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
-use super::{Arrival, REACHES_MAX, Reach};
+use super::{Arrival, REACHES_MAX, Reach, is_inner};
 use crate::python::{last, span, word_of};
 use foldhash::{HashMap, HashMapExt};
 use ringmail_core::doc::Span;
@@ -120,6 +121,7 @@ impl<'a> Run<'_, 'a> {
         let name = self.callee(call, receiver.as_ref());
         let at = span(call.range());
         self.sinks(call, &name, &args, receiver.as_ref());
+        self.picked(call);
         if let Some((_, origin)) = SOURCES.iter().find(|(pattern, _)| is(pattern, &name)) {
             return self.outside(*origin, at);
         }
@@ -149,6 +151,17 @@ impl<'a> Run<'_, 'a> {
             return Val::default();
         }
         self.unknown(call, &name, word, receiver, &args)
+    }
+
+    /// `getattr(client, name)(...)`: whoever chooses the name chooses what is called.
+    fn picked(&mut self, call: &'a ExprCall) {
+        if let Expr::Call(pick) = &*call.func
+            && matches!(&*pick.func, Expr::Name(name) if name.id.as_str() == "getattr")
+            && let Some(name) = pick.arguments.args.get(1)
+        {
+            let value = self.eval(name);
+            self.arrive(Sink::Import, &value, span(name.range()));
+        }
     }
 
     fn args(&mut self, call: &'a ExprCall) -> Args<'a> {
@@ -294,8 +307,7 @@ impl<'a> Run<'_, 'a> {
         let Expr::Attribute(method) = &*call.func else { return false };
         let on = word_of(&method.value);
         let on = on.trim_start_matches('_');
-        MODEL_METHODS.contains(&word)
-            && MODEL_WORDS.iter().any(|word| on == *word || on.ends_with(&format!("_{word}")))
+        MODEL_METHODS.contains(&word) && MODEL_WORDS.iter().any(|word| ends_in(on, word))
     }
 
     /// A function that was followed: what it does with its parameters, it does with these arguments.
@@ -318,9 +330,13 @@ impl<'a> Run<'_, 'a> {
             }
         }
         for (reach, from, part, way, at) in arrivals {
-            // Where callers' data is put into a text is where that is told; what is called then only runs it.
+            // Where callers' data is put into a text is where that is told; what is called then only runs it. What only
+            // the project itself calls is told of where others come to it.
             let composed = part && !reach.part;
-            let told = if composed { Some((self.program, at)) } else { None };
+            let told = match composed {
+                true => Some((self.program, at)),
+                false => Some(reach.at).filter(|_| is_inner(reach.sink, callee.def.name.as_str())),
+            };
             self.arrived(Reach { part: part || reach.part, way, ..reach }, from, told);
         }
         let back = &summary.returns;
@@ -369,6 +385,7 @@ impl<'a> Run<'_, 'a> {
             return piece.cleaned(clean);
         }
         let mut out = Val::default();
+        let receiver_taints = receiver.as_ref().is_some_and(|value| !value.taints.is_empty());
         let carries = CARRIERS.contains(&word) || receiver.is_none() || self.is_module(call);
         if let Some(receiver) = &receiver {
             out.take(receiver);
@@ -419,6 +436,15 @@ impl<'a> Run<'_, 'a> {
         if word == "join" && receiver_is_text(call) {
             out.part();
         }
+        // What is joined to a folder is a part of a path.
+        let first = match word {
+            "joinpath" => receiver_taints,
+            "join" => args.positional.first().is_some_and(|(value, _)| !value.taints.is_empty()),
+            _ => true,
+        };
+        if !first && !receiver_is_text(call) {
+            out.part();
+        }
         let class = name.rsplit('.').next().and_then(|last| last.trim_start_matches('_').chars().next());
         if class.is_some_and(char::is_uppercase) {
             out.made = Some(name.into());
@@ -454,7 +480,36 @@ impl<'a> Run<'_, 'a> {
 
     fn sinks(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>, receiver: Option<&Val>) {
         self.path_methods(call, name, receiver);
-        let Some(rows) = ROWS.get(last(name)) else { return };
+        if !self.rows(call, name, args) {
+            self.statements(call, name, args, receiver);
+        }
+    }
+
+    /// A text that reads like a statement is given to something that no row knows.
+    fn statements(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>, receiver: Option<&Val>) {
+        let given = args.positional.iter().map(|(value, expr)| (value, *expr));
+        let given = given.chain(args.named.iter().map(|(_, value, expr)| (value, *expr)));
+        let found = given.filter(|(value, _)| value.taints.iter().any(|taint| taint.part)).find_map(
+            |(value, expr)| {
+                let sink = statement_of(value.text.as_deref()?, name)?;
+                Some((sink, value.clone(), span(expr.range())))
+            },
+        );
+        let Some((sink, value, at)) = found else { return };
+        // What is followed is known by what it does.
+        let func = self
+            .closure(&call.func)
+            .map(|closure| closure.func)
+            .or_else(|| self.function(call, name, receiver));
+        let known = func.and_then(|func| self.summaries.get(func));
+        if !known.is_some_and(|known| known.reaches.iter().any(|reach| reach.sink == sink)) {
+            self.arrive(sink, &value, at);
+        }
+    }
+
+    /// What the tables say of a call; whether they say that it runs statements.
+    fn rows(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>) -> bool {
+        let Some(rows) = ROWS.get(last(name)) else { return false };
         let word = match &*call.func {
             Expr::Attribute(method) => word_of(&method.value),
             _ => String::new(),
@@ -466,9 +521,7 @@ impl<'a> Run<'_, 'a> {
                 Only::Always => true,
                 Only::NoFlags => call.arguments.len() <= 3,
                 Only::Shell => matches!(named("shell"), Some(Expr::BooleanLiteral(shell)) if shell.value),
-                Only::On(words) => {
-                    words.iter().any(|known| word == *known || word.ends_with(&format!("_{known}")))
-                }
+                Only::On(words) => words.iter().any(|known| ends_in(&word, known)),
             };
             if !counts || done == Some(row.sink) {
                 continue;
@@ -482,6 +535,7 @@ impl<'a> Run<'_, 'a> {
                 self.arrive(row.sink, &value, at);
             }
         }
+        matches!(done, Some(Sink::Sql | Sink::Cypher))
     }
 
     /// `Path(x).read_text()` and what is like it: the path is what the method is called on.
@@ -508,7 +562,8 @@ impl<'a> Run<'_, 'a> {
         match from {
             From::Outside(origin) => {
                 if sink.harm(origin).is_some() {
-                    self.out.arrivals.push(Arrival { sink, from: Some(origin), part, at, way });
+                    let named = Named::Other;
+                    self.out.arrivals.push(Arrival { sink, from: Some(origin), part, named, at, way });
                 }
             }
             From::Param(param, piece) => {
@@ -518,8 +573,18 @@ impl<'a> Run<'_, 'a> {
                 if self.out.summary.reaches.len() >= REACHES_MAX {
                     self.out.cut = true;
                 } else if !self.out.summary.reaches.iter().any(known) {
-                    if let Some(at) = told.filter(|_| sink.open(part).is_some()) {
-                        self.out.arrivals.push(Arrival { sink, from: None, part, at, way: way.clone() });
+                    let callers = self.func.and_then(|func| self.index.funcs.get(func));
+                    let name = callers.and_then(|func| func.params.get(usize::from(param)));
+                    let named = name.map_or(Named::Other, |name| Named::of(name.name.as_str()));
+                    if let Some(at) = told.filter(|_| sink.open(part, named).is_some()) {
+                        self.out.arrivals.push(Arrival {
+                            sink,
+                            from: None,
+                            part,
+                            named,
+                            at,
+                            way: way.clone(),
+                        });
                     }
                     self.out.summary.reaches.push(Reach { param, piece, sink, part, way, at });
                 }

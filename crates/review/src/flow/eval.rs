@@ -1,9 +1,10 @@
 //! What an expression is worth: where its data came from and what is known of it.
 
+use super::statement::{is_clause, makes_clauses};
 use super::tables::{Origin, SOURCE_NAMES, Sink, is};
 use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
 use super::{Followed, Kept, Summary};
-use crate::python::{HOLE, Index, Names, folded, literal, number, span};
+use crate::python::{BYTES_MAX, HOLE, Index, Names, folded, literal, number, span};
 use foldhash::HashMap;
 use ringmail_core::doc::Span;
 use ruff_python_ast::{Comprehension, Expr, InterpolatedStringElement, Operator};
@@ -43,8 +44,8 @@ pub(super) struct Run<'r, 'a> {
     pub(super) steps: usize,
     /// How many functions deep this is in the one that is followed.
     pub(super) around: usize,
-    /// It is a function that is followed, not a file.
-    pub(super) inside: bool,
+    /// The function that is followed, if it is not a file.
+    pub(super) func: Option<usize>,
 }
 
 /// The piece of a container that an index or a key names, where that is known.
@@ -53,6 +54,11 @@ pub(super) fn piece_of(key: &Expr) -> Option<Piece> {
         Some(text) => Some(Piece::named(text)),
         None => number(key).and_then(|place| usize::try_from(place).ok()).map(Piece::at),
     }
+}
+
+/// Whether a name is this word, or ends in it.
+pub(crate) fn ends_in(name: &str, word: &str) -> bool {
+    name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
 }
 
 /// The words that a name is made of when it holds what nobody should read.
@@ -77,7 +83,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     ];
     let name = name.to_ascii_lowercase();
     let name = name.trim_start_matches('_');
-    WORDS.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")))
+    WORDS.iter().any(|word| ends_in(name, word))
 }
 
 impl<'a> Run<'_, 'a> {
@@ -336,7 +342,18 @@ impl<'a> Run<'_, 'a> {
         out.part();
         out.text = folded(expr).map(Arc::from);
         self.step(&mut out, span(expr.range()), "is put into a text");
-        out
+        self.clause(out, span(expr.range()))
+    }
+
+    /// A condition that is put together in a function that says that it makes one: whoever runs it believes it.
+    fn clause(&mut self, value: Val, at: Span) -> Val {
+        let func = self.func.and_then(|func| self.index.funcs.get(func));
+        let makes = func.is_some_and(|func| makes_clauses(func.def.name.as_str()));
+        if !makes || !value.text.as_deref().is_some_and(is_clause) {
+            return value;
+        }
+        self.arrive(Sink::Sql, &value, at);
+        value.cleaned(Sinks::of(Sink::Sql).and(Sinks::of(Sink::Cypher)))
     }
 
     fn binary(&mut self, expr: &'a Expr, op: Operator, left: Val, right: Val) -> Val {
@@ -350,18 +367,26 @@ impl<'a> Run<'_, 'a> {
                 let right = if at_start && left.text.is_none() { right } else { placed(right, &before) };
                 let left =
                     if op == Operator::Mod { Val { taints: left.taints, ..Val::default() } } else { left };
+                out.text = match op {
+                    Operator::Add => joined(left.text.as_deref(), right.text.as_deref()),
+                    _ => folded(expr).map(Arc::from),
+                };
                 out.take(&left);
                 out.take(&right);
                 if composed {
                     out.part();
                 }
-                out.text = folded(expr).map(Arc::from);
                 if out.text.is_some() {
                     self.step(&mut out, span(expr.range()), "is put into a text");
+                    out = self.clause(out, span(expr.range()));
                 }
             }
             // Paths are joined by it.
             Operator::Div => {
+                let (mut right, below) = (right, left.taints.is_empty());
+                if below {
+                    right.part();
+                }
                 out.take(&left);
                 out.take(&right);
                 out.made = left.made;
@@ -381,6 +406,14 @@ impl<'a> Run<'_, 'a> {
             taint.way = Step::after(Some(&taint.way), self.program, at, note.to_string());
         }
     }
+}
+
+/// Two texts one after the other, as far as either is known.
+pub(super) fn joined(left: Option<&str>, right: Option<&str>) -> Option<Arc<str>> {
+    const HOLED: &str = "\0";
+    let fits = left.map_or(0, str::len) + right.map_or(0, str::len) <= BYTES_MAX;
+    let known = fits && (left.is_some() || right.is_some());
+    known.then(|| format!("{}{}", left.unwrap_or(HOLED), right.unwrap_or(HOLED)).into())
 }
 
 /// Data that comes after this much of an address does not choose the host.

@@ -5,6 +5,7 @@ mod calls;
 mod eval;
 mod guard;
 mod origin;
+mod statement;
 mod statements;
 mod tables;
 mod value;
@@ -20,7 +21,7 @@ use value::{From, Piece, Step, Taint, Val};
 pub(crate) use eval::is_secret_name;
 pub(crate) use guard::is_opt_in;
 pub(crate) use origin::is_route;
-pub(crate) use tables::{Origin, Sink};
+pub(crate) use tables::{Named, Origin, Sink};
 
 /// Data goes through no more calls than this.
 const ROUNDS_MAX: usize = 6;
@@ -71,6 +72,8 @@ pub(crate) struct Arrival {
     /// Nothing, where it is what callers give.
     pub(crate) from: Option<Origin>,
     pub(crate) part: bool,
+    /// What is said of it where callers give it.
+    pub(crate) named: Named,
     pub(crate) at: (usize, Span),
     pub(crate) way: Arc<Step>,
 }
@@ -140,8 +143,11 @@ pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Flows {
         }
     }
     let mut flows = Flows::default();
+    let called: HashSet<usize> = all.iter().flat_map(|one| &one.called).copied().collect();
     for (unit, one) in all.into_iter().enumerate() {
-        flows.arrivals.extend(one.arrivals);
+        let name = index.funcs.get(unit).map_or("", |func| func.def.name.as_str());
+        let own = |arrival: &Arrival| called.contains(&unit) && is_inner(arrival.sink, name);
+        flows.arrivals.extend(one.arrivals.into_iter().filter(|one| one.from.is_some() || !own(one)));
         if one.cut {
             flows.cut.push(match index.funcs.get(unit) {
                 Some(func) => (func.program, span(func.def.name.range()), format!("in `{}`", func.def.name)),
@@ -150,6 +156,12 @@ pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Flows {
         }
     }
     flows
+}
+
+/// Whether what callers give is looked at where they are, if there are any: in what a project keeps to itself, and with
+/// addresses, since most functions that ask one are called with those of a service.
+fn is_inner(sink: Sink, name: &str) -> bool {
+    sink == Sink::Url || name.starts_with('_') && !name.starts_with("__")
 }
 
 /// What of a summary its callers would notice.

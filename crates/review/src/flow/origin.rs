@@ -1,7 +1,7 @@
 //! Which parameters of a function others fill: arguments of tools and of doors.
 
 use super::tables::{
-    HARMLESS_PARAMS, HARMLESS_TYPES, Origin, ROUTES, TOOL_DECORATORS, TOOL_METHODS, TOOL_SPECS,
+    HARMLESS_PARAMS, HARMLESS_TYPES, Origin, ROUTES, TOOL_CLASSES, TOOL_DECORATORS, TOOL_METHODS, TOOL_SPECS,
 };
 use crate::python::{Func, Index, last, literal, type_name, word_of};
 use ruff_python_ast::{Decorator, Expr, Parameter};
@@ -23,6 +23,13 @@ pub(crate) fn of(index: &Index<'_>, func: &Func<'_>) -> Option<Origin> {
         }
     }
     let class = func.class?;
+    let above = index.classes.get(class).map_or(&[][..], |class| &class.decorators);
+    if TOOL_CLASSES
+        .iter()
+        .any(|(name, methods)| methods.contains(&method) && above.iter().any(|one| one == name))
+    {
+        return Some(Origin::Tool);
+    }
     let tool =
         TOOL_METHODS.iter().any(|(bases, methods)| methods.contains(&method) && index.derives(class, bases));
     let listed = || {

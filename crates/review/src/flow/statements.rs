@@ -1,6 +1,6 @@
 //! What statements do to what is known: in their order, branches joined, checks believed.
 
-use super::eval::{Key, Run, piece_of};
+use super::eval::{Key, Run, joined, piece_of};
 use super::guard::{guards, opts_in};
 use super::origin;
 use super::tables::{Origin, Sink};
@@ -31,7 +31,7 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
         out: Followed::default(),
         steps: steps_of(read, func.map(|func| func.def.range().len().to_usize())),
         around: 0,
-        inside: func.is_some(),
+        func: Some(unit).filter(|_| func.is_some()),
     };
     match func {
         None => run.block(&read.body),
@@ -112,8 +112,8 @@ impl<'a> Run<'_, 'a> {
                 if value.text.is_some() || before.text.is_some() {
                     value.part();
                 }
-                let mut both = before.join(value);
-                both.text = None;
+                let text = joined(before.text.as_deref(), value.text.as_deref());
+                let both = Val { text, ..before.join(value) };
                 self.bind(&assign.target, both);
             }
             Stmt::Return(back) => {
@@ -153,7 +153,7 @@ impl<'a> Run<'_, 'a> {
                 self.guard(&assert.test);
             }
             // At the margin of a file there is nothing around it that comes from outside.
-            Stmt::FunctionDef(def) if self.inside => self.inner(def),
+            Stmt::FunctionDef(def) if self.func.is_some() => self.inner(def),
             Stmt::ClassDef(class) => {
                 for inner in &class.body {
                     if matches!(inner, Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::Expr(_)) {

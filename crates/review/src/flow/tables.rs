@@ -84,8 +84,17 @@ impl Sink {
     }
 
     /// How sure it is that a function hands its callers' data on to it; nothing where that is what it is for.
-    pub(crate) fn open(self, part: bool) -> Option<Certainty> {
+    pub(crate) fn open(self, part: bool, named: Named) -> Option<Certainty> {
         match self {
+            Sink::Template if named == Named::Question => Some(Certainty::Medium),
+            Sink::Url if named == Named::Address => Some(Certainty::Medium),
+            Sink::Path if part && named != Named::Place => Some(Certainty::Medium),
+            Sink::Import if named == Named::Question || named == Named::Kind && !part => {
+                Some(Certainty::Medium)
+            }
+            Sink::Sql | Sink::Cypher | Sink::Shell | Sink::JsonPath if named == Named::Output => {
+                Some(Certainty::Medium)
+            }
             Sink::Sql | Sink::Cypher if part => Some(Certainty::Medium),
             Sink::Code | Sink::Deserializer => Some(Certainty::Medium),
             Sink::Shell if part => Some(Certainty::Medium),
@@ -111,6 +120,75 @@ impl Sink {
             Sink::Answer => "an answer to a caller",
             Sink::ToolText => "the description of a tool",
             Sink::Redirect => "the address of a redirect",
+        }
+    }
+}
+
+/// What the name of a parameter says that callers put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// What somebody asked, in words of their own.
+    Question,
+    /// Where something is that is to be fetched.
+    Address,
+    /// A file or a folder that whoever calls has chosen.
+    Place,
+    /// What is to be made, by its name.
+    Kind,
+    /// What a model wrote.
+    Output,
+    Other,
+}
+
+impl Named {
+    pub(crate) fn of(name: &str) -> Named {
+        const QUESTIONS: &[&str] = &[
+            "query",
+            "question",
+            "user_input",
+            "user_message",
+            "user_query",
+            "user_prompt",
+            "query_str",
+            "query_bundle",
+            "input_text",
+        ];
+        const ADDRESSES: &[&str] = &[
+            "url",
+            "urls",
+            "uri",
+            "link",
+            "links",
+            "webpage",
+            "web_path",
+            "image_url",
+            "audio_url",
+            "video_url",
+            "file_url",
+            "media_url",
+            "page_url",
+            "site_url",
+            "website_url",
+            "source_url",
+            "document_url",
+            "pdf_url",
+            "download_url",
+            "feed_url",
+        ];
+        const OUTPUTS: &[&str] =
+            &["llm_output", "model_output", "llm_response", "generated_sql", "generated_query", "llm_text"];
+        const PLACES: &[&str] =
+            &["path", "paths", "dir", "directory", "folder", "root", "location", "dirname", "file", "cache"];
+        const KINDS: &[&str] =
+            &["type", "class", "cls", "dotted", "qualname", "ref", "reference", "target", "fqn", "qualified"];
+        let has = |words: &[&str]| name.split('_').any(|word| words.contains(&word));
+        match name {
+            name if QUESTIONS.contains(&name) => Named::Question,
+            name if ADDRESSES.contains(&name) => Named::Address,
+            name if OUTPUTS.contains(&name) => Named::Output,
+            _ if has(PLACES) => Named::Place,
+            _ if has(KINDS) => Named::Kind,
+            _ => Named::Other,
         }
     }
 }
@@ -208,6 +286,7 @@ pub(crate) const SINKS: &[SinkRow] = &[
     row("os.popen", 0, "cmd", Sink::Shell),
     row("subprocess.getoutput", 0, "cmd", Sink::Shell),
     row("subprocess.getstatusoutput", 0, "cmd", Sink::Shell),
+    on("*.run", 0, "commands", Sink::Shell, &["process", "bash", "bash_process", "shell", "terminal"]),
     row("asyncio.create_subprocess_shell", 0, "cmd", Sink::Shell),
     row("*.exec_command", 0, "command", Sink::Shell),
     SinkRow { only: Only::Shell, ..row("subprocess.run", 0, "args", Sink::Shell) },
@@ -222,6 +301,10 @@ pub(crate) const SINKS: &[SinkRow] = &[
     on("*.fetch", 0, "query", Sink::Sql, &["conn", "connection", "pool"]),
     on("*.fetchrow", 0, "query", Sink::Sql, &["conn", "connection", "pool"]),
     on("*.fetchval", 0, "query", Sink::Sql, &["conn", "connection", "pool"]),
+    on("*.run_no_throw", 0, "command", Sink::Sql, DATABASE),
+    on("*.run", 0, "command", Sink::Sql, &["db", "database", "sql_database"]),
+    on("*.command", 0, "cmd", Sink::Sql, &["client", "clickhouse"]),
+    on("*.query", 0, "query", Sink::Sql, &["bq_client", "bigquery_client", "bigquery"]),
     on("*.run_sql", 0, "command", Sink::Sql, &["db", "database"]),
     on("*.sql", 0, "query", Sink::Sql, &["spark", "duckdb", "conn", "con"]),
     row("sqlalchemy.text", 0, "text", Sink::Sql),
@@ -250,6 +333,9 @@ pub(crate) const SINKS: &[SinkRow] = &[
         Sink::Template,
         &["env", "environment", "jinja", "jinja_env", "_env", "sandboxedenvironment"],
     ),
+    row("llama_index.core.prompts.PromptTemplate", 0, "template", Sink::Template),
+    row("langchain_core.prompts.PromptTemplate.from_template", 0, "template", Sink::Template),
+    row("langchain_core.prompts.ChatPromptTemplate.from_template", 0, "template", Sink::Template),
     row("mako.template.Template", 0, "text", Sink::Template),
     row("flask.render_template_string", 0, "source", Sink::Template),
     row("langchain_core.messages.SystemMessage", 0, "content", Sink::SystemPrompt),
@@ -407,6 +493,8 @@ pub(crate) const TOOL_METHODS: &[(&[&str], &[&str])] = &[
     (&["AsyncBaseTool", "BaseTool"], &["call", "acall"]),
     (&["Link", "Component"], &["run", "execute", "process"]),
 ];
+/// Decorators of classes that are steps of somebody's pipeline, and the methods that it calls.
+pub(crate) const TOOL_CLASSES: &[(&str, &[&str])] = &[("component", &["run", "run_async"])];
 /// Classes that list the methods that are tools.
 pub(crate) const TOOL_SPECS: &[&str] = &["BaseToolSpec"];
 

@@ -3,6 +3,7 @@
 
 use super::tables::{Origin, Sink};
 use crate::baseline::Baseline;
+use crate::python::HOLE;
 use ringmail_core::doc::Span;
 use std::sync::Arc;
 
@@ -241,7 +242,7 @@ impl Val {
         self.made = self.made.or(other.made);
         self.func = self.func.or(other.func);
         if self.text != other.text {
-            self.text = None;
+            self.text = self.text.zip(other.text).and_then(|(one, two)| beginning(&one, &two));
         }
         self
     }
@@ -280,13 +281,20 @@ impl Val {
             out
         };
         let Some(pieces) = &self.pieces else {
-            return Val { made: self.made.clone(), ..all(&self.taints) };
+            return Val { made: self.made.clone(), text: self.text.clone(), ..all(&self.taints) };
         };
         let rest = all(&pieces.rest);
         let known = pieces.known.iter().map(|(piece, value)| (*piece, value.told(tell))).collect();
         let out = Val { made: self.made.clone(), ..Val::holding(known, rest) };
         if pieces.open { out.open() } else { out }
     }
+}
+
+/// What two texts have in common before they part, with a hole behind it.
+fn beginning(one: &str, two: &str) -> Option<Arc<str>> {
+    let both = one.char_indices().zip(two.chars());
+    let end = both.take_while(|((_, one), two)| one == two).last().map(|((at, c), _)| at + c.len_utf8())?;
+    Some(format!("{}{HOLE}", one.get(..end)?).into())
 }
 
 impl Pieces {

@@ -25,6 +25,8 @@ pub(crate) struct Func<'a> {
 pub(crate) struct Class<'a> {
     pub(crate) name: String,
     pub(crate) bases: Vec<String>,
+    /// What is written above it, by the last word.
+    pub(crate) decorators: Vec<String>,
     pub(crate) methods: HashMap<&'a str, usize>,
     /// Annotated fields and plain ones, with what they are given.
     pub(crate) fields: Vec<(&'a str, Option<&'a Expr>, Option<&'a Expr>)>,
@@ -137,6 +139,8 @@ impl<'a> Index<'a> {
             expr => names.resolve(expr),
         };
         let bases = arguments.iter().filter_map(base).collect();
+        let decorators = def.decorator_list.iter().filter_map(|one| names.resolve(&one.expression));
+        let decorators = decorators.map(|name| last(&name).to_string()).collect();
         let mut fields = Vec::new();
         for statement in &def.body {
             match statement {
@@ -165,7 +169,14 @@ impl<'a> Index<'a> {
             }
         }
         let at = self.classes.len();
-        self.classes.push(Class { name: name.clone(), bases, methods: HashMap::new(), fields, made });
+        self.classes.push(Class {
+            name: name.clone(),
+            bases,
+            decorators,
+            methods: HashMap::new(),
+            fields,
+            made,
+        });
         self.by_class.insert(std::ptr::from_ref(def).addr(), at);
         self.symbols.entry(name.clone()).or_insert(Symbol::Class(at));
         self.block(&def.body, program, Some(at), &name);

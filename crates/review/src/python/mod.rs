@@ -17,7 +17,7 @@ pub(crate) use parse::Program;
 pub(crate) use scan::{
     Thing, assigned, calls_in, has_word, mentions, method_of, names_in, receiver_of, scan,
 };
-pub(crate) use text::{HOLE, folded, literal, number, span};
+pub(crate) use text::{BYTES_MAX, HOLE, folded, literal, number, span};
 pub(crate) use walk::{
     Bind, Bound, CallSite, ClassSite, CommentSite, FunctionSite, Hits, LOOKS, Place, TextSite, walk, word_of,
 };

@@ -7,7 +7,7 @@ use ruff_text_size::TextRange;
 
 /// Stands for what is not known.
 pub(crate) const HOLE: char = '\u{0}';
-const BYTES_MAX: usize = 4 << 10;
+pub(crate) const BYTES_MAX: usize = 4 << 10;
 
 pub(crate) fn span(range: TextRange) -> Span {
     Span { start: range.start().to_usize(), end: range.end().to_usize() }

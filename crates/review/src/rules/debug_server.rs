@@ -18,7 +18,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 };
 
 fn bind(bind: &Bind<'_>) -> Option<Hit> {
-    let server = ["run", "Flask", "FastAPI", "Starlette", "Quart"].contains(&last(bind.callee))
+    let server = ["run", "launch", "Flask", "FastAPI", "Starlette", "Quart"].contains(&last(bind.callee))
         && bind.callee.contains(['.', 'F', 'S', 'Q']);
     (bind.name == "debug" && bind.is_true() && server)
         .then(|| Hit::high(bind.span, "this server shows its insides").edit(bind.span, "False"))

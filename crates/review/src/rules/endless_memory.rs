@@ -19,7 +19,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     looks: &[Look::Class(class)],
 };
 
-const BASES: &[&str] = &[
+pub(super) const BASES: &[&str] = &[
     "MemoryBackend",
     "BaseChatMessageHistory",
     "BaseMemory",
@@ -27,9 +27,23 @@ const BASES: &[&str] = &[
     "BaseChatStore",
     "BaseChatMemory",
     "ChatMessageHistory",
+    "FlowPersistence",
+    "BasePersistence",
+    "StorageBackend",
+    "BaseCheckpointSaver",
 ];
-const WRITES: &[&str] =
-    &["add", "add_message", "add_messages", "save", "save_context", "put", "set_messages", "aadd_messages"];
+pub(super) const WRITES: &[&str] = &[
+    "add",
+    "add_message",
+    "add_messages",
+    "save",
+    "save_context",
+    "put",
+    "set_messages",
+    "aadd_messages",
+    "save_state",
+    "remember",
+];
 /// Words of names that bound how long or how much is kept.
 const ENDS: &[&str] = &[
     "ttl",
@@ -87,7 +101,7 @@ fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
 }
 
 /// Whether anything is written at all: a class whose methods raise or pass is a shape for others.
-fn is_written(body: &[Stmt]) -> bool {
+pub(super) fn is_written(body: &[Stmt]) -> bool {
     let mut written = false;
     scan(body, 2, &mut |thing| {
         if let Thing::Stmt(Stmt::FunctionDef(method)) = thing

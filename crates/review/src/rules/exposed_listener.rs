@@ -18,6 +18,9 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 };
 
 fn bind(bind: &Bind<'_>) -> Option<Hit> {
+    if bind.name == "share" && bind.is_true() && (bind.default || last(bind.callee) == "launch") {
+        return Some(Hit::high(bind.span, "this is served to whoever has the link, from anywhere"));
+    }
     let host = ["host", "bind", "listen", "server_host", "bind_host"].contains(&bind.name);
     let all = matches!(bind.text(), Some("0.0.0.0" | "::"));
     let runs =

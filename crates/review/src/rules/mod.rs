@@ -39,6 +39,7 @@ rules! {
     registry_unchecked,
     remote_code,
     endpoint_without_auth,
+    secret_compared,
     token_in_query,
     tls_off,
     url_credentials,

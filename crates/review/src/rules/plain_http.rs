@@ -1,7 +1,7 @@
 //! Addresses without TLS.
 
 use crate::look::{host, is_internal, is_loopback};
-use crate::python::TextSite;
+use crate::python::{HOLE, TextSite};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -47,6 +47,9 @@ const NAMES: &[&str] = &[
 
 fn text(site: &TextSite<'_>) -> Option<Hit> {
     let rest = site.text.strip_prefix("http://")?;
+    if rest.starts_with(HOLE) && !site.text.contains(' ') {
+        return Some(Hit::medium(site.span, "whatever host this is, it is asked without TLS"));
+    }
     let host = host(site.text)?;
     let name = NAMES.iter().any(|name| rest.contains(name));
     let whole = host.contains('.')

@@ -43,10 +43,16 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
             .text()
             .get(..bind.span.start)
             .is_some_and(|before| before.trim_end().ends_with(':') || before.trim_end().ends_with("] ="));
+    if !GUARDS.contains(&bind.name) || !map || !plain.contains(&given.id.as_str()) {
+        return None;
+    }
+    let runs = ["sandbox", "interpreter", "executor", "restricted"];
+    let path = bind.file.path().to_ascii_lowercase();
     let own = bind.name.starts_with('_')
+        || runs.iter().any(|word| path.contains(word))
         || bind.file.text().contains("safe_builtins")
         || bind.file.text().contains("RestrictedPython");
-    (GUARDS.contains(&bind.name) && map && own && plain.contains(&given.id.as_str())).then(|| {
+    own.then(|| {
         Hit::high(bind.span, format!("sandboxed code gets the plain `{}` as `{}`", given.id, bind.name))
     })
 }

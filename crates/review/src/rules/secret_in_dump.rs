@@ -1,7 +1,10 @@
 //! Dumps that keep secrets in.
 
-use crate::python::{Bind, CallSite, word_of};
+use crate::flow::is_secret_name;
+use crate::python::{Bind, CallSite, FunctionSite, Thing, method_of, scan, span, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
+use ruff_python_ast::{Expr, InterpolatedStringElement};
+use ruff_text_size::Ranged;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
     id: "secret-in-dump",
@@ -14,7 +17,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "def to_dict(self, include_secure_params: bool = False, **kwargs):\n    return self.dump(include_secure_params=include_secure_params, **kwargs)\n",
     owasp: &["LLM02", "ASI03", "MCP10"],
     refusal: Some("clearance"),
-    looks: &[Look::Bind(bind), Look::Call(call)],
+    looks: &[Look::Bind(bind), Look::Call(call), Look::Function(function)],
 };
 
 fn bind(bind: &Bind<'_>) -> Option<Hit> {
@@ -34,4 +37,81 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
         .any(|name| site.named(name).is_some());
     let hit = dumps && holds && !masked && !site.spreads();
     hit.then(|| Hit::medium(site.span(), format!("`{word}` is dumped with the secrets in it")))
+}
+
+/// What others take for a description of an object: it goes to files, caches and traces.
+const DESCRIBES: &[&str] = &[
+    "to_dict",
+    "dict",
+    "as_dict",
+    "to_json",
+    "serialize",
+    "get_config",
+    "_identifying_params",
+    "_default_params",
+    "_lc_kwargs",
+    "__getstate__",
+    "__repr__",
+    "__str__",
+];
+
+/// Tokens are keys, too, unless they are words of a model or places in a list.
+fn is_secret(name: &str) -> bool {
+    const OTHERS: &[&str] = &[
+        "page",
+        "next",
+        "pad",
+        "eos",
+        "bos",
+        "stop",
+        "unk",
+        "mask",
+        "special",
+        "cls",
+        "sep",
+        "sync",
+        "start",
+        "end",
+        "last",
+        "first",
+        "image",
+        "continuation",
+        "max",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let token = lower.ends_with("_token") && !lower.split('_').any(|word| OTHERS.contains(&word));
+    is_secret_name(name) || token
+}
+
+/// A secret among what an object says of itself.
+fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
+    let name = site.def.name.as_str();
+    if !DESCRIBES.contains(&name) || site.place.class.is_none() {
+        return None;
+    }
+    let told = |value: &Expr| match value {
+        Expr::Attribute(attribute) => {
+            matches!(&*attribute.value, Expr::Name(name) if name.id.as_str() == "self")
+                && is_secret(attribute.attr.as_str())
+        }
+        Expr::Call(call) => method_of(call) == "get_secret_value",
+        _ => false,
+    };
+    let mut found = None;
+    scan(&site.def.body, 0, &mut |thing| {
+        let at = match thing {
+            Thing::Expr(Expr::Dict(dict)) => {
+                dict.items.iter().map(|item| &item.value).find(|value| told(value))
+            }
+            Thing::Expr(Expr::FString(text)) => text.value.elements().find_map(|element| match element {
+                InterpolatedStringElement::Interpolation(inner) if told(&inner.expression) => {
+                    Some(&*inner.expression)
+                }
+                _ => None,
+            }),
+            _ => None,
+        };
+        found = found.or(at.map(Ranged::range));
+    });
+    found.map(|at| Hit::medium(span(at), format!("`{name}` tells a secret")))
 }

@@ -20,6 +20,24 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     looks: &[Look::FlowOf(Origin::Secret, Sink::Log), Look::Call(call)],
 };
 
+/// What holds secrets among other things, by its name.
+const WHOLE: &[&str] = &[
+    "connection",
+    "headers",
+    "credentials",
+    "connection_params",
+    "auth_headers",
+    "connection_string",
+    "conn_str",
+    "dsn",
+    "database_url",
+    "kwargs",
+    "request_kwargs",
+    "client_kwargs",
+    "cookies",
+    "environ",
+];
+
 /// Whole connections and sets of headers, which hold secrets.
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let logs = ["debug", "info", "warning", "error", "exception", "critical"].contains(&site.method())
@@ -28,9 +46,7 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
         return None;
     }
     let holds = |expr: &Expr| {
-        matches!(expr, Expr::Name(_) | Expr::Attribute(_))
-            && ["connection", "headers", "credentials", "connection_params", "auth_headers"]
-                .contains(&word_of(expr).as_str())
+        matches!(expr, Expr::Name(_) | Expr::Attribute(_)) && WHOLE.contains(&word_of(expr).as_str())
     };
     let told = |arg: &Expr| match arg {
         Expr::FString(text) => text.value.elements().find_map(|element| match element {

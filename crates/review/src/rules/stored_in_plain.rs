@@ -1,6 +1,7 @@
 //! What is of persons, kept as it is.
 
-use crate::python::{CallSite, span, word_of};
+use super::endless_memory::{BASES, WRITES, is_written};
+use crate::python::{CallSite, ClassSite, Thing, has_word, last, names_in, scan, span, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::Expr;
 use ruff_python_ast::visitor::{Visitor, walk_expr};
@@ -17,7 +18,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "def keep(store, user):\n    store.add_texts([f\"{user.id}\"])\n",
     owasp: &["LLM09", "ASI06", "MCP10"],
     refusal: Some("clearance"),
-    looks: &[Look::Call(call)],
+    looks: &[Look::Call(call), Look::Class(class)],
 };
 
 pub(super) const PERSONAL: &[&str] = &[
@@ -67,3 +68,73 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let (at, name) = personal.0?;
     Some(Hit::medium(span(at), format!("`{name}` is kept as it is")))
 }
+
+/// Words of what hides data from whoever reads the store.
+const HIDES: &[&str] = &[
+    "encrypt",
+    "encrypted",
+    "encryption",
+    "decrypt",
+    "fernet",
+    "cipher",
+    "aes",
+    "kms",
+    "mask",
+    "redact",
+    "anonymize",
+    "pseudonymize",
+    "presidio",
+    "scrub",
+    "detector",
+    "pii",
+];
+
+/// A memory that puts what was said where others can read it.
+fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
+    let known = site.place.index.classes.get(site.class)?;
+    let name = site.def.name.as_str();
+    let derived = known.bases.iter().any(|base| BASES.contains(&last(base)));
+    let shape = ["Base", "Abstract", "Null", "Dummy", "InMemory"].iter().any(|word| name.contains(word));
+    if !derived || shape || !is_written(&site.def.body) {
+        return None;
+    }
+    let write = WRITES.iter().find_map(|method| known.methods.get(*method))?;
+    let write = site.place.index.funcs.get(*write)?;
+    let (mut hides, mut leaves) = (false, false);
+    scan(&site.def.body, 2, &mut |thing| {
+        let Thing::Expr(expr) = thing else { return };
+        hides |= matches!(expr, Expr::Name(_) | Expr::Attribute(_))
+            && names_in(expr).iter().any(|one| has_word(one, HIDES));
+        // Whoever only appends to a list of its own keeps nothing where others are.
+        leaves |= matches!(expr, Expr::Call(call) if LEAVES.contains(&crate::python::method_of(call)));
+    });
+    (leaves && !hides)
+        .then(|| Hit::medium(span(write.def.name.range()), format!("`{name}` keeps what was said as it is")))
+}
+
+/// Methods that bring data out of the process.
+const LEAVES: &[&str] = &[
+    "execute",
+    "executemany",
+    "insert_one",
+    "insert_many",
+    "upsert",
+    "put_item",
+    "add_texts",
+    "add_documents",
+    "write",
+    "write_documents",
+    "write_text",
+    "dump",
+    "hset",
+    "rpush",
+    "lpush",
+    "create_item",
+    "replace_one",
+    "update_one",
+    "upsert_item",
+    "index",
+    "bulk",
+    "upsert_record",
+    "update_table",
+];

@@ -1,6 +1,8 @@
 //! Temporary files that stay.
 
-use crate::python::{CallSite, Thing, assigned, calls_in, mentions, method_of, names_in, scan};
+use crate::python::{
+    CallSite, HOLE, TextSite, Thing, assigned, calls_in, mentions, method_of, names_in, scan,
+};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, ExprCall, Stmt};
 use ruff_text_size::{Ranged, TextRange};
@@ -16,7 +18,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "import tempfile\n\n\ndef write(data):\n    with tempfile.NamedTemporaryFile() as file:\n        file.write(data)\n        return convert(file.name)\n",
     owasp: &["LLM02", "ASI02", "MCP10"],
     refusal: None,
-    looks: &[Look::Call(call)],
+    looks: &[Look::Call(call), Look::Text(text)],
 };
 
 const REMOVES: &[&str] = &["remove", "unlink", "rmtree", "cleanup", "rmdir", "removedirs"];
@@ -57,6 +59,15 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let hung = removed.iter().any(|call| !REMOVES.contains(&method_of(call)));
     (!surely && !hung)
         .then(|| Hit::low(site.span(), "this file stays where something fails before it is removed"))
+}
+
+/// A name below the folder that everybody writes to.
+fn text(site: &TextSite<'_>) -> Option<Hit> {
+    let name = ["/tmp/", "/var/tmp/"].iter().find_map(|folder| site.text.strip_prefix(folder))?;
+    let fixed = name.len() > 2 && !name.contains([HOLE, '{', '<', '*', '%', ' ', '\n']);
+    fixed.then(|| {
+        Hit::medium(site.span, "whoever else is on the machine can make or read a file of this name")
+    })
 }
 
 /// The names of what a call made, and of what is made of that.

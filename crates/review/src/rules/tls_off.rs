@@ -1,6 +1,6 @@
 //! Servers that nobody makes sure of.
 
-use crate::python::{Bind, CallSite};
+use crate::python::{Bind, Bound, CallSite, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -33,11 +33,27 @@ const CHECKS: &[&str] = &[
     "verify_tls",
 ];
 
+/// Switches that say whether there is TLS at all.
+const PLAIN: &[&str] =
+    &["secure", "use_tls", "enable_tls", "enable_ssl", "use_https", "ssl_enabled", "tls_enabled"];
+
 fn bind(bind: &Bind<'_>) -> Option<Hit> {
     let client =
         ["requests", "httpx", "aiohttp", "session", "client", "Client", "get", "post", "put", "request"];
     let plain = bind.name == "verify" && client.iter().any(|word| bind.callee.contains(word));
     let named = CHECKS.contains(&bind.name) || plain || bind.name == "ssl" && bind.callee.contains("aiohttp");
+    let unread = ["ssl_cert_reqs", "cert_reqs", "tls_cert_reqs"].contains(&bind.name)
+        && match bind.value {
+            Bound::Text(text) => ["none", "CERT_NONE"].contains(&text),
+            Bound::Expr(expr) => word_of(expr) == "cert_none",
+            _ => false,
+        };
+    if unread {
+        return Some(Hit::high(bind.span, format!("`{}` takes whatever certificate there is", bind.name)));
+    }
+    if bind.default && bind.is_false() && PLAIN.contains(&bind.name) {
+        return Some(Hit::medium(bind.span, format!("`{}` is off where nobody sets it", bind.name)));
+    }
     if !named || !bind.is_false() {
         return None;
     }

@@ -29,18 +29,17 @@ const KEYS: &[&str] = &[
     "appid",
     "app_key",
     "secret",
+    "client_secret",
 ];
 
 fn text(site: &TextSite<'_>) -> Option<Hit> {
-    let hole = |rest: &str| rest.starts_with(HOLE) || rest.starts_with('{');
-    let named = |key: &&str| {
-        ["?", "&"].iter().any(|before| {
-            site.text.split_once(&format!("{before}{key}=")).is_some_and(|(_, rest)| hole(rest))
-        })
-    };
-    KEYS.iter()
-        .find(|key| named(key))
-        .map(|key| Hit::high(site.span, format!("`{key}` is sent in the address")))
+    let given = site.text.match_indices(['?', '&']).filter_map(|(at, _)| site.text.get(at + 1..));
+    let mut keys = given.filter_map(|rest| {
+        let (key, value) = rest.split_once('=')?;
+        let named = KEYS.contains(&key) || key == "token";
+        (named && value.starts_with([HOLE, '{'])).then_some(key)
+    });
+    keys.next().map(|key| Hit::high(site.span, format!("`{key}` is sent in the address")))
 }
 
 fn is_key(item: &Expr) -> Option<&str> {

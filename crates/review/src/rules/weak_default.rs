@@ -56,6 +56,16 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
         "123456",
         "minioadmin",
     ];
-    (bind.default && password && known.contains(&text))
-        .then(|| Hit::high(bind.span, format!("`{}` is `{text}` where nobody sets it", bind.name)))
+    let told = || format!("`{}` is `{text}` where nobody sets it", bind.name);
+    match (password, known.contains(&text)) {
+        (true, true) if bind.default => Some(Hit::high(bind.span, told())),
+        (true, false) if bind.default && is_weak(text) && !text.starts_with(['$', '{', '<']) => {
+            Some(Hit::medium(bind.span, told()))
+        }
+        // A table of what holds where nobody says otherwise.
+        (true, true) if bind.callee.is_empty() => {
+            Some(Hit::medium(bind.span, format!("`{text}` is a password that everybody tries")))
+        }
+        _ => None,
+    }
 }

@@ -204,3 +204,54 @@ fn what_an_object_is_made_with_is_followed_into_its_methods() {
     assert!(found.contains("high dynamic-execution t.py:10"), "{found}");
     assert!(!found.contains("high dynamic-execution t.py:13"), "{found}");
 }
+
+/// Stores have many methods that run what they are given, and no table has all of them.
+#[test]
+fn what_reads_like_a_statement_is_one_whatever_runs_it() {
+    let store = |body: &str| format!("class Store:\n{body}");
+    for (body, hit) in [
+        (
+            "    def find(self, name):\n        return self.api.go(f\"SELECT * FROM t WHERE n = '{name}'\")\n",
+            true,
+        ),
+        (
+            "    def find(self, name):\n        query = 'SELECT * FROM t'\n        if name:\n            query += f\" WHERE n = '{name}'\"\n        return self.api.go(query)\n",
+            true,
+        ),
+        ("    def find(self, name):\n        return self.api.go('delete from t where n = ' + name)\n", true),
+        (
+            "    def find(self, name):\n        return self.api.go('SELECT * FROM t WHERE n = ?', [name])\n",
+            false,
+        ),
+        (
+            "    def find(self, count: int):\n        return self.api.go(f'SELECT * FROM t LIMIT {count}')\n",
+            false,
+        ),
+        (
+            "    def find(self, name):\n        self.log.debug(f\"SELECT * FROM t WHERE n = '{name}'\")\n",
+            false,
+        ),
+        (
+            "    def find(self, name):\n        return self.llm.invoke(f'Select the best from {name}')\n",
+            false,
+        ),
+        // What only this project calls is looked at where it is called.
+        (
+            "    def find(self):\n        return self._find('a')\n\n    def _find(self, name):\n        return self.api.go(f\"SELECT * FROM t WHERE n = '{name}'\")\n",
+            false,
+        ),
+        (
+            "    def find(self, name):\n        return self._find(name)\n\n    def _find(self, name):\n        return self.api.go(f\"SELECT * FROM t WHERE n = '{name}'\")\n",
+            true,
+        ),
+        (
+            "    def find(self, filters):\n        return self.api.go(_where(filters))\n\n\ndef _where(filters):\n    return ' AND '.join([f\"{key} = '{value}'\" for key, value in filters.items()])\n",
+            true,
+        ),
+        ("    def __repr__(self, name):\n        return f\"name = '{name}'\"\n", false),
+    ] {
+        let text = store(body);
+        let all = found(&[("store.py", &text)]);
+        assert_eq!(all.contains("query-injection"), hit, "{all}: {text}");
+    }
+}
