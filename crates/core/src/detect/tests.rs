@@ -81,6 +81,8 @@ fn tokens_of_providers_are_found() {
         format!("SG¦.{}.{}", letters(22), letters(43)),
         format!("hv¦s.{}", letters(90)),
         format!("1234567890¦:AA{}", between(40, 73)),
+        format!("rm¦k_0123456789ab_{HEX}a1b2c3d4"),
+        format!("rm¦r_0123456789ab_{HEX}_{HEX}"),
         format!("services/T¦0000000A/B0000000A/{}", letters(24)),
     ];
     for case in &cases {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 pub(super) static DETECTOR: Detector = Detector {
     name: "token",
-    doc: "tokens and keys of providers that mark theirs: GitHub, GitLab, AWS, Google, OpenAI, Anthropic, Slack, Stripe, npm, PyPI and others",
+    doc: "tokens and keys of providers that mark theirs: GitHub, GitLab, AWS, Google, OpenAI, Anthropic, Slack, Stripe, npm, PyPI and others, and those of Ringmail",
     gives: Gives::Tag(Some("credential")),
     triggers: b"_-.A:/",
     before: |_| true,
@@ -56,6 +56,9 @@ const FORMATS: &[Format] = &[
     format("ghr_", is_base62, 36, 76, random),
     format("github_pat_", is_word, 82, 82, |text| text.get(22) == Some(&b'_') && random(text)),
     format("npm_", is_base62, 36, 36, checked),
+    // Our own: keys, and tokens that renew others.
+    format("rmk_", is_word, 85, 85, own),
+    format("rmr_", is_word, 142, 142, own),
     format("glpat-", is_dotted, 20, 300, random),
     format("gldt-", is_dotted, 20, 300, random),
     format("glrt-", is_dotted, 20, 300, random),
@@ -112,6 +115,10 @@ const LETTERED: &[Format] = &[
     format("AIza", is_base64url, 35, 35, random),
     format("ATATT3", |byte| is_base64url(byte) || byte == b'=', 100, 300, random),
 ];
+
+fn own(text: &[u8]) -> bool {
+    text.get(12) == Some(&b'_') && text.iter().all(|byte| *byte == b'_' || is_hex(*byte)) && random(text)
+}
 
 fn at(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();

@@ -111,18 +111,13 @@ impl Known {
     }
 }
 
-/// Whether a text has the shape of a key: prefix, digits and their check.
+/// Whether a text has the shape of a key. Its check is for people and for scanners: here its digest says more.
 pub(crate) fn is_key(text: &str) -> bool {
     let Some(rest) = text.strip_prefix(PREFIX) else { return false };
     let Some((id, secret)) = rest.split_once('_') else { return false };
     id.len() == ID_DIGITS
         && secret.len() == SECRET_DIGITS + CHECK_DIGITS
         && rest.bytes().all(|byte| byte == b'_' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        && text
-            .len()
-            .checked_sub(CHECK_DIGITS)
-            .and_then(|at| text.split_at_checked(at))
-            .is_some_and(|(body, check)| check_of(body) == check)
 }
 
 fn check_of(body: &str) -> String {
@@ -336,11 +331,8 @@ mod tests {
     fn the_shape_of_a_key_has_a_check() {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyStore::open(&folder.path().join("k")).unwrap().create(new("one"), 1).unwrap();
-        let last = if key.text.ends_with('0') { '1' } else { '0' };
-        let mut mistyped = key.text.clone();
-        mistyped.pop();
-        mistyped.push(last);
-        assert!(!is_key(&mistyped));
+        let (body, check) = key.text.split_at(key.text.len() - CHECK_DIGITS);
+        assert_eq!(check_of(body), check);
         for wrong in ["", "rmk_", "rmk__", "eyJhbGciOi", "rmk_é"] {
             assert!(!is_key(wrong), "{wrong}");
         }
