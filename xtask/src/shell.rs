@@ -24,7 +24,7 @@ pub(crate) fn run(program: &str, args: &[impl AsRef<OsStr>]) -> Outcome {
 }
 
 pub(crate) fn run_with(program: &str, args: &[impl AsRef<OsStr>], env: &[(&str, &str)]) -> Outcome {
-    let status = Command::new(program).args(args).envs(env.iter().copied()).status();
+    let status = command(program).args(args).envs(env.iter().copied()).status();
     match status.map_err(|error| format!("cannot run `{program}`: {error}"))? {
         status if status.success() => Ok(()),
         status => {
@@ -35,12 +35,24 @@ pub(crate) fn run_with(program: &str, args: &[impl AsRef<OsStr>], env: &[(&str, 
     }
 }
 
+/// A command that is told nothing of this one: build scripts look at what cargo says of a package, and build anew
+/// where somebody else's is said.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let ours =
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start));
+        if ours {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// What a command prints, if it ends well.
 pub(crate) fn output(program: &str, args: &[&str]) -> Result<String, String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|error| format!("cannot run `{program}`: {error}"))?;
+    let output =
+        command(program).args(args).output().map_err(|error| format!("cannot run `{program}`: {error}"))?;
     if !output.status.success() {
         return Err(format!("`{program}` ended with {}", output.status));
     }
