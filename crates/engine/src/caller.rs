@@ -50,6 +50,11 @@ impl CallerQuestion {
         let _unheard = self.answer.send(answer);
     }
 
+    /// Whether nobody waits for the answer any more.
+    pub fn is_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     /// Comes to an end when nobody waits for the answer any more.
     pub async fn given_up(&mut self) {
         self.answer.closed().await;

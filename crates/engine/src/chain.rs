@@ -6,11 +6,12 @@ use crate::caller::CallerQuestion;
 use crate::ends::run_id;
 use crate::engine::Engine;
 use crate::journal::{Past, session_of, tags_of};
+use crate::kinds;
 use crate::recorder::RecordError;
 use crate::run::{self, RunError};
 use crate::watch::Watch;
 use ringmail_core::chain::walk::Stop;
-use ringmail_core::chain::{Detail, Plan};
+use ringmail_core::chain::{Detail, Link, Plan};
 use ringmail_core::gate::Answer;
 use ringmail_core::json::{IntoValue, into_serde};
 use ringmail_core::label::{Label, Labels, OriginTable, TagTable, Tags};
@@ -47,11 +48,21 @@ impl Chain {
 
     /// Whether a run of it may wait for persons, in its own links or in those of chains it calls.
     pub fn asks_persons(&self) -> bool {
+        self.has(|link| matches!(link.detail, Detail::Approve(_)))
+    }
+
+    /// Whether a run of it may wait for persons, for its caller or for a moment.
+    pub fn may_wait(&self) -> bool {
+        self.has(|link| kinds::waits(link.kind))
+    }
+
+    /// Whether there is such a link among its own, or those of chains it calls.
+    fn has(&self, fits: impl Fn(&Link) -> bool) -> bool {
         let mut known: BTreeSet<Str> = BTreeSet::from([self.plan().name.clone()]);
         let mut all = vec![self.plan().clone()];
         while let Some(plan) = all.pop() {
             for link in &plan.links {
-                if matches!(link.detail, Detail::Approve(_)) {
+                if fits(link) {
                     return true;
                 }
                 all.extend(link.bodies().into_iter().cloned());
@@ -91,6 +102,7 @@ impl Chain {
             cancel: None,
             past: None,
             unattended: false,
+            comes_back: false,
             keeps: true,
             promise: None,
             alone: false,
@@ -118,6 +130,7 @@ impl Chain {
             caller: None,
             cancel: None,
             unattended: past.start.unattended,
+            comes_back: past.start.began.comes_back,
             keeps: true,
             promise: None,
             alone: false,
@@ -150,6 +163,7 @@ pub struct Request {
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) past: Option<Box<Past>>,
     pub(crate) unattended: bool,
+    pub(crate) comes_back: bool,
     pub(crate) keeps: bool,
     pub(crate) promise: Option<Promise>,
     pub(crate) alone: bool,
@@ -204,6 +218,13 @@ impl Request {
     #[must_use]
     pub fn caller(mut self, questions: mpsc::Sender<CallerQuestion>) -> Self {
         self.caller = Some(questions);
+        self
+    }
+
+    /// Whether its caller comes back for what it is asked, to a process after this one as well.
+    #[must_use]
+    pub fn comes_back(mut self) -> Self {
+        self.comes_back = true;
         self
     }
 

@@ -56,8 +56,8 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
     facts.read = request.session.read;
     facts.answering = bound.plan.name.clone();
     let read = facts.read;
-    let (unattended, keeps) = (request.unattended, request.keeps);
-    let asked = Asked { input: request.input.clone(), nonce, read, unattended, keeps };
+    let (unattended, keeps, comes_back) = (request.unattended, request.keeps, request.comes_back);
+    let asked = Asked { input: request.input.clone(), nonce, read, unattended, keeps, comes_back };
     let written = request.past.as_deref().map_or_else(Written::default, Written::before);
     let shared = Shared {
         engine,

@@ -160,6 +160,11 @@ impl Past {
         &self.start.began.principal
     }
 
+    /// Whether its caller comes back for what it is asked.
+    pub fn comes_back(&self) -> bool {
+        self.start.began.comes_back
+    }
+
     /// How calls ended so far, by which call it was.
     pub fn calls(&self) -> Vec<(Str, Value)> {
         let steps = self.steps();
@@ -543,11 +548,15 @@ pub(crate) fn session_of(session: &Value) -> (BTreeMap<Str, u64>, BTreeSet<Str>)
 pub(crate) fn began_words(began: &Began) -> Value {
     let principal = &began.principal;
     let roles = principal.roles.iter().map(|role| Value::Str(role.clone()));
-    Value::map([
+    let mut words = vec![
         ("roles", Value::list(roles)),
         ("authenticated", Value::Str(principal.authenticated.clone())),
         ("nonce", Value::from(format!("{:x}", began.nonce))),
         ("session", began.session.clone()),
         ("input", began.input.clone()),
-    ])
+    ];
+    if began.comes_back {
+        words.push(("comes_back", Value::Bool(true)));
+    }
+    Value::map(words)
 }

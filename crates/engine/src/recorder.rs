@@ -57,6 +57,8 @@ pub struct Began {
     pub input: Value,
     /// What the same caller did before, in words.
     pub session: Value,
+    /// Whether its caller comes back for what it is asked, to a process after this one as well.
+    pub comes_back: bool,
 }
 
 /// How a call ended, or what it waits for: what a run needs to go on without making it again.

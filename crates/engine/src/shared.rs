@@ -107,6 +107,7 @@ pub(crate) struct Asked {
     pub(crate) read: Tags,
     pub(crate) unattended: bool,
     pub(crate) keeps: bool,
+    pub(crate) comes_back: bool,
 }
 
 /// What all chains of one run share.
@@ -317,6 +318,7 @@ impl Shared {
             nonce: self.asked.nonce,
             input: self.asked.input.clone(),
             session: session_words(facts, self.asked.read, &self.engine.authority.tags),
+            comes_back: self.asked.comes_back,
         };
         Box::new(Start {
             run: self.id.clone(),

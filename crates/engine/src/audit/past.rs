@@ -300,6 +300,7 @@ fn begun(entry: &Entry) -> Option<Past> {
             nonce: u64::from_str_radix(began.get("nonce")?.as_str()?, 16).ok()?,
             input: began.get("input").cloned().unwrap_or_default(),
             session: began.get("session").cloned().unwrap_or_default(),
+            comes_back: began.get("comes_back").is_some(),
         },
     };
     Some(Past::new(start, entry.at))

@@ -61,6 +61,11 @@ kinds! {
 
 pub(crate) use chain::blocked;
 
+/// Whether a link of this kind waits for somebody, or for a moment.
+pub(crate) fn waits(kind: &Kind) -> bool {
+    [approve::KIND.name, ask::KIND.name, wait::KIND.name].contains(&kind.name)
+}
+
 /// What runs links of a kind. A kind that is loaded is always one of these.
 pub(crate) fn runner(name: &str) -> &'static dyn Runs {
     RUNNERS.iter().find(|(kind, _)| kind.name == name).map_or(&Unknown, |(_, runner)| *runner)
