@@ -79,7 +79,7 @@ fn params(names: &[String], common: &str, days: u64) -> Result<CertificateParams
 }
 
 /// Year, month and day of a day since 1970.
-fn civil(days: u64) -> (i32, u8, u8) {
+pub(crate) fn civil(days: u64) -> (i32, u8, u8) {
     // Years that begin in March end with the day that leap years have more.
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

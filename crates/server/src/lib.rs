@@ -8,6 +8,7 @@ mod control;
 mod frames;
 mod http;
 mod identity;
+mod later;
 mod limits;
 mod mcp;
 mod problem;

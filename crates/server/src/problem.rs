@@ -22,6 +22,9 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// The code of a run that is not over.
+    pub(crate) const OPEN: &str = "open";
+
     pub(crate) fn new(status: StatusCode, code: &'static str, title: &'static str) -> Problem {
         Problem { status, code, title, detail: None, retry_after: None, scope: None }
     }
@@ -90,7 +93,7 @@ impl Problem {
                 Problem::new(status, failure.kind.id(), failure.kind.public())
             }
             RunError::InDoubt(_) | RunError::Left => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "open", error.public())
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, Problem::OPEN, error.public())
             }
             RunError::Cancelled => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", FailureKind::Cancelled.public())

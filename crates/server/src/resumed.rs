@@ -2,33 +2,40 @@
 //! they were told to ask.
 
 use crate::identity::again::still;
+use crate::later::to_its_end;
 use crate::problem::Problem;
-use crate::runs::{Seen, Told};
+use crate::runs::{Of, Seen, Told};
 use crate::server::Doors;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Str;
 use ringmail_engine::{Audit, Clock, DataSubject, OverRun, Past, PastError, Report, RunError, SystemClock};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Goes on with all of them; says of each how it went, as it comes to that. What it answers with them ends when all have begun.
+/// Goes on with all of them, or with those of one caller; says of each how it went, as it comes to that. What it answers with them
+/// ends when all have begun.
 pub(crate) fn resume(
     doors: &Arc<Doors>,
     audit: Audit,
     told: fn(&str),
+    whose: Option<&Principal>,
 ) -> Result<(usize, JoinHandle<()>), PastError> {
+    // Whoever asks for one meanwhile waits.
+    let going_on = doors.resuming.clone().try_acquire_owned();
     let open = audit.open_runs()?;
-    let open: Vec<Str> =
-        open.into_iter().filter(|open| open.unattended && !open.lives).map(|open| open.run).collect();
-    let (count, doors) = (open.len(), doors.clone());
+    let open = open.into_iter().filter(|open| open.unattended && !open.lives);
+    let open = open.filter(|open| whose.is_none_or(|whose| open.who == Some(DataSubject::of(whose))));
+    let open: Vec<Str> = open.map(|open| open.run).collect();
+    let (count, doors, whose) = (open.len(), doors.clone(), whose.cloned());
     let begun = tokio::spawn(async move {
         for run in open {
             let (audit, asked) = (audit.clone(), run.clone());
             // Whoever claims waits for others who do.
             let claimed = tokio::task::spawn_blocking(move || audit.claim(&asked)).await;
             match claimed {
+                // The same subject came through another door, and is waited for there.
+                Ok(Ok(past)) if whose.as_ref().is_some_and(|whose| past.principal() != whose) => {}
                 Ok(Ok(past)) => match begin(&doors, past) {
                     Ok(going) => drop(tokio::spawn(async move { told(&going.await) })),
                     Err(why) => told(&format!("run {run} stays open: {why}")),
@@ -37,6 +44,7 @@ pub(crate) fn resume(
                 Err(error) => told(&format!("run {run} stays open: {error}")),
             }
         }
+        drop(going_on);
     });
     Ok((count, begun))
 }
@@ -50,24 +58,13 @@ fn begin(doors: &Arc<Doors>, past: Past) -> Result<impl Future<Output = String> 
         return Err(format!("`{name}` is not the chain that it was when the run began"));
     }
     let revoked = still(doors, &world, &principal, &name)?;
-    let limits = world.setting.limits;
-    let kept = Duration::from_millis(limits.run_kept_ms);
-    let begun = doors.runs.begin(&run, &principal, &name, limits.runs_max, kept);
+    let begun = doors.runs.begin(&run, &principal, Of::plan(chain.plan()), &world.setting.limits);
     let cancel = begun.ok_or("too many runs are kept")?;
-    let (request, runs) =
-        (chain.resume(past).cancel(cancel.clone()).leave(doors.leaving.clone()), doors.runs.clone());
+    let (asks, runs) = (past.comes_back(), doors.runs.clone());
+    let request = chain.resume(past).cancel(cancel.clone()).leave(doors.leaving.clone());
     Ok(async move {
         let _world = world;
-        let running = request.run();
-        tokio::pin!(running);
-        let report = tokio::select! {
-            report = &mut running => report,
-            () = revoked.cancelled() => {
-                cancel.cancel();
-                running.await
-            }
-        };
-        runs.end(&run, told(&report, &run));
+        let report = to_its_end(&runs, &run, (request, asks), &cancel, &revoked).await;
         match &report.result {
             Ok(_) => format!("run {run} of `{name}` went on and has answered"),
             Err(RunError::InDoubt(_)) => {
@@ -113,9 +110,23 @@ async fn look_for(doors: &Doors, audit: Audit, told: fn(&str)) {
     }
 }
 
+/// A run of this caller: one of this process, or of one before.
+pub(crate) async fn find(doors: &Doors, id: &str, caller: &Principal) -> Option<Seen> {
+    let limits = doors.world().setting.limits;
+    let seen = || doors.runs.see(id, caller, &limits);
+    if let Some(seen) = seen() {
+        return Some(seen);
+    }
+    drop(doors.resuming.acquire().await);
+    match seen() {
+        None => over(doors, id, caller).await,
+        seen => seen,
+    }
+}
+
 /// What became of a run of this caller that a process before this one ended: walked once more from the record, with nothing done
 /// and everything judged as of now.
-pub(crate) async fn over(doors: &Doors, id: &str, caller: &Principal) -> Option<Seen> {
+async fn over(doors: &Doors, id: &str, caller: &Principal) -> Option<Seen> {
     if doors.recalled.get().is_none() {
         let _looked_for = doors.recalling.acquire().await.ok()?;
     }
@@ -127,31 +138,33 @@ pub(crate) async fn over(doors: &Doors, id: &str, caller: &Principal) -> Option<
         return None;
     }
     let _one_at_a_time = doors.recalling.acquire().await.ok()?;
-    let audit = recalled.audit.clone();
+    let (audit, ended_ms) = (recalled.audit.clone(), over.ended_ms);
     let past = tokio::task::spawn_blocking(move || audit.past_of(&over)).await.ok()?.ok()?;
     if past.principal() != caller {
         return None;
     }
-    let (run, chain) = (past.run().clone(), past.chain().clone());
+    let chain = past.chain().clone();
     let same = world.engine.chain(&chain).filter(|known| known.plan().digest == *past.digest());
+    let content = same.as_ref().is_some_and(|known| known.plan().mcp.content);
     let ended = match same {
         Some(known) => {
             let replay = known.replay(past).await;
             match &replay.result {
                 Ok(answer) if replay.same_answer == Some(true) => Told::Output(answer.value().clone()),
-                Err(error) if replay.is_same() => Told::Problem(Problem::of(error).to_value(&run)),
-                _ => Told::Problem(Problem::forgotten().to_value(&run)),
+                Err(error) if replay.is_same() => Told::Problem(Problem::of(error)),
+                _ => Told::Problem(Problem::forgotten()),
             }
         }
-        None => Told::Problem(Problem::forgotten().to_value(&run)),
+        None => Told::Problem(Problem::forgotten()),
     };
-    Some(Seen { chain, ended: Some(ended) })
+    let of = Of { chain, content };
+    Some(Seen { of, changed_ms: ended_ms, asked: Vec::new(), ended: Some(ended) })
 }
 
 /// What its caller hears who asks for it later.
-pub(crate) fn told(report: &Report, run: &Str) -> Told {
+pub(crate) fn told(report: &Report) -> Told {
     match &report.result {
         Ok(answer) => Told::Output(answer.value().clone()),
-        Err(error) => Told::Problem(Problem::of(error).to_value(run)),
+        Err(error) => Told::Problem(Problem::of(error)),
     }
 }

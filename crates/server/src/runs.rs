@@ -1,8 +1,12 @@
-//! Runs that nobody waits for at the other end of a connection: started, polled, cancelled, forgotten after a time.
+//! Runs that nobody waits for at the other end of a connection: started, polled, answered, cancelled, forgotten after a time.
 //! Each belongs to the principal that started it and is not seen by any other.
 
+use crate::problem::Problem;
+use ringmail_core::chain::Plan;
+use ringmail_core::listener::ServerLimits;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
+use ringmail_engine::{CallerAnswer, CallerQuestion, Clock, SystemClock, Turn};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,23 +18,70 @@ pub(crate) struct Runs(Mutex<BTreeMap<Str, Kept>>);
 #[derive(Debug)]
 struct Kept {
     owner: Principal,
-    chain: Str,
+    of: Of,
     cancel: CancellationToken,
+    /// Nothing while it waits for its caller: whoever takes his time keeps nobody waiting.
+    turn: Option<Turn>,
+    /// What its caller was asked and has not answered. The engine bounds how many there are.
+    asked: Vec<(Str, CallerQuestion)>,
+    /// What it asked so far: no two questions of a run are called the same.
+    questions: u64,
+    changed_ms: u64,
     ended: Option<(Instant, Told)>,
+}
+
+/// What a run is one of.
+#[derive(Clone, Debug)]
+pub(crate) struct Of {
+    pub(crate) chain: Str,
+    /// Whether its output is what MCP has for it.
+    pub(crate) content: bool,
+}
+
+impl Of {
+    pub(crate) fn plan(plan: &Plan) -> Of {
+        Of { chain: plan.name.clone(), content: plan.mcp.content }
+    }
 }
 
 /// How a run ended, as its caller may hear it.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
     Output(Value),
-    Problem(Value),
+    Problem(Problem),
+}
+
+/// A question as its caller sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenQuestion {
+    pub(crate) key: Str,
+    pub(crate) message: Str,
+    pub(crate) schema: Value,
 }
 
 /// A run as its owner sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    pub(crate) chain: Str,
+    pub(crate) of: Of,
+    pub(crate) changed_ms: u64,
+    pub(crate) asked: Vec<SeenQuestion>,
     pub(crate) ended: Option<Told>,
+}
+
+impl Kept {
+    fn is_kept(&self, limits: &ServerLimits) -> bool {
+        let time = Duration::from_millis(limits.run_kept_ms);
+        self.ended.as_ref().is_none_or(|(at, _)| at.elapsed() < time)
+    }
+
+    fn changed(&mut self) {
+        self.changed_ms = SystemClock.now_ms();
+    }
+
+    /// The questions that somebody still waits with.
+    fn open(&self) -> impl Iterator<Item = &(Str, CallerQuestion)> {
+        self.asked.iter().filter(|(_, question)| !question.is_given_up())
+    }
 }
 
 impl Runs {
@@ -43,13 +94,12 @@ impl Runs {
         &self,
         id: &Str,
         owner: &Principal,
-        chain: &Str,
-        most: usize,
-        time: Duration,
+        of: Of,
+        limits: &ServerLimits,
     ) -> Option<CancellationToken> {
         let mut kept = self.kept();
-        kept.retain(|_, run| run.ended.as_ref().is_none_or(|(at, _)| at.elapsed() < time));
-        if kept.len() >= most {
+        kept.retain(|_, run| run.is_kept(limits));
+        if kept.len() >= limits.runs_max {
             let mut counts: HashMap<&Principal, (usize, &Str)> = HashMap::new();
             // Ids start with the time, so the first of each is its oldest.
             for (id, run) in kept.iter().filter(|(_, run)| run.ended.is_some()) {
@@ -59,25 +109,91 @@ impl Runs {
             kept.remove(&oldest);
         }
         let cancel = CancellationToken::new();
-        let run = Kept { owner: owner.clone(), chain: chain.clone(), cancel: cancel.clone(), ended: None };
+        let run = Kept {
+            owner: owner.clone(),
+            of,
+            cancel: cancel.clone(),
+            turn: None,
+            asked: Vec::new(),
+            questions: 0,
+            changed_ms: SystemClock.now_ms(),
+            ended: None,
+        };
         kept.insert(id.clone(), run);
         Some(cancel)
+    }
+
+    /// Gives a run its turn, which it has until it asks its caller or ends.
+    pub(crate) fn take_turn(&self, id: &str, turn: Turn) {
+        if let Some(run) = self.kept().get_mut(id) {
+            run.turn = Some(turn);
+        }
+    }
+
+    /// Keeps a question until its caller comes back for it.
+    pub(crate) fn ask(&self, id: &str, question: CallerQuestion) {
+        if let Some(run) = self.kept().get_mut(id) {
+            run.asked.retain(|(_, question)| !question.is_given_up());
+            run.questions += 1;
+            run.asked.push((format!("{}-{}", question.name, run.questions).into(), question));
+            run.turn = None;
+            run.changed();
+        }
+    }
+
+    /// Brings answers to what a run asks, all of them or none. What is not asked is not answered. With the last of them it has its
+    /// turn again.
+    pub(crate) fn answer(
+        &self,
+        id: &str,
+        owner: &Principal,
+        answers: Vec<(Str, CallerAnswer)>,
+        turn: Turn,
+    ) -> Result<(), String> {
+        let mut kept = self.kept();
+        let Some(run) = kept.get_mut(id).filter(|run| run.owner == *owner) else { return Ok(()) };
+        let asks = |run: &Kept, key: &Str| run.asked.iter().position(|(known, _)| known == key);
+        for (key, answer) in &answers {
+            if let Some((_, question)) = asks(run, key).and_then(|at| run.asked.get(at)) {
+                question.check(answer)?;
+            }
+        }
+        for (key, answer) in answers {
+            if let Some(at) = asks(run, &key) {
+                let (_, question) = run.asked.remove(at);
+                question.tell(answer);
+                run.changed();
+            }
+        }
+        if run.ended.is_none() && run.open().next().is_none() {
+            run.turn.get_or_insert(turn);
+        }
+        Ok(())
     }
 
     pub(crate) fn end(&self, id: &str, told: Told) {
         if let Some(run) = self.kept().get_mut(id) {
             run.ended = Some((Instant::now(), told));
+            run.turn = None;
+            run.asked.clear();
+            run.changed();
         }
     }
 
-    pub(crate) fn see(&self, id: &str, owner: &Principal) -> Option<Seen> {
+    pub(crate) fn see(&self, id: &str, owner: &Principal, limits: &ServerLimits) -> Option<Seen> {
         let kept = self.kept();
-        let run = kept.get(id).filter(|run| run.owner == *owner)?;
-        Some(Seen { chain: run.chain.clone(), ended: run.ended.as_ref().map(|(_, told)| told.clone()) })
+        let run = kept.get(id).filter(|run| run.owner == *owner && run.is_kept(limits))?;
+        let asked = run.open().map(|(key, question)| SeenQuestion {
+            key: key.clone(),
+            message: question.message.clone(),
+            schema: question.schema.clone(),
+        });
+        let ended = run.ended.as_ref().map(|(_, told)| told.clone());
+        Some(Seen { of: run.of.clone(), changed_ms: run.changed_ms, asked: asked.collect(), ended })
     }
 
-    pub(crate) fn cancel(&self, id: &str, owner: &Principal) -> Option<Seen> {
-        let seen = self.see(id, owner)?;
+    pub(crate) fn cancel(&self, id: &str, owner: &Principal, limits: &ServerLimits) -> Option<Seen> {
+        let seen = self.see(id, owner, limits)?;
         if let Some(run) = self.kept().get(id) {
             run.cancel.cancel();
         }
@@ -96,13 +212,15 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringmail_core::listener::ServerSetting;
 
     #[test]
     fn whoever_keeps_the_most_makes_room() {
         let runs = Runs::default();
         let who = |name: &str| Principal { subject: name.into(), ..Principal::host() };
+        let limits = ServerLimits { runs_max: 4, ..ServerSetting::default().limits };
         let begin = |id: &str, owner: &Principal| {
-            runs.begin(&id.into(), owner, &"c".into(), 4, Duration::from_secs(3_600)).is_some()
+            runs.begin(&id.into(), owner, Of { chain: "c".into(), content: false }, &limits).is_some()
         };
         let (crowd, one) = (who("crowd"), who("one"));
         for (id, owner) in [("1", &one), ("2", &crowd), ("3", &crowd), ("4", &crowd)] {
@@ -110,11 +228,16 @@ mod tests {
             runs.end(id, Told::Output(Value::Null));
         }
         assert!(begin("5", &crowd));
-        assert!(runs.see("1", &one).is_some() && runs.see("2", &crowd).is_none());
+        assert!(runs.see("1", &one, &limits).is_some() && runs.see("2", &crowd, &limits).is_none());
         // What is under way makes no room.
         for id in ["6", "7"] {
             assert!(begin(id, &crowd));
         }
         assert!(begin("8", &crowd) && !begin("9", &crowd));
+        // What is over is kept for its time.
+        let none = ServerLimits { run_kept_ms: 0, ..limits };
+        assert!(runs.see("8", &crowd, &none).is_some());
+        runs.end("8", Told::Output(Value::Null));
+        assert!(runs.see("8", &crowd, &limits).is_some() && runs.see("8", &crowd, &none).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! a process that comes after finds it on record, or begins it under the same name: no moment runs twice, and none is lost.
 
 use crate::resumed::told;
-use crate::runs::Told;
+use crate::runs::Of;
 use crate::server::Doors;
 use crate::world::World;
 use ringmail_core::json::{JsonLimits, parse, to_string};
@@ -224,7 +224,8 @@ impl Schedules {
 
     fn is_under_way(&self, setting: &ScheduleSetting, principal: &Principal) -> bool {
         let run = self.done.get(&setting.name).and_then(|done| done.run.as_ref());
-        let seen = run.and_then(|run| self.doors.runs.see(run, principal));
+        let seen =
+            run.and_then(|run| self.doors.runs.see(run, principal, &self.doors.world().setting.limits));
         seen.is_some_and(|seen| seen.ended.is_none())
     }
 
@@ -292,8 +293,7 @@ impl Schedules {
         let words = setting.words.clone();
         self.set(setting, ScheduleDone { words, at_ms, run: Some(run.clone()), begun: false })?;
         let (limits, doors) = (world.setting.limits, self.doors.clone());
-        let kept = Duration::from_millis(limits.run_kept_ms);
-        let room = doors.runs.begin(&run, &principal, &setting.chain, limits.runs_max, kept);
+        let room = doors.runs.begin(&run, &principal, Of::plan(chain.plan()), &limits);
         let Some(cancel) = room else { return Ok(Err(Unrun("too many runs are kept".into()))) };
         let (promise, promised) = oneshot::channel();
         let request = request.principal(principal).cancel(cancel).leave(doors.leaving.clone());
@@ -302,10 +302,10 @@ impl Schedules {
         tokio::spawn(async move {
             let _world = world;
             let report = running.await;
-            if let (Told::Problem(_), Err(error)) = (told(&report, &id), &report.result) {
+            if let Err(error) = &report.result {
                 say(&format!("schedule `{name}`: run {id} has no answer: {}", error.public()));
             }
-            doors.runs.end(&id, told(&report, &id));
+            doors.runs.end(&id, told(&report));
         });
         match promised.await {
             Ok(Ok(())) => Ok(Ok(run)),

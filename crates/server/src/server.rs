@@ -36,6 +36,8 @@ const UNPROVED_MAX: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long accepting pauses when the system has no room for another connection.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often it is looked whether runs have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long runs that are told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -67,6 +69,8 @@ pub(crate) struct Doors {
     pub(crate) recalled: OnceLock<Recalled>,
     /// Held while it is looked for them, and while one is walked once more.
     pub(crate) recalling: Arc<Semaphore>,
+    /// Held until all runs that were left open have begun to go on.
+    pub(crate) resuming: Arc<Semaphore>,
     pub(crate) sessions: Sessions,
     /// Clients that wait to hear of a change.
     pub(crate) streams: Streams,
@@ -105,6 +109,7 @@ impl Doors {
             runs: Arc::default(),
             recalled: OnceLock::new(),
             recalling: Arc::new(Semaphore::new(1)),
+            resuming: Arc::new(Semaphore::new(1)),
             sessions: Sessions::default(),
             streams: Streams::default(),
             parked: Arc::default(),
@@ -134,6 +139,13 @@ impl Doors {
     /// Who goes next, where not all can.
     pub(crate) fn queue(&self) -> Arc<Queue> {
         self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends when no run is under way that nobody waits for.
+    pub(crate) async fn no_run(&self) {
+        while self.runs.under_way() > 0 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     pub(crate) fn next_id(&self) -> Str {
@@ -196,7 +208,7 @@ impl Server {
     pub fn resume(&self, audit: Audit, told: fn(&str)) -> Result<usize, PastError> {
         let schedules = Schedules::new(self.doors.clone(), self.data.clone(), audit.clone(), told);
         resumed::recall(&self.doors, audit.clone(), told);
-        let (count, begun) = resumed::resume(&self.doors, audit, told)?;
+        let (count, begun) = resumed::resume(&self.doors, audit, told, None)?;
         tokio::spawn(async move {
             // One that could not be gone on with was told of.
             let _begun = begun.await;
@@ -277,9 +289,7 @@ impl Server {
         self.doors.tasks.close();
         let under_way = async {
             self.doors.tasks.wait().await;
-            while self.doors.runs.under_way() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            self.doors.no_run().await;
         };
         let in_time = tokio::time::timeout(Duration::from_millis(limits.drain_ms), under_way).await;
         let cut = match in_time {

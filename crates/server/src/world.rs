@@ -60,6 +60,8 @@ pub struct World {
     pub(crate) issuers: Issuers,
     /// Chains whose runs may wait for persons: nobody waits for those at the other end of a connection.
     pub(crate) asking: BTreeSet<Str>,
+    /// Chains whose runs may wait for anything.
+    pub(crate) waiting: BTreeSet<Str>,
     _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -115,8 +117,10 @@ impl World {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let asking = chains.values().filter(|chain| chain.asks_persons());
-        let asking = asking.map(|chain| chain.plan().name.clone()).collect();
+        let named = |fits: fn(&Chain) -> bool| {
+            chains.values().filter(|chain| fits(chain)).map(|chain| chain.plan().name.clone()).collect()
+        };
+        let (asking, waiting) = (named(Chain::asks_persons), named(Chain::may_wait));
         let Loaded { engine, setting, folder, keep } = loaded;
         Ok(World {
             engine,
@@ -126,6 +130,7 @@ impl World {
             tls: RwLock::new(configs),
             issuers,
             asking,
+            waiting,
             seen: RwLock::default(),
             index: OnceLock::new(),
             _keep: keep,

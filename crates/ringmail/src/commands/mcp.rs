@@ -1,7 +1,7 @@
 //! `ringmail mcp`: the chains of a project as tools of one local client, over this process's own pipes.
 
 use super::Common;
-use super::serve::{fault, serve_with};
+use super::serve::{fault, said, serve_with};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::terminal::{print_value, say};
@@ -38,13 +38,13 @@ impl Args {
     }
 
     async fn serve(&self, place: Place) -> Result<Exit, Fault> {
-        let data = place.data();
+        let (data, audit) = (place.data(), place.audit()?);
         let engine = place.engine()?;
         let principal = place.principal(&engine, self.principal.as_deref())?;
         let loaded = serve_with(place, engine)?;
         say(&format!("serving MCP to `{}` over stdin and stdout", principal.subject));
         let pipes = (tokio::io::stdin(), tokio::io::stdout());
-        serve_stdio(loaded, principal, &data, pipes).await.map_err(fault)?;
+        serve_stdio(loaded, principal, (&data, audit, said), pipes).await.map_err(fault)?;
         Ok(Exit::Done)
     }
 

@@ -93,7 +93,7 @@ impl Args {
     }
 }
 
-fn said(what: &str) {
+pub(super) fn said(what: &str) {
     say(&clean(what));
 }
 

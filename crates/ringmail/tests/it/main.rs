@@ -57,6 +57,7 @@ mod shop;
 mod signed_index;
 mod store;
 mod streams;
+mod tasks;
 mod tls;
 mod toolchains;
 mod unseen;

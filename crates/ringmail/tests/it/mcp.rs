@@ -57,6 +57,12 @@ impl Client {
         self.hear()
     }
 
+    /// Closes its side, and waits until the server has ended.
+    pub fn ends(&mut self) {
+        self.say = None;
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Begins a session; gives what the server said of itself.
     pub fn greet(&mut self) -> Value {
         let told = self.ask(
@@ -120,8 +126,7 @@ fn a_client_starts_what_the_printed_configuration_says() {
         to_string(&client.ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"ping\"}")),
         "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}"
     );
-    client.say = None;
-    assert!(client.child.wait().unwrap().success());
+    client.ends();
 }
 
 /// A person at the other end of the pipe is asked, in a session and without one.

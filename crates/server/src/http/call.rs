@@ -4,6 +4,7 @@ use super::answer::{Answer, Pieces, RUN_HEADER, json};
 use super::given::Given;
 use super::input;
 use crate::calls::{Asked, Ready, Turned};
+use crate::later;
 use crate::problem::Problem;
 use crate::resumed;
 use crate::runs::Told;
@@ -13,12 +14,13 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Limited};
 use hyper::body::Frame;
+use ringmail_core::chain::Plan;
 use ringmail_core::json::to_string;
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::value::{Str, Value};
 use ringmail_engine::Report;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// Pieces of a stream that wait for a slow reader.
 const PIECES_MAX: usize = 64;
@@ -31,9 +33,8 @@ pub(super) async fn chain(asked: Asked<'_>, name: &str, request: Request<Given>)
         true => Way::Later,
         false => way(request.headers()),
     };
-    let plan = counted.chain.plan();
+    let plan = counted.chain.plan().clone();
     let input = input::read(asked, plan.input.as_ref(), request).await?;
-    let chain = plan.name.clone();
     let ready = counted.ready(input).await?;
     match way {
         Way::Whole => {
@@ -43,7 +44,7 @@ pub(super) async fn chain(asked: Asked<'_>, name: &str, request: Request<Given>)
             Ok(whole(&id, &report))
         }
         Way::Pieces => Ok(pieces(ready)),
-        Way::Later => later(asked, &chain, ready).await,
+        Way::Later => later(asked, &plan, ready).await,
     }
 }
 
@@ -199,35 +200,9 @@ fn pieces(ready: Ready) -> Answer {
 }
 
 /// 202 and where to ask, once no crash can lose the run.
-pub(super) async fn later(asked: Asked<'_>, chain: &Str, ready: Ready) -> Result<Answer, Turned> {
-    let limits = asked.world.setting.limits;
-    let Ready { run, cancel: revoked, held } = ready;
-    let id = run.id().clone();
-    let kept = Duration::from_millis(limits.run_kept_ms);
-    let begun = asked.doors.runs.begin(&id, asked.caller.principal(), chain, limits.runs_max, kept);
-    let cancel = begun.ok_or_else(|| (Problem::overloaded(), "too many runs are kept".to_string()))?;
-    let (runs, told) = (asked.doors.runs.clone(), id.clone());
-    let (promise, promised) = oneshot::channel();
-    let (run, unkept) = (run.cancel(cancel.clone()).promise(promise), cancel.clone());
-    tokio::spawn(async move {
-        let _held = held;
-        let running = run.run();
-        tokio::pin!(running);
-        let report = tokio::select! {
-            report = &mut running => report,
-            () = revoked.cancelled() => {
-                cancel.cancel();
-                running.await
-            }
-        };
-        runs.end(&told, resumed::told(&report, &told));
-    });
-    if !matches!(promised.await, Ok(Ok(()))) {
-        unkept.cancel();
-        let why = "the run could not be recorded".to_string();
-        return Err((Problem::overloaded(), why));
-    }
-    let mut answer = json(StatusCode::ACCEPTED, &state(&id, chain, None));
+pub(super) async fn later(asked: Asked<'_>, plan: &Plan, ready: Ready) -> Result<Answer, Turned> {
+    let id = later::begin(asked, plan, ready, false).await?;
+    let mut answer = json(StatusCode::ACCEPTED, &state(&id, &plan.name, None));
     if let Ok(place) = HeaderValue::from_str(&format!("/runs/{id}")) {
         answer.headers_mut().insert(LOCATION, place);
     }
@@ -247,23 +222,21 @@ fn state(id: &Str, chain: &Str, ended: Option<&Told>) -> Value {
         }
         Some(Told::Problem(problem)) => {
             members.push(("state", Value::from("ended")));
-            members.push(("problem", problem.clone()));
+            members.push(("problem", problem.to_value(id)));
         }
     }
     Value::map(members)
 }
 
 pub(super) async fn poll(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
-    let seen = match asked.doors.runs.see(id, asked.caller.principal()) {
-        None => resumed::over(asked.doors, id, asked.caller.principal()).await,
-        seen => seen,
-    };
+    let seen = resumed::find(asked.doors, id, asked.caller.principal()).await;
     let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
-    Ok(json(StatusCode::OK, &state(&id.into(), &seen.chain, seen.ended.as_ref())))
+    Ok(json(StatusCode::OK, &state(&id.into(), &seen.of.chain, seen.ended.as_ref())))
 }
 
 pub(super) fn cancel(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
-    let seen = asked.doors.runs.cancel(id, asked.caller.principal());
+    let limits = &asked.world.setting.limits;
+    let seen = asked.doors.runs.cancel(id, asked.caller.principal(), limits);
     let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
-    Ok(json(StatusCode::ACCEPTED, &state(&id.into(), &seen.chain, seen.ended.as_ref())))
+    Ok(json(StatusCode::ACCEPTED, &state(&id.into(), &seen.of.chain, seen.ended.as_ref())))
 }

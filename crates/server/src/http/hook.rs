@@ -140,7 +140,8 @@ async fn begin(
     let asked = Asked { doors, world, listener, caller: &caller };
     let counted = asked.count(&hook.chain)?;
     let input = input(world, hook, delivery, headers, body)?;
-    call::later(asked, &hook.chain, counted.ready(input).await?).await
+    let plan = counted.chain.plan().clone();
+    call::later(asked, &plan, counted.ready(input).await?).await
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

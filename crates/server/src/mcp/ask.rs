@@ -1,7 +1,7 @@
 //! Questions to a person, as MCP has them: `elicitation/create`, and what comes back.
 
 use super::Talk;
-use super::message::{notification, request};
+use super::message::{Fault, notification, request};
 use super::session::{OpenQuestion, Session};
 use ringmail_core::value::{Str, Value};
 use ringmail_engine::{CallerAnswer, CallerQuestion};
@@ -11,11 +11,19 @@ pub(super) const CALLS: &[&str] = &["tools/call", "prompts/get", "resources/read
 pub(super) const ELICIT: &str = "elicitation/create";
 
 /// A question as it is asked.
-pub(super) fn params(question: &CallerQuestion) -> Value {
-    Value::map([
-        ("message", Value::Str(question.message.clone())),
-        ("requestedSchema", question.schema.clone()),
-    ])
+fn params(message: &Str, schema: &Value) -> Value {
+    Value::map([("message", Value::Str(message.clone())), ("requestedSchema", schema.clone())])
+}
+
+/// A question for whoever comes back with the answer.
+pub(super) fn request_of(message: &Str, schema: &Value) -> Value {
+    Value::map([("method", Value::from(ELICIT)), ("params", params(message, schema))])
+}
+
+/// What needs a person, and a client that has none.
+pub(super) fn unable() -> Fault {
+    let able = Value::map([("elicitation", Value::map::<Str>([]))]);
+    Fault::lacking(able, "this needs a client that can ask a person")
 }
 
 /// What came back. Whatever is no answer is one that does not fit.
@@ -30,8 +38,8 @@ pub(super) fn read(result: &Value) -> CallerAnswer {
 
 /// Asks in the course of a session; nothing if there is nobody to be asked any more.
 pub(super) async fn ask(talk: &Talk, session: &Session, question: &CallerQuestion) -> Option<OpenQuestion> {
-    let open = session.asked.ask();
-    talk.out.as_ref()?.send(request(&open.id, ELICIT, params(question))).await.ok()?;
+    let (open, asked) = (session.asked.ask(), params(&question.message, &question.schema));
+    talk.out.as_ref()?.send(request(&open.id, ELICIT, asked)).await.ok()?;
     Some(open)
 }
 
@@ -46,7 +54,7 @@ pub(super) async fn give_up(talk: &Talk, open: OpenQuestion) {
 
 /// Questions for whoever calls again with the answers.
 pub(super) fn required(question: &CallerQuestion, state: Str) -> Vec<(&'static str, Value)> {
-    let asked = Value::map([("method", Value::from(ELICIT)), ("params", params(question))]);
+    let asked = request_of(&question.message, &question.schema);
     vec![
         ("resultType", Value::from("input_required")),
         ("inputRequests", Value::map([(question.name.clone(), asked)])),

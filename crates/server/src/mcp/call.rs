@@ -2,9 +2,10 @@
 
 use super::list::{is_plain, is_prompt, is_template, is_tool, shown_name, takes_object};
 use super::message::{Fault, INVALID_PARAMS, Request};
-use super::play::{Came, play};
-use super::{Guest, Talk, fault, finished, search, shape};
+use super::play::{Came, Played, play};
+use super::{Era, Guest, Talk, fault, finished, search, shape, tasks};
 use crate::problem::Problem;
+use crate::runs::Of;
 use ringmail_core::chain::mcp::Shown;
 use ringmail_core::failure::FailureKind;
 use ringmail_core::value::{Str, Value};
@@ -25,31 +26,38 @@ pub(super) async fn tool(guest: &Guest, talk: &Talk, request: &Request) -> Resul
         return Err(Fault::params("there is no such tool, or none for this caller"));
     };
     let input = arguments(chain, &request.params)?;
+    if tasks::is_made(guest, talk, request, chain) {
+        return tasks::begin(guest, talk, request, chain, input).await;
+    }
     let played = match play(guest, talk, request, chain, input).await? {
         Came::Ended(played) => played,
         Came::Asked(question) => return Ok(question),
     };
-    let setting = &chain.plan().mcp;
+    Ok(told(guest, &talk.era, &Of::plan(chain.plan()), played))
+}
+
+/// What a call of a tool is answered with, when its run has ended.
+pub(super) fn told(guest: &Guest, era: &Era, of: &Of, played: Played) -> Value {
     let mut members = match &played.ended {
-        Ok(output) => shape::tool(setting, output).unwrap_or_else(|| {
-            let (problem, id) = misshapen(guest, chain);
+        Ok(output) => shape::tool(of.content, output).unwrap_or_else(|| {
+            let (problem, id) = misshapen(guest, &of.chain);
             shape::failed(&problem, &id)
         }),
         Err(problem) => shape::failed(problem, &played.id),
     };
     members.push(("_meta", Value::map([(META_RUN, Value::Str(played.id))])));
-    Ok(finished(guest, &talk.era, members, None))
+    finished(guest, era, members, None)
 }
 
 /// An output that was to be content and is none: what is told of it, and under which id it is known.
-fn misshapen(guest: &Guest, chain: &Chain) -> (Problem, Str) {
+fn misshapen(guest: &Guest, chain: &str) -> (Problem, Str) {
     let problem = Problem::new(
         http::StatusCode::INTERNAL_SERVER_ERROR,
         FailureKind::Invalid.id(),
         FailureKind::Invalid.public(),
     );
     let turned = (problem, "the output is not content as MCP has it".to_string());
-    let (_, id) = guest.turned(chain.name(), &turned);
+    let (_, id) = guest.turned(chain, &turned);
     (turned.0, id)
 }
 
@@ -89,7 +97,7 @@ pub(super) async fn prompt(guest: &Guest, talk: &Talk, request: &Request) -> Res
     let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
     let members = shape::prompt(&chain.plan().mcp, &output);
     let members = members.ok_or_else(|| {
-        let (problem, id) = misshapen(guest, chain);
+        let (problem, id) = misshapen(guest, chain.name());
         failed(&problem, &id)
     })?;
     Ok(finished(guest, &talk.era, members, None))
@@ -124,7 +132,7 @@ pub(super) async fn resource(guest: &Guest, talk: &Talk, request: &Request) -> R
     let output = played.ended.map_err(|problem| failed(&problem, &played.id))?;
     let members = shape::resource(&chain.plan().mcp, uri, media, &output);
     let members = members.ok_or_else(|| {
-        let (problem, id) = misshapen(guest, chain);
+        let (problem, id) = misshapen(guest, chain.name());
         failed(&problem, &id)
     })?;
     Ok(finished(guest, &talk.era, members, Some(0)))

@@ -2,6 +2,7 @@
 //! each request says for itself what older ones agreed on once.
 
 use super::message::{Fault, INVALID_PARAMS, Message, Request};
+use super::tasks;
 use http::StatusCode;
 use http::header::HeaderMap;
 use ringmail_core::value::{Str, Value};
@@ -85,6 +86,8 @@ pub(crate) struct Alone {
     pub(crate) level: Option<Level>,
     /// Whether there is a person who can be asked.
     pub(crate) asks: bool,
+    /// Whether a call may become a task.
+    pub(crate) tasks: bool,
 }
 
 /// Whether a message belongs to the revision without sessions.
@@ -131,7 +134,7 @@ pub(crate) fn alone(request: &Request, said: Option<&Said>) -> Result<Alone, Fau
             Some(level.ok_or_else(|| bad(INVALID_PARAMS, "there is no such level of messages"))?)
         }
     };
-    Ok(Alone { level, asks: can_ask(able) })
+    Ok(Alone { level, asks: can_ask(able), tasks: tasks::are_known(able) })
 }
 
 /// Whether a client says that it can put a form before a person; one that only opens addresses cannot.
@@ -153,6 +156,7 @@ fn agree(request: &Request, version: &str, said: &Said) -> Result<(), &'static s
     let named = match &*request.method {
         "tools/call" | "prompts/get" => request.params.get("name"),
         "resources/read" => request.params.get("uri"),
+        method if tasks::METHODS.contains(&method) => request.params.get(tasks::ID),
         _ => return Ok(()),
     };
     let said = said.name.as_deref().map(plain);

@@ -3,7 +3,7 @@
 
 use super::list::{card_of, is_prompt, is_resource, is_tool, prompt_of, resource_of};
 use super::message::{Fault, Request, UNKNOWN_METHOD, notification};
-use super::{Era, Guest, Talk, finished};
+use super::{Era, Guest, Talk, finished, tasks};
 use crate::problem::Problem;
 use ringmail_core::json::to_canonical;
 use ringmail_core::listener::ListenAt;
@@ -84,6 +84,10 @@ pub(super) async fn subscribed(guest: &Guest, talk: &Talk, request: &Request) ->
     };
     let asked = request.params.get("notifications").filter(|asked| asked.as_map().is_some());
     let asked = asked.ok_or_else(|| Fault::params("`notifications` says what is waited for"))?;
+    if asked.get("taskIds").is_some() {
+        // How a task stands is asked for; but who does not know of tasks is told that it has to.
+        tasks::known_to(talk)?;
+    }
     let wants = KINDS.map(|(key, _)| asked.get(key) == Some(&Value::Bool(true)));
     let meta = (META_SUBSCRIPTION, request.id.to_value());
     let granted = KINDS.iter().zip(wants).filter(|(_, wanted)| *wanted);

@@ -14,6 +14,7 @@ pub(crate) const INVALID_REQUEST: i64 = -32600;
 pub(crate) const UNKNOWN_METHOD: i64 = -32601;
 pub(crate) const INVALID_PARAMS: i64 = -32602;
 const PARSE_ERROR: i64 = -32700;
+const LACKING: i64 = -32021;
 
 /// What a peer calls its request by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +95,12 @@ impl Fault {
         self
     }
 
+    pub(crate) fn to_value(&self) -> Value {
+        let mut told = vec![("code", Value::Int(self.code)), ("message", Value::from(self.message.as_str()))];
+        told.extend(self.data.clone().map(|data| ("data", data)));
+        Value::map(told)
+    }
+
     /// A message that is none.
     pub(crate) fn envelope(message: impl Into<String>) -> Fault {
         Fault::new(INVALID_REQUEST, message).status(StatusCode::BAD_REQUEST)
@@ -101,6 +108,12 @@ impl Fault {
 
     pub(crate) fn params(message: impl Into<String>) -> Fault {
         Fault::new(INVALID_PARAMS, message)
+    }
+
+    /// What needs a client that says it is able to do more.
+    pub(crate) fn lacking(able: Value, message: &str) -> Fault {
+        let data = Value::map([("requiredCapabilities", able)]);
+        Fault::new(LACKING, message).data(data).status(StatusCode::BAD_REQUEST)
     }
 }
 
@@ -158,12 +171,7 @@ pub(crate) fn answer(id: Option<&Id>, result: Result<&Value, &Fault>) -> Value {
     members.push(("id", id.map_or(Value::Null, Id::to_value)));
     match result {
         Ok(result) => members.push(("result", result.clone())),
-        Err(fault) => {
-            let mut told =
-                vec![("code", Value::Int(fault.code)), ("message", Value::from(fault.message.as_str()))];
-            told.extend(fault.data.clone().map(|data| ("data", data)));
-            members.push(("error", Value::map(told)));
-        }
+        Err(fault) => members.push(("error", fault.to_value())),
     }
     Value::map(members)
 }

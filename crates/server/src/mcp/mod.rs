@@ -14,6 +14,7 @@ pub(crate) mod search;
 pub(crate) mod session;
 mod shape;
 mod stdio;
+mod tasks;
 mod told;
 
 pub use stdio::serve_stdio;
@@ -80,6 +81,11 @@ impl Era {
         }
     }
 
+    /// Whether a call of the client may become a task.
+    fn tasks(&self) -> bool {
+        matches!(self, Era::Stateless(alone) if alone.tasks)
+    }
+
     /// Whether the client can ask a person.
     pub(crate) fn asks(&self) -> bool {
         match self {
@@ -142,6 +148,9 @@ pub(crate) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         ("prompts/get", _) => return call::prompt(guest, talk, request).await,
         ("resources/read", _) => return call::resource(guest, talk, request).await,
         ("completion/complete", _) => return complete::complete(guest, talk, request).await,
+        (method, true) if tasks::METHODS.contains(&method) => {
+            return tasks::answer(guest, talk, request).await;
+        }
         ("subscriptions/listen", true) => return listen::subscribed(guest, talk, request).await,
         _ => {}
     }
@@ -212,9 +221,10 @@ fn able(guest: &Guest, stateless: bool) -> Value {
     };
     let mut able =
         vec![("tools", list()), ("prompts", list()), ("resources", list()), ("completions", nothing())];
-    if !stateless {
-        able.push(("logging", nothing()));
-    }
+    able.push(match stateless {
+        true => ("extensions", tasks::extension()),
+        false => ("logging", nothing()),
+    });
     Value::map(able)
 }
 

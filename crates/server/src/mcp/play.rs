@@ -8,7 +8,6 @@ use super::{Era, Guest, Talk, ask, finished};
 use crate::calls::Ready;
 use crate::limits::Held;
 use crate::problem::Problem;
-use http::StatusCode;
 use ringmail_core::failure::FailureKind;
 use ringmail_core::value::{Str, Value};
 use ringmail_engine::{CallerQuestion, CancellationToken, Chain, Report, RunError, Turn};
@@ -17,7 +16,6 @@ use tokio::sync::mpsc;
 
 /// Pieces of a stream that wait for a slow reader.
 const PIECES_MAX: usize = 64;
-const CANNOT_ASK: i64 = -32021;
 
 /// How a run ended, as its caller may hear it, and what it is called.
 pub(super) struct Played {
@@ -109,11 +107,7 @@ pub(super) async fn play(
 fn ended(talk: &Talk, id: Str, report: &Report) -> Result<Played, Fault> {
     let unasked = |error: &RunError| matches!(error, RunError::Failed { failure, .. } if failure.kind == FailureKind::Unasked);
     match &report.result {
-        Err(error) if talk.era.is_stateless() && !talk.era.asks() && unasked(error) => {
-            let able = Value::map([("elicitation", Value::map::<Str>([]))]);
-            let fault = Fault::new(CANNOT_ASK, "this needs a client that can ask a person");
-            Err(fault.data(Value::map([("requiredCapabilities", able)])).status(StatusCode::BAD_REQUEST))
-        }
+        Err(error) if talk.era.is_stateless() && !talk.era.asks() && unasked(error) => Err(ask::unable()),
         Err(error) => Ok(Played { id, ended: Err(Problem::of(error)) }),
         Ok(answer) => Ok(Played { id, ended: Ok(answer.value().clone()) }),
     }

@@ -5,7 +5,7 @@ use ringmail_core::chain::mcp::McpSetting;
 use ringmail_core::json::to_string;
 use ringmail_core::value::{Str, Value};
 
-type Members = Vec<(&'static str, Value)>;
+pub(super) type Members = Vec<(&'static str, Value)>;
 
 fn text_of(output: &Value) -> Value {
     match output {
@@ -49,8 +49,8 @@ fn all(list: Option<&Value>, fits: impl Fn(&Value) -> bool) -> bool {
 }
 
 /// A tool's answer; nothing if it was to be content and is none.
-pub(super) fn tool(setting: &McpSetting, output: &Value) -> Option<Members> {
-    if setting.content {
+pub(super) fn tool(content: bool, output: &Value) -> Option<Members> {
+    if content {
         let known = ["content", "structuredContent", "isError"];
         let fits = only(output, &known) && all(output.get("content"), is_block);
         let object = output.get("structuredContent").is_none_or(|of| of.as_map().is_some());

@@ -7,6 +7,7 @@ use super::session::{Session, UnderWay};
 use super::{Era, Guest, Talk, hear, hear_answer, initialize};
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::resumed;
 use crate::server::{Doors, ServerError};
 use crate::world::Loaded;
 use http::StatusCode;
@@ -14,6 +15,7 @@ use ringmail_core::json::to_string;
 use ringmail_core::listener::{Frames, ListenAt, ListenerSetting, ServerSetting};
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Value;
+use ringmail_engine::Audit;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +30,11 @@ const ANSWERS_MAX: usize = 256;
 /// How long what is under way may take to end once the client has gone.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Serves one client until it closes its side.
+/// Serves one client until it closes its side. Its runs that a process before this one left open go on.
 pub async fn serve_stdio<R, W>(
     loaded: Loaded,
     principal: Principal,
-    data: &Path,
+    (data, audit, said): (&Path, Audit, fn(&str)),
     (input, output): (R, W),
 ) -> Result<(), ServerError>
 where
@@ -47,6 +49,10 @@ where
     };
     let doors = Doors::new(Loaded { setting, ..loaded }, data)?;
     let world = doors.world();
+    resumed::recall(&doors, audit.clone(), said);
+    if let Err(error) = resumed::resume(&doors, audit, said, Some(&principal)) {
+        said(&format!("runs that were left open stay so: {error}"));
+    }
     let bytes_max = world.setting.limits.body_bytes_max;
     let gone = CancellationToken::new();
     let guest = Arc::new(Guest {
@@ -84,9 +90,18 @@ where
     pipe.tasks.close();
     // What was asked before the end is answered, if it does not take for ever.
     let limit = Duration::from_millis(pipe.guest.world.setting.limits.drain_ms);
-    if tokio::time::timeout(limit, pipe.tasks.wait()).await.is_err() {
+    let doors = &pipe.guest.doors;
+    let answered = async {
+        pipe.tasks.wait().await;
+        // What waits is left open, for whoever comes after this process.
+        doors.leaving.cancel();
+        doors.no_run().await;
+    };
+    if tokio::time::timeout(limit, answered).await.is_err() {
         pipe.gone.cancel();
-        let _ended = tokio::time::timeout(LAST_WORDS, pipe.tasks.wait()).await;
+        doors.runs.cancel_all();
+        let ended = async { tokio::join!(pipe.tasks.wait(), doors.no_run()) };
+        let _ended = tokio::time::timeout(LAST_WORDS, ended).await;
     }
     drop(pipe);
     // A writer that cannot write has nobody to tell.

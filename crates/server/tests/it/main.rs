@@ -22,6 +22,7 @@ mod listen;
 mod mcp;
 mod search;
 mod setup;
+mod tasks;
 mod tls;
 mod tokens;
 mod uploads;

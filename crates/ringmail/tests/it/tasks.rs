@@ -1,0 +1,152 @@
+//! Tasks of clients of MCP whose server ended before them.
+
+use crate::mcp::{Client, json, printed};
+use crate::serve::{Serving, key_of, project};
+use crate::setup::Place;
+use ringmail_engine::Value;
+use ringmail_engine::core::json::to_string;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+const META: &str = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{\"elicitation\":{},\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}}}";
+const WHO: &str = "{kind: ask, with: {message: who?, schema: {type: object, properties: {name: {type: string}}, required: [name]}}}";
+
+fn place() -> Place {
+    let place = project();
+    let text = place.read("ringmail.toml");
+    place.write("ringmail.toml", &text.replace("127.0.0.1:0\"\n", "127.0.0.1:0\"\nmcp = true\n"));
+    place.write("policies/main.cedar", "permit (principal, action, resource);\n");
+    place.write(
+        "chains/named.yaml",
+        &format!("chain: named\nlinks:\n  who: {WHO}\noutput: 'hello ${{who.name}}'\n"),
+    );
+    place.write(
+        "chains/pauses.yaml",
+        "chain: pauses\nlinks:\n  p: {kind: wait, with: {for: 1ms}}\noutput: waited\n",
+    );
+    place
+}
+
+fn request(method: &str, params: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{{{params},{META}}}}}")
+}
+
+/// A client of either transport, by what it says and hears.
+type Says<'c> = dyn FnMut(&str, &str, &str) -> Value + 'c;
+
+fn over_http<'c>(url: &'c str, key: &'c str) -> impl FnMut(&str, &str, &str) -> Value + 'c {
+    move |method, name, params| {
+        let mut stream = TcpStream::connect(url.split("://").last().unwrap()).unwrap();
+        let body = request(method, params);
+        write!(
+            stream,
+            "POST /mcp HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: {method}\r\nmcp-name: {name}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        json(answer.split_once("\r\n\r\n").unwrap().1)
+    }
+}
+
+fn at(value: &Value, path: &str) -> String {
+    let found = path.split('.').try_fold(value.clone(), |value, key| value.get(key).cloned());
+    found.map_or_else(
+        || to_string(value),
+        |found| found.as_str().map_or_else(|| to_string(&found), Into::into),
+    )
+}
+
+fn task(says: &mut Says<'_>, tool: &str) -> String {
+    at(&says("tools/call", tool, &format!("\"name\":\"{tool}\"")), "result.taskId")
+}
+
+fn until(says: &mut Says<'_>, id: &str, status: &str) -> Value {
+    for _ in 0..2_000 {
+        let seen = says("tasks/get", id, &format!("\"taskId\":\"{id}\""));
+        match at(&seen, "result.status") {
+            now if now == status => return seen,
+            now => assert_eq!(now, "working", "{status}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{id} never was {status}");
+}
+
+fn answer(says: &mut Says<'_>, id: &str, name: &str) {
+    let answers = format!("{{\"who-1\":{{\"action\":\"accept\",\"content\":{{\"name\":\"{name}\"}}}}}}");
+    let told = says("tasks/update", id, &format!("\"taskId\":\"{id}\",\"inputResponses\":{answers}"));
+    assert_eq!(at(&told, "result.resultType"), "complete", "{told:?}");
+}
+
+fn text(seen: &Value) -> String {
+    let content = seen
+        .get("result")
+        .and_then(|result| result.get("result")?.get("content")?.as_list()?.get(0).cloned());
+    at(&content.unwrap(), "text")
+}
+
+/// What was begun before a kill asks once more after it, and what had ended is told of as it was.
+#[test]
+fn attack_42_a_task_is_found_again_when_its_server_was_killed() {
+    let place = place();
+    let (key, other) = (key_of(&place, "me"), key_of(&place, "other"));
+    let serving = Serving::start(&place, 1);
+    let mut says = over_http(&serving.urls[0], &key);
+    let (asks, over) = (task(&mut says, "named"), task(&mut says, "pauses"));
+    until(&mut says, &asks, "input_required");
+    let told = text(&until(&mut says, &over, "completed"));
+    serving.signal("KILL");
+    drop(says);
+    drop(serving);
+    let mut serving = Serving::start(&place, 1);
+    serving.says("going on with 1 runs");
+    let mut theirs = over_http(&serving.urls[0], &other);
+    for id in [&asks, &over] {
+        let seen = theirs("tasks/get", id, &format!("\"taskId\":\"{id}\""));
+        assert_eq!(at(&seen, "error.code"), "-32602", "{seen:?}");
+    }
+    let mut says = over_http(&serving.urls[0], &key);
+    assert_eq!(text(&until(&mut says, &over, "completed")), told);
+    until(&mut says, &asks, "input_required");
+    answer(&mut says, &asks, "Ada");
+    assert_eq!(text(&until(&mut says, &asks, "completed")), "hello Ada");
+}
+
+/// The same where a client starts its server anew.
+#[test]
+fn a_client_finds_its_tasks_when_it_starts_its_server_anew() {
+    let place = place();
+    let config = printed(&place, &["mcp", "--config"]);
+    let mut client = Client::start(&config);
+    let mut says = |method: &str, _: &str, params: &str| client.ask(&request(method, params));
+    let (asks, over) = (task(&mut says, "named"), task(&mut says, "pauses"));
+    until(&mut says, &asks, "input_required");
+    let told = text(&until(&mut says, &over, "completed"));
+    drop(client);
+    let mut client = Client::start(&config);
+    let mut says = |method: &str, _: &str, params: &str| client.ask(&request(method, params));
+    assert_eq!(text(&until(&mut says, &over, "completed")), told);
+    until(&mut says, &asks, "input_required");
+    answer(&mut says, &asks, "Ada");
+    assert_eq!(text(&until(&mut says, &asks, "completed")), "hello Ada");
+    for (method, params) in [
+        ("tasks/get", "\"taskId\":7"),
+        ("tasks/update", "\"task\":\"x\""),
+        ("tasks/cancel", "\"taskId\":[]"),
+        ("tasks/get", "\"taskId\":\"\""),
+    ] {
+        assert_eq!(at(&says(method, "", params), "error.code"), "-32602", "{method} {params}");
+    }
+    // One that closes its side leaves what waits for whoever comes after it.
+    let asks = task(&mut says, "named");
+    until(&mut says, &asks, "input_required");
+    client.ends();
+    let mut client = Client::start(&config);
+    let mut says = |method: &str, _: &str, params: &str| client.ask(&request(method, params));
+    until(&mut says, &asks, "input_required");
+    answer(&mut says, &asks, "Bob");
+    assert_eq!(text(&until(&mut says, &asks, "completed")), "hello Bob");
+}
