@@ -20,6 +20,18 @@ const CLIENT: &str = "python3 xtask/conformance/client.py";
 const GATEWAY: &str = "xtask/conformance/gateway";
 const BINARY: &str = "target/debug/ringmail";
 const EXAMPLE: &str = "examples/mcp-everything";
+/// Scenarios of an extension, which no revision requires and no suite of them runs.
+const TASKS: &[&str] = &[
+    "tasks-lifecycle",
+    "tasks-capability-negotiation",
+    "tasks-wire-fields",
+    "tasks-request-state-removal",
+    "tasks-mrtr-input",
+    "tasks-request-headers",
+    "tasks-dispatch-and-envelope",
+    "tasks-required-task-error",
+    "tasks-mrtr-composition",
+];
 
 /// A process that ends with the task.
 pub(crate) struct Running(Child);
@@ -39,6 +51,7 @@ pub(crate) fn run_all() -> Outcome {
     until_there("127.0.0.1:8600")?;
     let _server = start(BINARY, &["serve", "-C", EXAMPLE, "--format", "json"], true)?;
     let mut failed = judged(&node, &packages, URL, "")?;
+    failed.extend(judged_tasks(&node, &packages)?);
     let gateway = gateway(&packages)?;
     let _gateway = start(BINARY, &["serve", "-C", &gateway, "--format", "json"], true)?;
     failed.extend(judged(&node, &packages, GATEWAY_URL, "gateway-")?);
@@ -70,6 +83,18 @@ fn judged(node: &Path, packages: &Path, url: &str, which: &str) -> Result<Vec<St
         line(node, packages, "stable", (&stable, &format!("{which}stable")), &server)?.into_iter().collect();
     let more = [&server[..], &["--requirements", "2026-07-28"]].concat();
     failed.extend(line(node, packages, "next", (&next, &format!("{which}2026-07-28")), &more)?);
+    Ok(failed)
+}
+
+/// What the next line says of a server's tasks.
+fn judged_tasks(node: &Path, packages: &Path) -> Result<Vec<String>, String> {
+    let mut failed = Vec::new();
+    for scenario in TASKS {
+        let name = format!("{scenario}, suite {NEXT}");
+        let more =
+            ["server", "--url", URL, "--scenario", scenario, "--force", "--spec-version", "2026-07-28"];
+        failed.extend(line(node, packages, "next", (&name, "tasks"), &more)?);
+    }
     Ok(failed)
 }
 
