@@ -101,6 +101,13 @@ fn attack_42_a_task_is_found_again_when_its_server_was_killed() {
     serving.signal("KILL");
     drop(says);
     drop(serving);
+    // The same person at a pipe is another caller: its server leaves what came over HTTP to those who serve that.
+    let mut client = Client::start(&printed(&place, &["mcp", "--config"]));
+    let mut theirs = |method: &str, _: &str, params: &str| client.ask(&request(method, params));
+    let own = task(&mut theirs, "pauses");
+    until(&mut theirs, &own, "completed");
+    assert_eq!(at(&theirs("tasks/get", "", &format!("\"taskId\":\"{asks}\"")), "error.code"), "-32602");
+    client.ends();
     let mut serving = Serving::start(&place, 1);
     serving.says("going on with 1 runs");
     let mut theirs = over_http(&serving.urls[0], &other);

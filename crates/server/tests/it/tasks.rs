@@ -18,6 +18,7 @@ fn chains() -> Vec<String> {
         format!("chain: picture\nmcp: {{content: true}}\nlinks:\n  {pause}\noutput: {{content: [{{type: image, data: aGk=, mimeType: image/png}}]}}\n"),
         format!("chain: fails\nlinks:\n  {pause}\n  b: {{kind: native, after: [p], call: fail, with: {{}}}}\noutput: ${{b}}\n"),
         format!("chain: holds\ninput: {{type: object}}\nlinks:\n  {pause}\n  h: {{kind: native, after: [p], call: hold, with: {{}}}}\noutput: ${{h}}\n"),
+        "chain: hasty\nlinks:\n  who: {kind: ask, fallback: {name: nobody}, with: {message: who?, within: 1ms, schema: {type: object, properties: {name: {type: string}}}}}\n  h: {kind: native, after: [who], call: hold, with: {}}\noutput: ${who.name}\n".into(),
         "chain: outer\nlinks:\n  c: {kind: chain, chain: pauses, with: {}}\noutput: ${c}\n".into(),
         "chain: paid\nlinks:\n  yes: {kind: approve, reason: pays back, with: {value: {iban: DE89}}}\noutput: ${yes.iban}\n".into(),
         format!("chain: secret\nlinks:\n  {pause}\noutput: 1\n"),
@@ -253,6 +254,23 @@ async fn a_task_that_asks_a_client_without_a_person_fails_as_its_call_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_any_more_is_not_asked() {
+    let doors = open("").await;
+    let key = doors.alice().await;
+    let id = doors.task(&key, "hasty").await;
+    doors.begun(1).await;
+    let seen = doors.stands(&key, &id).await;
+    assert_eq!(
+        (at(&seen, "result.status"), at(&seen, "result.inputRequests")),
+        ("\"working\"".into(), "nothing".into())
+    );
+    doors.answers(&key, &id, &name("who-1", "Eve")).await;
+    doors.go.notify_one();
+    let done = doors.until(&key, &id, "completed").await;
+    assert_eq!(at(&done, "result.result.content.0.text"), "\"nobody\"", "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn attack_33_a_task_is_its_own_principals_alone() {
     let doors = open("").await;
     let key = doors.alice().await;
@@ -374,11 +392,10 @@ async fn a_task_is_counted_and_judged_like_any_call() {
     let (secret, none) = (doors.tool(&key, "secret").await, doors.tool(&key, "nothing").await);
     assert_eq!((at(&secret, "error.code"), &secret.body), ("-32602".into(), &none.body));
     let id = doors.task(&key, "named").await;
-    let mut counted = 3;
-    while at(&doors.stands(&key, &id).await, "error.data.code") == "nothing" {
-        counted += 1;
+    for _ in 3..6 {
+        assert_eq!(at(&doors.stands(&key, &id).await, "result.taskId"), format!("\"{id}\""));
     }
-    assert_eq!(counted, 6);
+    assert_eq!(at(&doors.stands(&key, &id).await, "error.data.code"), "\"too-many-calls\"");
 }
 
 #[tokio::test(flavor = "multi_thread")]
