@@ -92,9 +92,8 @@ impl Sink {
             Sink::Import if named == Named::Question || named == Named::Kind && !part => {
                 Some(Certainty::Medium)
             }
-            Sink::Sql | Sink::Cypher | Sink::Shell | Sink::JsonPath if named == Named::Output => {
-                Some(Certainty::Medium)
-            }
+            Sink::JsonPath => Some(Certainty::Medium),
+            Sink::Sql | Sink::Cypher | Sink::Shell if named == Named::Output => Some(Certainty::Medium),
             Sink::Sql | Sink::Cypher if part => Some(Certainty::Medium),
             Sink::Code | Sink::Deserializer => Some(Certainty::Medium),
             Sink::Shell if part => Some(Certainty::Medium),

@@ -162,6 +162,7 @@ fn what_is_looked_at_another_way_is_not_found() {
         ("type-from-text", "import importlib\n\n\ndef load(node_type: str):\n    return importlib.import_module(node_type)\n".into(), true),
         ("type-from-text", "import json\n\n\ndef run(self, query: str):\n    asked = json.loads(query)\n    return getattr(self.jira, asked['function'])(1)\n".into(), true),
         ("jsonpath-from-input", "from jsonpath_ng import parse\n\n\ndef read(llm_output: str, value):\n    return parse(llm_output).find(value)\n".into(), true),
+        ("jsonpath-from-input", "from jsonpath_ng import parse\n\n\ndef read(value):\n    return parse('$.a').find(value)\n".into(), false),
         ("model-output-executed", "class Ask(BaseTool):\n    def _run(self, query: str):\n        return self.db.run_no_throw(query)\n".into(), false),
         ("query-injection", "class Ask(BaseTool):\n    def _run(self, query: str):\n        return self.db.run_no_throw(query)\n".into(), true),
         ("shell-command", "class Ask(BaseTool):\n    def _run(self, commands: str):\n        return self.process.run(commands)\n".into(), true),
