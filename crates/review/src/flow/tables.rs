@@ -176,8 +176,33 @@ impl Named {
         ];
         const OUTPUTS: &[&str] =
             &["llm_output", "model_output", "llm_response", "generated_sql", "generated_query", "llm_text"];
-        const PLACES: &[&str] =
-            &["path", "paths", "dir", "directory", "folder", "root", "location", "dirname", "file", "cache"];
+        const PLACES: &[&str] = &[
+            "path",
+            "paths",
+            "pathname",
+            "dir",
+            "directory",
+            "dirname",
+            "folder",
+            "root",
+            "location",
+            "file",
+            "files",
+            "filename",
+            "fullname",
+            "cache",
+            "resource",
+            "package",
+            "module",
+            "script",
+            "dist",
+            "src",
+            "dst",
+            "dest",
+            "destination",
+            "output",
+            "base",
+        ];
         const KINDS: &[&str] =
             &["type", "class", "cls", "dotted", "qualname", "ref", "reference", "target", "fqn", "qualified"];
         let has = |words: &[&str]| name.split('_').any(|word| words.contains(&word));

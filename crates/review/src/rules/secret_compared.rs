@@ -21,6 +21,10 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 };
 
 fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
+    // Whether two objects are alike is nobody's proof.
+    if site.def.name.starts_with("__") {
+        return None;
+    }
     let mut found = None;
     scan(&site.def.body, 0, &mut |thing| {
         let Thing::Expr(Expr::Compare(compare)) = thing else { return };
@@ -38,7 +42,7 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
 
 fn is_secret(expr: &Expr) -> bool {
     let word = word_of(expr);
-    is_secret_name(&word) || word == "token" || word.ends_with("_token")
+    is_secret_name(&word) || word.ends_with("_token")
 }
 
 fn is_fixed(expr: &Expr) -> bool {

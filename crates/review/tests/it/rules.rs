@@ -127,6 +127,8 @@ fn what_is_looked_at_another_way_is_not_found() {
         ("secret-logged", "import logging\n\nlogger = logging.getLogger()\n\n\ndef ask(dsn):\n    logger.info(f'connecting to {dsn}')\n".into(), true),
         ("secret-compared", "class Gate:\n    def lets(self, token):\n        return token == self.api_key\n".into(), true),
         ("secret-compared", "class Gate:\n    def lets(self, token):\n        return self.api_key == 'none'\n".into(), false),
+        ("secret-compared", "class Auth:\n    def __eq__(self, other):\n        return self.password == getattr(other, 'password', None)\n".into(), false),
+        ("path-from-input", "from pathlib import Path\n\n\ndef read(filename: str):\n    return (Path('/srv') / filename).read_text()\n".into(), false),
         ("token-in-query", "def url(token):\n    return f'https://a.example.com/x?token={token}'\n".into(), true),
         ("tls-off", "import redis\n\nclient = redis.Redis(host='a', ssl=True, ssl_cert_reqs='none')\n".into(), true),
         ("tls-off", "class Settings:\n    secure: bool = False\n".into(), true),
