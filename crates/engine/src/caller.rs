@@ -16,6 +16,8 @@ const QUESTIONS_MAX: usize = 16;
 /// What the caller is asked.
 #[derive(Debug)]
 pub struct CallerQuestion {
+    /// The one question it is: the same in every process that goes on with the run, and no other's.
+    pub id: Str,
     /// What it is called among the questions of its run: the link that asks.
     pub name: Str,
     pub message: Str,
@@ -63,6 +65,7 @@ impl CallerQuestion {
 
 /// What a link wants to know.
 pub(crate) struct Wanted {
+    pub(crate) id: Str,
     pub(crate) name: Str,
     pub(crate) message: Str,
     pub(crate) schema: Value,
@@ -74,9 +77,9 @@ impl Wanted {
     /// The question, and where its answer comes in.
     fn posed(self, now_ms: u64) -> (CallerQuestion, oneshot::Receiver<CallerAnswer>) {
         let (answer, answered) = oneshot::channel();
-        let Wanted { name, message, schema, form, within } = self;
+        let Wanted { id, name, message, schema, form, within } = self;
         let until_ms = now_ms.saturating_add(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
-        (CallerQuestion { name, message, schema, until_ms, form, answer }, answered)
+        (CallerQuestion { id, name, message, schema, until_ms, form, answer }, answered)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a run needs to go on after its process ended. A run that is resumed begins anew, with the same input, in the same name,
 //! and is judged anew; only that calls which ended before are not made again: what they brought stands on record.
 
+use crate::kinds;
 use crate::recorder::{Began, Kept, Start};
 use crate::run::Way;
 use crate::shared::Shared;
@@ -277,6 +278,15 @@ impl Way {
 
     /// How this call ended before, if it did. Where nobody knows, the run ends here, and is not over.
     pub(crate) async fn known(&self, link: &Link, admitted: &Admitted) -> Option<Result<Unchecked, Blocked>> {
+        let known = self.recorded(link, admitted).await;
+        if known.is_some() && kinds::waits(link.kind) {
+            // Questions that were answered count, or the next would be taken for one of them.
+            self.shared.count_question(&self.at(link));
+        }
+        known
+    }
+
+    async fn recorded(&self, link: &Link, admitted: &Admitted) -> Option<Result<Unchecked, Blocked>> {
         let past = self.shared.past.as_ref()?;
         let at = self.at(link);
         let Some((step, inner)) = past.take(&at, link) else {

@@ -16,13 +16,12 @@ pub(crate) async fn begin(asked: Asked<'_>, plan: &Plan, ready: Ready, asks: boo
     let (id, runs) = (run.id().clone(), asked.doors.runs.clone());
     let begun = runs.begin(&id, asked.caller.principal(), Of::plan(plan), &asked.world.setting.limits);
     let cancel = begun.ok_or_else(|| (Problem::overloaded(), "too many runs are kept".to_string()))?;
-    runs.take_turn(&id, turn);
+    runs.take_turn(&id, turn, held);
     let (promise, promised) = oneshot::channel();
     let run = run.cancel(cancel.clone()).promise(promise);
     let run = if asks { run.comes_back() } else { run };
     let (own, unkept) = (id.clone(), cancel.clone());
     tokio::spawn(async move {
-        let _held = held;
         to_its_end(&runs, &own, (run, asks), &cancel, &revoked).await;
     });
     if !matches!(promised.await, Ok(Ok(()))) {

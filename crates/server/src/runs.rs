@@ -1,8 +1,12 @@
 //! Runs that nobody waits for at the other end of a connection: started, polled, answered, cancelled, forgotten after a time.
 //! Each belongs to the principal that started it and is not seen by any other.
 
+use crate::identity::kept::hex;
+use crate::limits::Held;
 use crate::problem::Problem;
+use ring::digest::{SHA256, digest};
 use ringmail_core::chain::Plan;
+use ringmail_core::json::to_string;
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
@@ -24,8 +28,8 @@ struct Kept {
     turn: Option<Turn>,
     /// What its caller was asked and has not answered. The engine bounds how many there are.
     asked: Vec<(Str, CallerQuestion)>,
-    /// What it asked so far: no two questions of a run are called the same.
-    questions: u64,
+    /// What it counts for among its caller's, until it first waits for that caller.
+    held: Option<Held>,
     changed_ms: u64,
     ended: Option<(Instant, Told)>,
 }
@@ -66,6 +70,13 @@ pub(crate) struct Seen {
     pub(crate) changed_ms: u64,
     pub(crate) asked: Vec<SeenQuestion>,
     pub(crate) ended: Option<Told>,
+}
+
+/// What an answer is brought under: that of no other question, in this process or the next, and of no other text.
+fn key_of(question: &CallerQuestion) -> Str {
+    let text = format!("{}\n{}\n{}", question.id, question.message, to_string(&question.schema));
+    let digest = digest(&SHA256, text.as_bytes());
+    format!("{}-{}", question.name, hex(digest.as_ref().get(..6).unwrap_or_default())).into()
 }
 
 impl Kept {
@@ -115,7 +126,7 @@ impl Runs {
             cancel: cancel.clone(),
             turn: None,
             asked: Vec::new(),
-            questions: 0,
+            held: None,
             changed_ms: SystemClock.now_ms(),
             ended: None,
         };
@@ -123,20 +134,25 @@ impl Runs {
         Some(cancel)
     }
 
-    /// Gives a run its turn, which it has until it asks its caller or ends.
-    pub(crate) fn take_turn(&self, id: &str, turn: Turn) {
+    /// Gives a run its turn, which it has until it asks its caller or ends, and what it counts for.
+    pub(crate) fn take_turn(&self, id: &str, turn: Turn, held: Held) {
         if let Some(run) = self.kept().get_mut(id) {
-            run.turn = Some(turn);
+            (run.turn, run.held) = (Some(turn), Some(held));
         }
+    }
+
+    /// How many runs of a principal wait for it.
+    pub(crate) fn waiting_for(&self, owner: &Principal) -> usize {
+        let kept = self.kept();
+        kept.values().filter(|run| run.owner == *owner && run.open().next().is_some()).count()
     }
 
     /// Keeps a question until its caller comes back for it.
     pub(crate) fn ask(&self, id: &str, question: CallerQuestion) {
         if let Some(run) = self.kept().get_mut(id) {
             run.asked.retain(|(_, question)| !question.is_given_up());
-            run.questions += 1;
-            run.asked.push((format!("{}-{}", question.name, run.questions).into(), question));
-            run.turn = None;
+            run.asked.push((key_of(&question), question));
+            (run.turn, run.held) = (None, None);
             run.changed();
         }
     }
@@ -174,7 +190,7 @@ impl Runs {
     pub(crate) fn end(&self, id: &str, told: Told) {
         if let Some(run) = self.kept().get_mut(id) {
             run.ended = Some((Instant::now(), told));
-            run.turn = None;
+            (run.turn, run.held) = (None, None);
             run.asked.clear();
             run.changed();
         }

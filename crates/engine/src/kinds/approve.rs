@@ -167,7 +167,8 @@ fn shown(link: &Link, question: &Inquiry, now_ms: u64) -> Option<Wanted> {
     let form = AnswerForm::read(&schema).ok()?;
     let left_ms = question.until_ms.saturating_sub(now_ms).min(WITHIN_MS_MAX);
     let (name, within) = (link.name.clone(), Duration::from_millis(left_ms));
-    Some(Wanted { name, message: message.into(), schema, form, within })
+    let id = question.id.clone();
+    Some(Wanted { id, name, message: message.into(), schema, form, within })
 }
 
 fn question(way: &Way, link: &Link, call: &Call) -> Result<Inquiry, Failure> {

@@ -2,6 +2,7 @@
 //! source like any other for what it answers.
 
 use super::{Call, Runs, fail, invalid, known_keys, required, text};
+use crate::approvals::Approvals;
 use crate::bound::Called;
 use crate::caller::{CallerAnswer, Wanted};
 use crate::run::Way;
@@ -12,7 +13,7 @@ use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{Admitted, CALLER, Permit, Unchecked};
 use ringmail_core::kind::{Kind, Need, Reach, Role, With};
 use ringmail_core::label::Label;
-use ringmail_core::value::Value;
+use ringmail_core::value::{Str, Value};
 use std::time::Duration;
 
 /// Bytes of what somebody is told.
@@ -59,7 +60,9 @@ impl Runs for Run {
         let Some(Permit::Caller) = admitted.take_permit() else {
             return fail(invalid("the call may not ask anybody"));
         };
-        let wanted = match wanted(link, &admitted) {
+        let at = way.at(link);
+        let id = Approvals::id(&way.shared.id, &at, way.shared.count_question(&at));
+        let wanted = match wanted(link, &admitted, id) {
             Ok(wanted) => wanted,
             Err(why) => return fail(invalid(why)),
         };
@@ -79,7 +82,7 @@ impl Runs for Run {
     }
 }
 
-fn wanted(link: &Link, admitted: &Admitted) -> Result<Wanted, String> {
+fn wanted(link: &Link, admitted: &Admitted, id: Str) -> Result<Wanted, String> {
     let args = admitted.args();
     known_keys(args, WITH)?;
     let message = required(args, "message")?;
@@ -93,6 +96,7 @@ fn wanted(link: &Link, admitted: &Admitted) -> Result<Wanted, String> {
         return Err("`within` is more than nothing and at most 1h".into());
     }
     Ok(Wanted {
+        id,
         name: link.name.clone(),
         message: message.into(),
         schema: schema.clone(),

@@ -76,7 +76,10 @@ fn until(says: &mut Says<'_>, id: &str, status: &str) -> Value {
 }
 
 fn answer(says: &mut Says<'_>, id: &str, name: &str) {
-    let answers = format!("{{\"who-1\":{{\"action\":\"accept\",\"content\":{{\"name\":\"{name}\"}}}}}}");
+    let seen = says("tasks/get", id, &format!("\"taskId\":\"{id}\""));
+    let asked = seen.get("result").and_then(|result| result.get("inputRequests")?.as_map()).unwrap();
+    let key = asked.iter().next().unwrap().0.to_string();
+    let answers = format!("{{\"{key}\":{{\"action\":\"accept\",\"content\":{{\"name\":\"{name}\"}}}}}}");
     let told = says("tasks/update", id, &format!("\"taskId\":\"{id}\",\"inputResponses\":{answers}"));
     assert_eq!(at(&told, "result.resultType"), "complete", "{told:?}");
 }
@@ -156,4 +159,49 @@ fn a_client_finds_its_tasks_when_it_starts_its_server_anew() {
     until(&mut says, &asks, "input_required");
     answer(&mut says, &asks, "Bob");
     assert_eq!(text(&until(&mut says, &asks, "completed")), "hello Bob");
+}
+
+/// What a task asks by now, once it asks so much: names of answers with the texts of their questions.
+fn asked(says: &mut Says<'_>, id: &str, count: usize) -> Vec<(String, String)> {
+    for _ in 0..2_000 {
+        let seen = says("tasks/get", id, &format!("\"taskId\":\"{id}\""));
+        let all = seen.get("result").and_then(|result| result.get("inputRequests")?.as_map()).cloned();
+        let all: Vec<_> = all.iter().flat_map(|all| all.iter()).collect();
+        if all.len() == count {
+            let mut all: Vec<_> =
+                all.iter().map(|(key, of)| (key.to_string(), at(of, "params.message"))).collect();
+            all.sort();
+            return all;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{id} never asked so much");
+}
+
+/// Names of questions began anew with each process, and whichever was asked first got the first: a yes to one payment, brought
+/// to the next process, made another.
+#[test]
+fn attack_42_an_answer_is_for_one_question_whichever_process_asks_it() {
+    let place = place();
+    place.write(
+        "chains/pays.yaml",
+        "chain: pays\nlinks:\n  e: {kind: each, over: '[[\"400ms\", \"Mallory\"], [\"1ms\", \"Bob\"]]', at_most: 2, parallel: 2, do: {links: {w: {kind: wait, with: {for: '${item[0]}'}}, yes: {kind: approve, reason: pays, after: [w], with: {value: '${item[1]}'}}}, output: '${yes}'}}\noutput: '${e}'\n",
+    );
+    let key = key_of(&place, "me");
+    let serving = Serving::start(&place, 1);
+    let mut says = over_http(&serving.urls[0], &key);
+    let id = task(&mut says, "pays");
+    let before = asked(&mut says, &id, 2);
+    serving.signal("KILL");
+    drop(says);
+    drop(serving);
+    let serving = Serving::start(&place, 1);
+    let mut says = over_http(&serving.urls[0], &key);
+    assert_eq!(asked(&mut says, &id, 2), before);
+    let of = |who: &str| before.iter().find(|(_, message)| message.contains(who)).unwrap().0.clone();
+    let yes = "{\"action\":\"accept\",\"content\":{\"approve\":true}}";
+    let answers = format!("\"taskId\":\"{id}\",\"inputResponses\":{{\"{}\":{yes}}}", of("Bob"));
+    says("tasks/update", &id, &answers);
+    let rest = asked(&mut says, &id, 1);
+    assert!(rest[0].1.contains("Mallory"), "{rest:?}");
 }

@@ -20,6 +20,8 @@ const CANCEL: &str = "tasks/cancel";
 pub(super) const METHODS: &[&str] = &[GET, UPDATE, CANCEL];
 /// The parameter that names a task.
 pub(super) const ID: &str = "taskId";
+/// Tasks of one principal that wait for it: it takes the room of others.
+const WAITING_OF_ONE_MAX: usize = 64;
 /// How long a client is told to wait before it asks again.
 const POLL_MS: i64 = 1_000;
 /// Digits of an id that are the time it began, in milliseconds.
@@ -60,6 +62,9 @@ pub(super) async fn begin(
 ) -> Result<Value, Fault> {
     let what = format!("{} {}", request.method, chain.name());
     let turned = |turned| guest.turned(&what, &turned).0;
+    if guest.doors.runs.waiting_for(guest.caller.principal()) >= WAITING_OF_ONE_MAX {
+        return Err(turned((Problem::overloaded(), "too many tasks of this caller wait for it".into())));
+    }
     let counted = guest.asked().count(chain.name()).map_err(turned)?;
     let ready = counted.ready(input).await.map_err(turned)?;
     let begun = later::begin(guest.asked(), chain.plan(), ready, talk.era.asks()).await;
@@ -79,7 +84,12 @@ pub(super) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
     };
     let owner = guest.caller.principal();
     let seen = resumed::find(&guest.doors, id, owner).await;
-    let seen = seen.ok_or_else(|| Fault::params("there is no such task, or none of this caller"))?;
+    let seen = seen.filter(|seen| is_for(guest, &seen.of.chain)).ok_or_else(|| {
+        // Whoever looks for tasks of others is on record as whoever looks for their runs.
+        let told = (Problem::not_found(), "there is no such task, or none of this caller".to_string());
+        guest.turned(method, &told);
+        Fault::params(told.1)
+    })?;
     let members = match method {
         GET => stands(guest, talk, id, seen),
         UPDATE => update(guest, request, id, &seen).await?,
@@ -90,6 +100,12 @@ pub(super) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         }
     };
     Ok(finished(guest, &talk.era, members, None))
+}
+
+/// Whether this caller's proof and this door are for a chain: what is asked in a run of it is not told to others.
+fn is_for(guest: &Guest, chain: &str) -> bool {
+    let served = guest.listener.chains.as_ref();
+    served.is_none_or(|chains| chains.iter().any(|known| **known == *chain)) && guest.caller.covers(chain)
 }
 
 /// How a task stands, with what it asks or what came of it.
