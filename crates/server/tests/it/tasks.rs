@@ -437,3 +437,55 @@ async fn a_task_ends_with_the_key_it_began_with_and_outlives_a_reload() {
     doors.keys.revoke(&key, 2).unwrap();
     doors.doors_say("cancelled").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_33_a_key_that_is_not_for_a_chain_hears_nothing_of_its_tasks() {
+    let doors = open("").await;
+    let key = doors.alice().await;
+    let narrow = doors.key_of("alice", Some("acme"), Some(&["pauses"]));
+    doors.known(&narrow).await;
+    let id = doors.task(&key, "named").await;
+    doors.until(&key, &id, "input_required").await;
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let told = doors.of_task(&narrow, method, &id, ",\"inputResponses\":{}").await;
+        assert_eq!(at(&told, "error.code"), "-32602", "{told:?}");
+    }
+    doors.doors_say("there is no such task, or none of this caller").await;
+    let own = doors.task(&narrow, "pauses").await;
+    doors.until(&narrow, &own, "completed").await;
+    assert_eq!(at(&doors.stands(&key, &id).await, "result.status"), "\"input_required\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_35_tasks_that_wait_keep_nobody_from_answering_them() {
+    let rate = "[[rate]]\nper = \"principal\"\ncalls = 1000\nwithin = \"1s\"\nat_once = 2\n";
+    let doors = open(rate).await;
+    let key = doors.alice().await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let id = doors.task(&key, "named").await;
+        doors.until(&key, &id, "input_required").await;
+        ids.push(id);
+    }
+    for id in &ids {
+        doors.answers(&key, id, &name("who-1", "Ada")).await;
+        doors.until(&key, id, "completed").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_35_one_caller_has_so_many_tasks_that_wait() {
+    let rate = "[[rate]]\nper = \"principal\"\ncalls = 100000\nwithin = \"1s\"\nat_once = 1000\n";
+    let doors = open(rate).await;
+    let key = doors.alice().await;
+    for _ in 0..64 {
+        let id = doors.task(&key, "named").await;
+        doors.until(&key, &id, "input_required").await;
+    }
+    let turned = doors.tool(&key, "named").await;
+    assert!(at(&turned, "error.message").contains("too much") || turned.status == 503, "{turned:?}");
+    let bob = doors.key_of("bob", Some("acme"), None);
+    doors.known(&bob).await;
+    let id = doors.task(&bob, "named").await;
+    doors.until(&bob, &id, "input_required").await;
+}
