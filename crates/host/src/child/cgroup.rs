@@ -6,10 +6,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const TREE: &str = "/sys/fs/cgroup";
 /// How long the kernel gets to notice that a group is empty.
 const TRIES_MAX: u32 = 50;
+/// Names that are tried for a group: a host that was killed left some, and its number may be ours now.
+const NAMES_MAX: u32 = 1_000;
+/// Age from which a group without a host is swept away. A younger one may be somebody's who does not see our processes.
+const LEFT_FOR: Duration = Duration::from_secs(60);
 
 /// Where groups can be made for a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,20 +65,48 @@ fn unified(tree: &Path, own: &str) -> Option<Place> {
     )
 }
 
-fn fresh(folder: &Path) -> PathBuf {
+/// Makes a group that nobody has.
+fn fresh(folder: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!("ringmail-{}-{count}", std::process::id()))
+    let mut tries = 0;
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("ringmail-{}-{count}", std::process::id()));
+        tries += 1;
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < NAMES_MAX => {}
+            made => return made.map(|()| path),
+        }
+    }
 }
 
 fn can_make(folder: &Path) -> bool {
-    let trial = fresh(folder);
-    fs::create_dir(&trial).is_ok() && fs::remove_dir(&trial).is_ok()
+    fresh(folder).is_ok_and(|trial| fs::remove_dir(&trial).is_ok())
+}
+
+/// Removes the groups of hosts that were killed. The kernel keeps those in which something still runs.
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some((pid, _)) = name.to_str().and_then(|name| name.strip_prefix("ringmail-")?.split_once('-'))
+        else {
+            continue;
+        };
+        let is_left = !Path::new("/proc").join(pid).exists();
+        let changed = entry.metadata().and_then(|about| about.modified());
+        let is_old = changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age >= LEFT_FOR));
+        if is_left && is_old {
+            let _kept = fs::remove_dir(entry.path());
+        }
+    }
 }
 
 pub(super) fn of_this_host() -> Vec<Place> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    places(Path::new(TREE), &own)
+    let found = places(Path::new(TREE), &own);
+    found.iter().for_each(|place| sweep(&place.folder));
+    found
 }
 
 pub(super) fn has_memory(places: &[Place]) -> bool {
@@ -92,8 +125,7 @@ impl Groups {
     pub(super) fn make(places: &[Place], limits: &ChildLimits) -> io::Result<Groups> {
         let mut out = Groups::default();
         for place in places {
-            let folder = fresh(&place.folder);
-            fs::create_dir(&folder)?;
+            let folder = fresh(&place.folder)?;
             out.0.push(folder.clone());
             let set = |file: &str, most: u64| fs::write(folder.join(file), most.to_string());
             if place.memory && place.unified {
@@ -162,5 +194,35 @@ mod tests {
         };
         assert_eq!(found, [place("memory/a", true, false, false), place("unified/b", false, true, true)]);
         assert!(has_memory(&found) && has_processes(&found));
+    }
+
+    /// A host that was killed left groups, and a later one had its number: it took the host for one that cannot make
+    /// groups, or failed to start what it was told to.
+    #[test]
+    fn groups_that_a_killed_host_left_are_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, gone) = (std::process::id(), u32::MAX);
+        for count in 0..50 {
+            fs::create_dir(dir.path().join(format!("ringmail-{own}-{count}"))).unwrap();
+        }
+        assert!(can_make(dir.path()));
+        fresh(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 51);
+
+        let make = |name: String, age: u64| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let then = std::time::SystemTime::now() - Duration::from_secs(age);
+            fs::File::open(&path).unwrap().set_modified(then).unwrap();
+            path
+        };
+        let old = make(format!("ringmail-{gone}-0"), 3_600);
+        let kept = [
+            make(format!("ringmail-{gone}-1"), 0),
+            make(format!("ringmail-{own}-1000000"), 3_600),
+            make(format!("other-{gone}-0"), 3_600),
+        ];
+        sweep(dir.path());
+        assert!(!old.exists() && kept.iter().all(|path| path.exists()));
     }
 }

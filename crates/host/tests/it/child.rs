@@ -362,7 +362,8 @@ async fn attack_28_a_call_that_nobody_waits_for_ends() {
     let script = format!("'{word}'\nimport os, time\nos.fork()\nwhile True: time.sleep(600)");
     for (kernel, walls) in kernels() {
         let running = tokio::spawn(run_child(anywhere(python(&script)), b"", walls));
-        until("both processes", || processes_with(&word).len() == 2).await;
+        until("both processes", || running.is_finished() || processes_with(&word).len() == 2).await;
+        assert!(!running.is_finished(), "{kernel}: {:?}", running.await);
         running.abort();
         assert!(running.await.is_err());
         until(kernel, || processes_with(&word).is_empty()).await;
