@@ -385,7 +385,7 @@ impl<'a> Run<'_, 'a> {
             return piece.cleaned(clean);
         }
         let mut out = Val::default();
-        let receiver_taints = receiver.as_ref().is_some_and(|value| !value.taints.is_empty());
+        let chosen = receiver.as_ref().is_some_and(|value| !value.taints.is_empty());
         let carries = CARRIERS.contains(&word) || receiver.is_none() || self.is_module(call);
         if let Some(receiver) = &receiver {
             out.take(receiver);
@@ -433,16 +433,14 @@ impl<'a> Run<'_, 'a> {
         } else if matches!(word, "strip" | "lower" | "upper" | "dedent" | "lstrip" | "rstrip") {
             out.text = receiver.and_then(|value| value.text);
         }
-        if word == "join" && receiver_is_text(call) {
-            out.part();
-        }
-        // What is joined to a folder is a part of a path.
-        let first = match word {
-            "joinpath" => receiver_taints,
-            "join" => args.positional.first().is_some_and(|(value, _)| !value.taints.is_empty()),
-            _ => true,
+        // Texts, and what is joined to a folder that nobody chose.
+        let composed = match word {
+            "join" if receiver_is_text(call) => true,
+            "join" => args.positional.first().is_some_and(|(folder, _)| folder.taints.is_empty()),
+            "joinpath" => !chosen,
+            _ => false,
         };
-        if !first && !receiver_is_text(call) {
+        if composed {
             out.part();
         }
         let class = name.rsplit('.').next().and_then(|last| last.trim_start_matches('_').chars().next());

@@ -32,7 +32,7 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         let sides = [&*compare.left, right];
         // One's own secret, against something that a caller showed.
         let own = sides.iter().any(|side| matches!(side, Expr::Attribute(_)) && is_secret(side));
-        let shown = sides.iter().any(|side| !is_fixed(side) && is_shown(side));
+        let shown = sides.iter().any(|side| is_shown(side));
         if own && shown && found.is_none() {
             found = Some(compare.range());
         }
@@ -43,10 +43,6 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
 fn is_secret(expr: &Expr) -> bool {
     let word = word_of(expr);
     is_secret_name(&word) || word.ends_with("_token")
-}
-
-fn is_fixed(expr: &Expr) -> bool {
-    expr.is_literal_expr()
 }
 
 /// What a caller gives is a name of its own, or is read out of something.
