@@ -1,6 +1,7 @@
-//! A chain of three native links behind a door, with key, policies, labels, rates, turns and records on, beside a bare
-//! axum handler, in alternating rounds of one process: `doors ROUNDS SECONDS CONNECTIONS`. No rounds: ours alone, for
-//! profilers, in a thread called `serving`.
+//! A chain of three native links behind a door, with key or token, policies, labels, rates, turns and records on, beside a
+//! bare axum handler, in alternating rounds of one process: `doors ROUNDS SECONDS CONNECTIONS`. No rounds: ours alone, for
+//! profilers, in a thread called `serving`. `doors ask ADDRESS SECONDS CONNECTIONS FILE` asks another process what the
+//! file says, for `bench/doors.py`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,10 +13,10 @@ use ringmail_engine::core::doc::{Source, toml};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::project::Project;
 use ringmail_engine::{Audit, Engine, HostKey};
-use ringmail_server::{KeyStore, Loaded, NewKey, Server};
+use ringmail_server::{KeyStore, Loaded, NewKey, NewToken, Server, TOKENS_FILE, TokenStore};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PROJECT: &str = "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n\
+const PROJECT: &str = "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\naccept = [\"key\", \"jwt\"]\nresource = \"https://api.test\"\n\
     [[rate]]\nper = \"principal\"\ncalls = 1000000000\nwithin = \"1s\"\n[[rate]]\nper = \"tenant\"\ncalls = 1000000000\nwithin = \"1s\"\n\
     [[rate]]\nper = \"chain\"\ncalls = 1000000000\nwithin = \"1s\"\n[[rate]]\nper = \"address\"\ncalls = 1000000000\nwithin = \"1s\"\n";
 const POLICY: &str = "permit (principal in Ringmail::Role::\"desk\", action in [Ringmail::Action::\"run\", Ringmail::Action::\"call\"], resource)\nwhen { context.steps < 1000 };\n\
@@ -32,7 +33,14 @@ const CHAIN: &str = "chain: t\ninput: {type: object, properties: {name: {type: s
     \x20 a: {kind: native, call: same, with: {v: '${input.name}'}}\n  b: {kind: native, call: same, with: {v: '${a.v}'}}\n  c: {kind: native, call: same, with: {v: '${b.v}'}}\noutput: {name: '${c.v}'}\n";
 const BODY: &str = "{\"name\":\"somebody\"}";
 
-async fn ours(folder: &Path) -> (Server, String, String) {
+struct Ours {
+    server: Server,
+    at: String,
+    key: String,
+    token: String,
+}
+
+async fn ours(folder: &Path) -> Ours {
     let source = Source::new("ringmail.toml", PROJECT);
     let recorder = Arc::new(Audit::open(&folder.join("audit"), &HostKey::ephemeral()).unwrap());
     let builder = Engine::builder().project(source.clone(), folder).recorder(recorder);
@@ -49,10 +57,22 @@ async fn ours(folder: &Path) -> (Server, String, String) {
         expires_ms: None,
     };
     let key = KeyStore::open(&keys).unwrap().create(new, 1).unwrap().text;
+    let new = NewToken {
+        subject: "bot".into(),
+        roles: vec!["desk".into()],
+        tenant: Some("acme".into()),
+        chains: None,
+        audience: Some("https://api.test".into()),
+        access_ms: 3_600_000,
+        refresh_ms: None,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let tokens = TokenStore::open(&folder.join(TOKENS_FILE)).unwrap();
+    let token = tokens.issue(new, u64::try_from(now).unwrap()).unwrap().access;
     let loaded = Loaded { engine, setting: project.server, folder: folder.into(), keep: Box::new(()) };
     let server = Server::start(loaded, folder).await.unwrap();
-    let place = server.bound()[0].place.replace("http://", "");
-    (server, place, key)
+    let at = server.bound()[0].place.replace("http://", "");
+    Ours { server, at, key, token }
 }
 
 async fn bare() -> String {
@@ -65,11 +85,21 @@ async fn bare() -> String {
     at
 }
 
+/// The length of an answer that is whole, or nothing.
+fn whole(answer: &[u8]) -> Option<usize> {
+    let head = memchr::memmem::find(answer, b"\r\n\r\n")? + 4;
+    let said = std::str::from_utf8(&answer[..head]).unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(answer));
+    let length = said.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let end = head + length.parse::<usize>().unwrap();
+    (answer.len() >= end).then_some(end)
+}
+
 /// Asks again and again, every `pause` if there is one, and notes how long each answer took.
 async fn ask(at: String, request: Arc<str>, until: Instant, pause: Option<Duration>) -> Vec<u32> {
     let mut stream = TcpStream::connect(at).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let (mut took, mut answer) = (Vec::new(), vec![0; 4096]);
+    let (mut took, mut answer) = (Vec::new(), vec![0; 64 << 10]);
     let mut next = Instant::now();
     while Instant::now() < until {
         if let Some(pause) = pause {
@@ -79,40 +109,48 @@ async fn ask(at: String, request: Arc<str>, until: Instant, pause: Option<Durati
         let began = Instant::now();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut read = 0;
-        loop {
-            read += stream.read(&mut answer[read..]).await.unwrap();
-            let text = std::str::from_utf8(&answer[..read]).unwrap();
-            assert!(text.is_empty() || text.starts_with("HTTP/1.1 200"), "{text}");
-            if text.ends_with(BODY) {
-                break;
-            }
+        while whole(&answer[..read]).is_none() {
+            let more = stream.read(&mut answer[read..]).await.unwrap();
+            assert!(more > 0, "it ended before its answer did");
+            read += more;
         }
         took.push(u32::try_from(began.elapsed().as_micros()).unwrap());
     }
     took
 }
 
-/// Answers a second, and the times of all of them in order.
-async fn load(at: &str, key: &str, seconds: u64, connections: usize, rate: Option<f64>) -> (f64, Vec<u32>) {
-    let request: Arc<str> = format!(
-        "POST /chains/t HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
+fn request(proof: &str) -> Arc<str> {
+    let length = BODY.len();
+    format!(
+        "POST /chains/t HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {proof}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{BODY}"
     )
-    .into();
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let pause = rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
-    let asked: Vec<_> =
-        (0..connections).map(|_| tokio::spawn(ask(at.to_string(), request.clone(), until, pause))).collect();
-    let mut all = Vec::new();
-    for one in asked {
-        all.extend(one.await.unwrap());
-    }
-    all.sort_unstable();
-    (all.len() as f64 / seconds as f64, all)
+    .into()
 }
 
-fn percentile(times: &[u32], percent: usize) -> u32 {
-    times[(times.len() * percent / 100).min(times.len() - 1)]
+/// What many connections were answered: how often in a second, and how long each took, in order.
+struct Load {
+    each_second: f64,
+    took_us: Vec<u32>,
+}
+
+impl Load {
+    async fn of(at: &str, request: &Arc<str>, seconds: u64, connections: usize, rate: Option<f64>) -> Load {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        let pause = rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
+        let asked: Vec<_> = (0..connections)
+            .map(|_| tokio::spawn(ask(at.to_string(), request.clone(), until, pause)))
+            .collect();
+        let mut took_us = Vec::new();
+        for one in asked {
+            took_us.extend(one.await.unwrap());
+        }
+        took_us.sort_unstable();
+        Load { each_second: took_us.len() as f64 / seconds as f64, took_us }
+    }
+
+    fn percentile(&self, percent: usize) -> u32 {
+        self.took_us[(self.took_us.len() * percent / 100).min(self.took_us.len() - 1)]
+    }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -120,42 +158,70 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
+fn runtime(name: &str) -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name(name).enable_all().build().unwrap()
+}
+
+/// Asks a server in another process.
+fn ask_another(args: &[String]) {
+    let [at, seconds, connections, file] = args else { panic!("doors ask ADDRESS SECONDS CONNECTIONS FILE") };
+    let request: Arc<str> = std::fs::read_to_string(file).unwrap().into();
+    let (seconds, connections) = (seconds.parse().unwrap(), connections.parse().unwrap());
+    let load = runtime("asking").block_on(Load::of(at, &request, seconds, connections, None));
+    println!("{:.0} {} {}", load.each_second, load.percentile(50), load.percentile(99));
+}
+
 fn main() {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|first| first == "ask") {
+        return ask_another(&args[1..]);
+    }
+    let mut args = args.iter().map(|arg| arg.parse::<usize>().unwrap());
     let (rounds, seconds, connections) =
         (args.next().unwrap_or(5), args.next().unwrap_or(3) as u64, args.next().unwrap_or(16));
-    let runtime = |name: &str| {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(1).thread_name(name).enable_all().build().unwrap()
-    };
     let (serving, asking) = (runtime("serving"), runtime("asking"));
     let folder = tempfile::tempdir().unwrap();
-    let (server, at, key) = serving.block_on(ours(folder.path()));
+    let own = serving.block_on(ours(folder.path()));
     let plain = serving.block_on(bare());
+    let (with_key, with_token) = (request(&own.key), request(&own.token));
     asking.block_on(async {
+        let load = async |at: &str, request: &Arc<str>, rate: Option<f64>| {
+            Load::of(at, request, seconds, connections, rate).await
+        };
         if rounds == 0 {
-            let (own, _) = load(&at, &key, seconds, connections, None).await;
-            return println!("ours {own:.0}/s");
+            return println!("ours {:.0}/s", load(&own.at, &with_key, None).await.each_second);
         }
-        load(&at, &key, 1, connections, None).await;
-        load(&plain, &key, 1, connections, None).await;
-        let (mut ratios, mut added) = (Vec::new(), Vec::new());
+        for at in [&own.at, &plain] {
+            Load::of(at, &with_key, 1, connections, None).await;
+        }
+        let (mut keys, mut tokens, mut added) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let (bare, _) = load(&plain, &key, seconds, connections, None).await;
-            let (own, _) = load(&at, &key, seconds, connections, None).await;
-            let (_, bare_half) = load(&plain, &key, seconds, connections, Some(own / 2.0)).await;
-            let (_, own_half) = load(&at, &key, seconds, connections, Some(own / 2.0)).await;
-            ratios.push(own / bare);
-            let (p50, p99) = (percentile(&own_half, 50), percentile(&own_half, 99));
-            let (bare_p50, bare_p99) = (percentile(&bare_half, 50), percentile(&bare_half, 99));
+            let bare = load(&plain, &with_key, None).await.each_second;
+            let key = load(&own.at, &with_key, None).await.each_second;
+            let token = load(&own.at, &with_token, None).await.each_second;
+            let half = Some(key / 2.0);
+            let (bare_half, key_half) =
+                (load(&plain, &with_key, half).await, load(&own.at, &with_key, half).await);
+            keys.push(key / bare);
+            tokens.push(token / bare);
+            let (p99, bare_p99) = (key_half.percentile(99), bare_half.percentile(99));
             added.push((f64::from(p99) - f64::from(bare_p99)) / 1000.0);
             println!(
-                "bare axum {bare:.0}/s, ours {own:.0}/s ({:.2}); at {:.0}/s p50 {p50} us against {bare_p50}, p99 {p99} us against {bare_p99}",
-                own / bare,
-                own / 2.0
+                "bare axum {bare:.0}/s, key {key:.0}/s ({:.2}), token {token:.0}/s ({:.2}); at {:.0}/s p50 {} us against {}, p99 {p99} us against {bare_p99}",
+                key / bare,
+                token / bare,
+                key / 2.0,
+                key_half.percentile(50),
+                bare_half.percentile(50),
             );
         }
-        println!("median ratio {:.2}, added p99 {:.2} ms", median(ratios), median(added));
+        println!(
+            "median ratio with a key {:.2}, with a token {:.2}; added p99 {:.2} ms",
+            median(keys),
+            median(tokens),
+            median(added)
+        );
     });
-    serving.block_on(server.drain());
+    serving.block_on(own.server.drain());
 }
