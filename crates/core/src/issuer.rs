@@ -78,6 +78,15 @@ pub const CLAIM_KEYS: &[Key] = &[
 const SUBJECT_BYTES_MAX: usize = 256;
 /// What stands between an issuer's name and a subject of its own.
 pub const SUBJECT_MARK: char = '|';
+/// What the names begin with of those whom this host knows by itself: callers of a socket, webhooks, schedules.
+const OWN_BEGINNINGS: &[&str] = &["unix:", "webhook:", "schedule:"];
+
+/// Whether nothing that is shown proves somebody to be this one: it is of an issuer, or this host knows it by itself.
+pub fn is_nobodys_to_show(subject: &str) -> bool {
+    subject.contains(SUBJECT_MARK)
+        || matches!(subject, "host" | "anonymous")
+        || OWN_BEGINNINGS.iter().any(|begin| subject.starts_with(begin))
+}
 
 /// Where an issuer's keys come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

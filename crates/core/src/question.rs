@@ -74,6 +74,44 @@ impl Question {
         }
     }
 
+    /// What a gate asks policy about, in names that mean the same in another process.
+    pub(crate) fn of(
+        principal: &Principal,
+        action: Action,
+        resource: &Resource<'_>,
+        facts: &Facts<'_>,
+    ) -> Question {
+        let mark = |label: &Label| Mark {
+            untrusted: label.untrusted,
+            tags: facts.tags.names(label.tags).into_iter().collect(),
+            from: facts.run.origins.names(label.origins),
+        };
+        let run = facts.run;
+        Question {
+            args: facts.args.value.clone(),
+            marks: facts
+                .args
+                .labels
+                .paths()
+                .iter()
+                .map(|(path, label)| (path.clone(), mark(label)))
+                .collect(),
+            decision: mark(&facts.decision),
+            sinks: facts.sinks.to_vec(),
+            consequential: facts.consequential,
+            history: History {
+                called: run.done(),
+                counts: run.counts(),
+                read: facts.tags.names(run.read).into_iter().collect(),
+                signals: run.signals().collect(),
+                steps: run.steps(),
+                elapsed_ms: facts.elapsed_ms,
+            },
+            kind: resource.kind,
+            ..Question::new(principal.clone(), action, resource.name, None)
+        }
+    }
+
     /// Whether a permit is needed at all: a call without a way out needs none, and neither does what a plugin keeps.
     pub fn needs_leave(&self) -> bool {
         self.action != Action::Call || (!self.sinks.is_empty() && self.kind != Some(KV))

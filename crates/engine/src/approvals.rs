@@ -41,6 +41,8 @@ pub struct Inquiry {
     pub people: usize,
     pub at_ms: u64,
     pub until_ms: u64,
+    /// What policy is asked about whoever might say yes.
+    pub(crate) consent: Value,
 }
 
 impl Approvals {
@@ -63,7 +65,7 @@ impl Approvals {
         }
         let folder = self.folder.join(&*question.id);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        self.write(&folder.join(QUESTION), &question.to_value())?;
+        self.write(&folder.join(QUESTION), &question.kept())?;
         Ok(question)
     }
 
@@ -100,6 +102,27 @@ impl Approvals {
 
     fn question(&self, id: &str) -> std::io::Result<Option<Inquiry>> {
         Ok(self.read(&self.folder.join(id).join(QUESTION))?.as_ref().and_then(Inquiry::of))
+    }
+
+    /// Puts on record that somebody is shown what is asked.
+    pub fn shown(
+        open: &[Inquiry],
+        principal: &Principal,
+        now_ms: u64,
+        recorder: &dyn Recorder,
+    ) -> Result<(), RecordError> {
+        let asked = open.iter().map(|question| {
+            let (run, link) = (Value::Str(question.run.clone()), Value::Str(question.link.clone()));
+            Value::map([("run", run), ("link", link)])
+        });
+        recorder.note(&Note {
+            kind: "approvals-shown",
+            at_ms: now_ms,
+            open: vec![("asked", Value::list(asked))],
+            who: DataSubject::of(principal),
+            sealed: Vec::new(),
+        })?;
+        Ok(())
     }
 
     /// Says yes or no for somebody who proved who it is; on record first. Whether it counts is for the run's own gate.
@@ -277,6 +300,14 @@ impl Inquiry {
         ])
     }
 
+    /// With what nobody is shown.
+    fn kept(&self) -> Value {
+        let shown = self.to_value();
+        let members = shown.as_map().into_iter().flat_map(|map| map.iter());
+        let members = members.map(|(key, value)| (key.clone(), value.clone()));
+        Value::map(members.chain([(Str::from("consent"), self.consent.clone())]))
+    }
+
     fn of(value: &Value) -> Option<Inquiry> {
         let labels = value.get("labels")?.as_map()?.iter();
         let labels = labels.filter_map(|(path, words)| Some((path.to_string(), words.as_str()?.to_string())));
@@ -293,6 +324,7 @@ impl Inquiry {
             people: usize::try_from(number(value, "people")?).ok()?,
             at_ms: number(value, "at_ms")?,
             until_ms: number(value, "until_ms")?,
+            consent: value.get("consent")?.clone(),
         })
     }
 }

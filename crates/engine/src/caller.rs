@@ -63,6 +63,15 @@ impl CallerQuestion {
     }
 }
 
+/// What a run says of its turn among others.
+#[derive(Debug)]
+pub enum SeatWord {
+    /// It waits for somebody who takes his time.
+    Left,
+    /// It goes on as soon as it is told so.
+    Wanted(oneshot::Sender<()>),
+}
+
 /// What a link wants to know.
 pub(crate) struct Wanted {
     pub(crate) id: Str,

@@ -2,7 +2,7 @@
 
 use crate::bound::Bound;
 use crate::builder::ChainBuilder;
-use crate::caller::CallerQuestion;
+use crate::caller::{CallerQuestion, SeatWord};
 use crate::ends::run_id;
 use crate::engine::Engine;
 use crate::journal::{Past, session_of, tags_of};
@@ -99,6 +99,7 @@ impl Chain {
             watch: None,
             pieces: None,
             caller: None,
+            seat: None,
             cancel: None,
             past: None,
             unattended: false,
@@ -128,6 +129,7 @@ impl Chain {
             watch: None,
             pieces: None,
             caller: None,
+            seat: None,
             cancel: None,
             unattended: past.start.unattended,
             comes_back: past.start.began.comes_back,
@@ -160,6 +162,7 @@ pub struct Request {
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
     pub(crate) caller: Option<mpsc::Sender<CallerQuestion>>,
+    pub(crate) seat: Option<mpsc::UnboundedSender<SeatWord>>,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) past: Option<Box<Past>>,
     pub(crate) unattended: bool,
@@ -218,6 +221,13 @@ impl Request {
     #[must_use]
     pub fn caller(mut self, questions: mpsc::Sender<CallerQuestion>) -> Self {
         self.caller = Some(questions);
+        self
+    }
+
+    /// Tells whenever it waits for persons or for its caller, and asks before it goes on after that.
+    #[must_use]
+    pub fn seat(mut self, words: mpsc::UnboundedSender<SeatWord>) -> Self {
+        self.seat = Some(words);
         self
     }
 

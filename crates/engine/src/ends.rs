@@ -79,6 +79,7 @@ pub(crate) fn begin(request: Request) -> (Way, Value) {
         watch: request.watch,
         pieces: request.pieces,
         caller: request.caller,
+        seat: request.seat,
         caller_asked: AtomicUsize::new(0),
         answering: bound.plan.clone(),
         refused: OnceLock::new(),

@@ -5,6 +5,7 @@ use crate::bound::{Bound, NativeRun};
 use crate::chain::Chain;
 use crate::clock::{Clock, SystemClock};
 use crate::commands::Commands;
+use crate::consent::question_of;
 use crate::egress::Egress;
 use crate::egress::resolve::{Resolve, SystemResolver};
 use crate::files::Mounts;
@@ -34,7 +35,7 @@ use ringmail_core::grant::{Grant, Grants, SecretRule};
 use ringmail_core::label::{Labeled, TagTable};
 use ringmail_core::package::Publishers;
 use ringmail_core::plugin::Plugin;
-use ringmail_core::policy::{Action, Policies, Principal, Resource};
+use ringmail_core::policy::{Policies, Principal};
 use ringmail_core::project::Project;
 use ringmail_core::retention::Retention;
 use ringmail_core::run::Limits;
@@ -302,11 +303,11 @@ impl Engine {
         self.0.approvals.as_ref()
     }
 
-    /// Whether policy might ever let somebody say yes to a question.
-    pub fn may_approve(&self, principal: &Principal, question: &Inquiry) -> bool {
-        let chain = question.link.split('.').next().unwrap_or_default();
-        let resource = Resource { name: &question.link, chain, kind: Some("approve") };
-        self.0.authority.policies.may_ever(principal, Action::Approve, resource)
+    /// Whether policy lets somebody say yes to a question. Whoever may not is not shown it.
+    pub fn may_approve(&self, principal: &Principal, inquiry: &Inquiry) -> bool {
+        let Ok(tags) = self.0.authority.tags.read() else { return false };
+        let question = question_of(&inquiry.consent, &inquiry.link, &inquiry.value, principal);
+        question.is_some_and(|question| question.ask(&self.0.authority.policies, &tags).allowed)
     }
 
     pub fn authority(&self) -> &Arc<Authority> {

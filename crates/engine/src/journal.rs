@@ -345,6 +345,7 @@ impl Way {
     pub(crate) async fn wait_for_persons(&self, pause: Duration) {
         let shared = &self.shared;
         let (began, waiting) = (Instant::now(), shared.waits.begin());
+        shared.leave_seat();
         if shared.alone {
             shared.leave(None);
             std::future::pending::<()>().await;
@@ -358,6 +359,7 @@ impl Way {
     pub(crate) async fn wait_for_caller<T>(&self, answer: impl Future<Output = T>) -> T {
         let shared = &self.shared;
         let (began, waiting) = (Instant::now(), shared.waits.begin());
+        shared.leave_seat();
         let answer = tokio::select! {
             biased;
             answer = answer => answer,
@@ -368,6 +370,7 @@ impl Way {
         };
         shared.stay_young(began);
         drop(waiting);
+        shared.take_seat().await;
         answer
     }
 

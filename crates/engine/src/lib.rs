@@ -30,6 +30,7 @@ mod checked;
 mod circuit;
 mod clock;
 mod commands;
+mod consent;
 mod ctx;
 mod desk;
 mod documents;
@@ -75,7 +76,7 @@ pub use audit::{
     named_by, stages, transcript,
 };
 pub use builder::ChainBuilder;
-pub use caller::{CallerAnswer, CallerQuestion};
+pub use caller::{CallerAnswer, CallerQuestion, SeatWord};
 pub use chain::{Chain, Output, Report, Request};
 pub use clock::{Clock, SystemClock};
 pub use ctx::Ctx;
@@ -106,7 +107,7 @@ pub use ringmail_core::policy::Principal;
 pub use ringmail_core::value::Value;
 pub use ringmail_host::{
     CAPABILITIES, CallFigures, KernelWalls, Metered, Surface, Turn, Turns, Wall, WorkerCommand, prepared,
-    producers, program_digest, serve_as_worker,
+    producers, program_digest, serve_as_worker, without_core_dumps,
 };
 pub use ringmail_store::{copy_file, copy_log, digest_file, sync_folders};
 pub use run::RunError;

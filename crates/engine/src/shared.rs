@@ -1,6 +1,6 @@
 //! What all chains of one run share: its facts, its moments, and whoever looks on.
 
-use crate::caller::CallerQuestion;
+use crate::caller::{CallerQuestion, SeatWord};
 use crate::chain::words;
 use crate::engine::Inner;
 use crate::journal::{Past, session_words};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +139,7 @@ pub(crate) struct Shared {
     pub(crate) pieces: Option<mpsc::Sender<Value>>,
     /// Who is asked, if the caller can be, and how often it was.
     pub(crate) caller: Option<mpsc::Sender<CallerQuestion>>,
+    pub(crate) seat: Option<mpsc::UnboundedSender<SeatWord>>,
     pub(crate) caller_asked: AtomicUsize,
     /// The chain whose caller gets the pieces.
     pub(crate) answering: Arc<Plan>,
@@ -213,6 +214,27 @@ impl Shared {
         let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut facts = self.facts();
         facts.limits.time_ms_max = facts.limits.time_ms_max.saturating_add(waited_ms);
+    }
+
+    /// Somebody takes his time: nobody else waits for that.
+    pub(crate) fn leave_seat(&self) {
+        if let Some(seat) = &self.seat {
+            // Whoever gave it has gone, and gives it to nobody else.
+            let _nobody = seat.send(SeatWord::Left);
+        }
+    }
+
+    /// Ends when it is this run's turn again.
+    pub(crate) async fn take_seat(&self) {
+        let Some(seat) = &self.seat else { return };
+        let (began, waiting) = (Instant::now(), self.waits.begin());
+        let (told, given) = oneshot::channel();
+        if seat.send(SeatWord::Wanted(told)).is_ok() {
+            // Whoever gave it has gone: nobody is in the way.
+            let _free = given.await;
+        }
+        self.stay_young(began);
+        drop(waiting);
     }
 
     /// Which of a call's questions comes next.

@@ -26,7 +26,7 @@ pub use capability::{CAPABILITIES, Capability, Denied, Desk, Errand, NoDesk, Rep
 pub use child::{
     CHILD_UID, Child, ChildAccess, ChildEnd, ChildError, ChildFigures, ChildFile, ChildHalt, ChildLimits,
     ChildLines, ChildNet, ChildSpec, ChildStatus, KernelWalls, Wall, WorkerWalls, confine_this_process,
-    program_digest, run_child,
+    program_digest, run_child, without_core_dumps,
 };
 pub use dump::{DUMP_BYTES_MAX, Dumps};
 pub use limits::CallLimits;

@@ -38,6 +38,12 @@ static ALLOCATOR: ringmail_engine::Metered<mimalloc::MiMalloc> = ringmail_engine
 pub(crate) const WORKER: &str = "worker";
 
 fn main() -> ExitCode {
+    // Keys and secrets lie in memory.
+    if let Err(error) = ringmail_engine::without_core_dumps() {
+        let fault =
+            exit::Fault::user(format!("this host does not let it keep its memory to itself: {error}"));
+        return ExitCode::from(fault.print() as u8);
+    }
     if std::env::args_os().skip(1).eq([WORKER]) {
         return ringmail_engine::serve_as_worker();
     }

@@ -8,9 +8,10 @@ use crate::server::Doors;
 use crate::world::World;
 use ringmail_core::listener::ListenerSetting;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{CancellationToken, Chain, DataSubject, Request, Turn};
+use ringmail_engine::{CancellationToken, Chain, DataSubject, Request, SeatWord, Turn};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// A caller that is known, and the world it came into.
 #[derive(Clone, Copy)]
@@ -28,14 +29,21 @@ pub(crate) type Turned = (Problem, String);
 pub(crate) struct Counted<'a> {
     asked: Asked<'a>,
     pub(crate) chain: &'a Chain,
-    held: Held,
+    pub(crate) held: Held,
 }
 
 /// A run that is about to begin. It holds its turn as long as it lives.
 pub(crate) struct Ready {
     pub(crate) run: Request,
     pub(crate) cancel: CancellationToken,
-    pub(crate) held: (Turn, Held),
+    pub(crate) held: (Seat, Held),
+}
+
+/// A run's turn among others. One that may wait for somebody gives it away meanwhile.
+#[derive(Debug)]
+pub(crate) enum Seat {
+    Kept { _turn: Turn },
+    Lent,
 }
 
 impl<'a> Asked<'a> {
@@ -71,6 +79,35 @@ impl<'a> Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Whether this caller's proof and this door are for a chain: what a run of it asks or came to is not told to others.
+    pub(crate) fn is_for(&self, chain: &str) -> bool {
+        let served = self.listener.chains.as_ref();
+        served.is_none_or(|chains| chains.iter().any(|known| **known == *chain)) && self.caller.covers(chain)
+    }
+
+    /// Has a run give its turn away while it waits for somebody, and take it again. Ends with the run.
+    fn lend(&self, turn: Turn) -> mpsc::UnboundedSender<SeatWord> {
+        /// How long a place in the queue is kept before another is taken.
+        const AGAIN: Duration = Duration::from_secs(10);
+        let (words, mut heard) = mpsc::unbounded_channel();
+        let (doors, party) = (self.doors.clone(), self.caller.party().to_string());
+        tokio::spawn(async move {
+            let mut turn = Some(turn);
+            while let Some(word) = heard.recv().await {
+                let SeatWord::Wanted(told) = word else {
+                    turn = None;
+                    continue;
+                };
+                while turn.is_none() && !told.is_closed() {
+                    turn = doors.queue().enter(&party, usize::MAX, AGAIN).await.ok();
+                }
+                // It may have ended meanwhile.
+                let _unheard = told.send(());
+            }
+        });
+        words
+    }
+
     /// Waits for the caller's turn.
     pub(crate) async fn turn(&self) -> Result<Turn, Turned> {
         let limits = self.world.setting.limits;
@@ -84,17 +121,16 @@ impl Counted<'_> {
     /// Waits for its turn; there is room for the run then.
     pub(crate) async fn ready(self, input: Value) -> Result<Ready, Turned> {
         let (asked, chain) = (self.asked, self.chain);
-        let held = self.turn().await?;
+        let turn = asked.turn().await?;
         let (principal, cancel) = (asked.caller.principal(), asked.caller.revoked());
         let run = chain.request(input).map_err(|error| (Problem::of(&error), error.to_string()))?;
         let run = run.principal(principal.clone()).cancel(cancel.clone()).unattended();
         let run = run.leave(asked.doors.leaving.clone());
-        Ok(Ready { run, cancel, held })
-    }
-
-    /// Waits for its turn, for a run that has begun before.
-    pub(crate) async fn turn(self) -> Result<(Turn, Held), Turned> {
-        Ok((self.asked.turn().await?, self.held))
+        let (run, seat) = match asked.world.waiting.contains(&chain.plan().name) {
+            true => (run.seat(asked.lend(turn)), Seat::Lent),
+            false => (run, Seat::Kept { _turn: turn }),
+        };
+        Ok(Ready { run, cancel, held: (seat, self.held) })
     }
 }
 

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Begins one and says what it is called. `asks` says whether its caller can be asked when it comes back.
 pub(crate) async fn begin(asked: Asked<'_>, plan: &Plan, ready: Ready, asks: bool) -> Result<Str, Turned> {
-    let Ready { run, cancel: revoked, held: (turn, held) } = ready;
+    let Ready { run, cancel: revoked, held: (seat, held) } = ready;
     let (id, runs) = (run.id().clone(), asked.doors.runs.clone());
     let begun = runs.begin(&id, asked.caller.principal(), Of::plan(plan), &asked.world.setting.limits);
     let cancel = begun.ok_or_else(|| (Problem::overloaded(), "too many runs are kept".to_string()))?;
-    runs.take_turn(&id, turn, held);
+    runs.hold(&id, seat, held);
     let (promise, promised) = oneshot::channel();
     let run = run.cancel(cancel.clone()).promise(promise);
     let run = if asks { run.comes_back() } else { run };

@@ -1,6 +1,7 @@
 //! Runs that nobody waits for at the other end of a connection: started, polled, answered, cancelled, forgotten after a time.
 //! Each belongs to the principal that started it and is not seen by any other.
 
+use crate::calls::Seat;
 use crate::identity::kept::hex;
 use crate::limits::Held;
 use crate::problem::Problem;
@@ -10,7 +11,7 @@ use ringmail_core::json::to_string;
 use ringmail_core::listener::ServerLimits;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{CallerAnswer, CallerQuestion, Clock, SystemClock, Turn};
+use ringmail_engine::{CallerAnswer, CallerQuestion, Clock, SystemClock};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +25,8 @@ struct Kept {
     owner: Principal,
     of: Of,
     cancel: CancellationToken,
-    /// Nothing while it waits for its caller: whoever takes his time keeps nobody waiting.
-    turn: Option<Turn>,
+    /// Nothing once it is over.
+    seat: Option<Seat>,
     /// What its caller was asked and has not answered. The engine bounds how many there are.
     asked: Vec<(Str, CallerQuestion)>,
     /// What it counts for among its caller's, until it first waits for that caller.
@@ -124,7 +125,7 @@ impl Runs {
             owner: owner.clone(),
             of,
             cancel: cancel.clone(),
-            turn: None,
+            seat: None,
             asked: Vec::new(),
             held: None,
             changed_ms: SystemClock.now_ms(),
@@ -134,10 +135,10 @@ impl Runs {
         Some(cancel)
     }
 
-    /// Gives a run its turn, which it has until it asks its caller or ends, and what it counts for.
-    pub(crate) fn take_turn(&self, id: &str, turn: Turn, held: Held) {
+    /// Gives a run its turn, and what it counts for.
+    pub(crate) fn hold(&self, id: &str, seat: Seat, held: Held) {
         if let Some(run) = self.kept().get_mut(id) {
-            (run.turn, run.held) = (Some(turn), Some(held));
+            (run.seat, run.held) = (Some(seat), Some(held));
         }
     }
 
@@ -152,19 +153,17 @@ impl Runs {
         if let Some(run) = self.kept().get_mut(id) {
             run.asked.retain(|(_, question)| !question.is_given_up());
             run.asked.push((key_of(&question), question));
-            (run.turn, run.held) = (None, None);
+            run.held = None;
             run.changed();
         }
     }
 
-    /// Brings answers to what a run asks, all of them or none. What is not asked is not answered. With the last of them it has its
-    /// turn again.
+    /// Brings answers to what a run asks, all of them or none. What is not asked is not answered.
     pub(crate) fn answer(
         &self,
         id: &str,
         owner: &Principal,
         answers: Vec<(Str, CallerAnswer)>,
-        turn: Turn,
     ) -> Result<(), String> {
         let mut kept = self.kept();
         let Some(run) = kept.get_mut(id).filter(|run| run.owner == *owner) else { return Ok(()) };
@@ -181,16 +180,13 @@ impl Runs {
                 run.changed();
             }
         }
-        if run.ended.is_none() && run.open().next().is_none() {
-            run.turn.get_or_insert(turn);
-        }
         Ok(())
     }
 
     pub(crate) fn end(&self, id: &str, told: Told) {
         if let Some(run) = self.kept().get_mut(id) {
             run.ended = Some((Instant::now(), told));
-            (run.turn, run.held) = (None, None);
+            (run.seat, run.held) = (None, None);
             run.asked.clear();
             run.changed();
         }

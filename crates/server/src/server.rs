@@ -2,7 +2,7 @@
 
 use crate::control::{self, Task};
 use crate::frames;
-use crate::http::{self, hook::Deliveries};
+use crate::http::{self, deliveries::Deliveries};
 use crate::identity::keys::{ApiKeyError, KeyStore};
 use crate::identity::tokens::{TOKENS_FILE, TokenError, TokenStore};
 use crate::limits::{Counts, Queue, Rates};
@@ -30,8 +30,6 @@ use tokio_util::task::TaskTracker;
 /// In the data folder: keys, what happened at the doors, and where orders come in.
 pub const KEYS_FILE: &str = "keys.json";
 pub const CONTROL_FILE: &str = "control.sock";
-/// Bodies that are read at once of callers who are not proved yet.
-const UNPROVED_MAX: usize = 64;
 /// How often the files of keys, tokens and certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long accepting pauses when the system has no room for another connection.
@@ -55,6 +53,8 @@ pub enum ServerError {
     Tokens(#[from] TokenError),
     #[error("cannot begin to write what happens at the doors: {0}")]
     Log(std::io::Error),
+    #[error("cannot read which deliveries of webhooks were taken in: {0}")]
+    Deliveries(std::io::Error),
 }
 
 /// What all doors share, and what outlives a reload.
@@ -81,8 +81,9 @@ pub(crate) struct Doors {
     pub(crate) log: DoorLog,
     /// Webhooks that were taken in.
     pub(crate) deliveries: Deliveries,
-    /// Room for bodies of callers that only their body proves.
-    pub(crate) unproved: Semaphore,
+    /// Bodies that are read of callers that only their body proves.
+    pub(crate) delivering: Arc<Counts>,
+    pub(crate) refreshing: Arc<Counts>,
     pub(crate) connections: Arc<Counts>,
     /// Ends when nothing new is let in.
     pub(crate) stopping: CancellationToken,
@@ -115,8 +116,9 @@ impl Doors {
             parked: Arc::default(),
             reloads: watch::Sender::default(),
             log: DoorLog::open().map_err(ServerError::Log)?,
-            deliveries: Deliveries::default(),
-            unproved: Semaphore::new(UNPROVED_MAX),
+            deliveries: Deliveries::open(data).map_err(ServerError::Deliveries)?,
+            delivering: Arc::default(),
+            refreshing: Arc::default(),
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             leaving: CancellationToken::new(),

@@ -5,8 +5,9 @@ use super::admit::digest;
 use super::judge::caller_fault;
 use super::{Admitted, Authority, Moment};
 use crate::chain::{Consent, Detail, Link, Plan};
-use crate::label::{Label, Labeled};
+use crate::label::{Label, Labeled, TagTable};
 use crate::policy::{Action, Facts, Principal, Resource};
+use crate::question::Question;
 use crate::run::Run;
 use crate::value::{Str, parse_path};
 
@@ -81,21 +82,28 @@ impl<'w> Waits<'w> {
         Some(Waits { plan, link, people, args, decision, run, authority, moment })
     }
 
-    /// Whether policy lets somebody say yes.
-    fn may(&self, principal: &Principal) -> bool {
-        let Ok(tags) = self.authority.tags.read() else { return false };
-        let facts = Facts {
+    fn facts<'f>(&'f self, tags: &'f TagTable) -> Facts<'f> {
+        Facts {
             args: &self.args,
             decision: self.decision,
             sinks: &[],
             consequential: false,
             run: self.run,
             elapsed_ms: self.moment.at_us / 1000,
-            tags: &tags,
-        };
+            tags,
+        }
+    }
+
+    fn resource(&self) -> Resource<'_> {
         let (link, plan) = (self.link, self.plan);
-        let resource = Resource { name: &link.full, chain: plan.chain(), kind: Some(link.kind.name) };
-        self.authority.policies.decide(principal, Action::Approve, resource, &facts).allowed
+        Resource { name: &link.full, chain: plan.chain(), kind: Some(link.kind.name) }
+    }
+
+    /// Whether policy lets somebody say yes.
+    fn may(&self, principal: &Principal) -> bool {
+        let Ok(tags) = self.authority.tags.read() else { return false };
+        let policies = &self.authority.policies;
+        policies.decide(principal, Action::Approve, self.resource(), &self.facts(&tags)).allowed
     }
 
     /// Whether somebody is one of those whose yes is one of several, as whoever the run is for is not.
@@ -104,6 +112,20 @@ impl<'w> Waits<'w> {
             == (&self.run.principal.subject, &self.run.principal.tenant);
         self.people == 1 || !own
     }
+}
+
+/// What policy is asked of whoever might say yes, for those who show a question to persons: who may not say yes is not
+/// shown it either.
+pub fn consent(
+    plan: &Plan,
+    admitted: &Admitted,
+    run: &Run,
+    authority: &Authority,
+    moment: Moment,
+) -> Option<Question> {
+    let waits = Waits::of(plan, admitted, run, authority, moment)?;
+    let tags = authority.tags.read().ok()?;
+    Some(Question::of(&run.principal, Action::Approve, &waits.resource(), &waits.facts(&tags)))
 }
 
 /// Whether the caller itself may be asked: its yes would count, and it may see what it would say it to.

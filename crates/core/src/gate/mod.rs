@@ -14,7 +14,7 @@ mod refuse;
 mod release;
 
 pub use admit::{ActRecord, Admitted, Due, Redirect, admit};
-pub use approve::{Approved, Said, Tally, approve, may_ask_caller, question};
+pub use approve::{Approved, Said, Tally, approve, consent, may_ask_caller, question};
 pub use control::{Commander, Order, Steered, steer};
 pub use enter::{Answer, CALLER, Entered, Left, enter, enter_inner, leave, piece, respond};
 pub use judge::{Fault, Sink, flow_fault};

@@ -6,10 +6,11 @@ use super::{Call, Runs};
 use crate::approvals::{Approvals, Inquiry, said_of, said_words};
 use crate::bound::Called;
 use crate::caller::{CallerAnswer, Posed, Wanted};
+use crate::consent::consent_words;
 use crate::recorder::{DataSubject, Kept};
 use crate::run::Way;
 use ringmail_core::answer::AnswerForm;
-use ringmail_core::chain::{Detail, Link};
+use ringmail_core::chain::{Consent, Detail, Link};
 use ringmail_core::doc::form::{Form, Key};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::{self, Blocked, Said, Tally, Unchecked};
@@ -94,41 +95,46 @@ async fn ask(way: Way, call: Call) -> Result<Unchecked, Blocked> {
     ) {
         caller = shown(link, &question, shared.engine.clock.now_ms()).map_or(Posed::Nobody, Posed::Later);
     }
-    loop {
-        let said = approvals.said(&question.id).map_err(failed)?;
-        let yes = match judge(&said) {
-            Tally::Approved(approved) => {
-                let what = Value::map([("said", Value::list(said.iter().map(said_words)))]);
-                shared.keep(Kept { at: way.at(link), what });
-                return Ok(Unchecked::approved(approved));
+    let decided = async {
+        loop {
+            let said = approvals.said(&question.id).map_err(failed)?;
+            let yes = match judge(&said) {
+                Tally::Approved(approved) => {
+                    let what = Value::map([("said", Value::list(said.iter().map(said_words)))]);
+                    shared.keep(Kept { at: way.at(link), what });
+                    return Ok(Unchecked::approved(approved));
+                }
+                Tally::Declined(who) => return Err(refuse(format!("`{who}` said no"))),
+                Tally::Open(yes) => yes,
+            };
+            if shared.engine.clock.now_ms() >= question.until_ms {
+                return Err(refuse(format!("{yes} of {} said yes in time", question.people)));
             }
-            Tally::Declined(who) => return Err(refuse(format!("`{who}` said no"))),
-            Tally::Open(yes) => yes,
-        };
-        if shared.engine.clock.now_ms() >= question.until_ms {
-            return Err(refuse(format!("{yes} of {} said yes in time", question.people)));
+            if let Posed::Later(wanted) = caller {
+                caller = way.pose_to_caller(wanted);
+            }
+            let Posed::Open(answer) = &mut caller else {
+                way.wait_for_persons(LOOK_EVERY).await;
+                continue;
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = way.wait_for_persons(LOOK_EVERY) => continue,
+            };
+            caller = Posed::Nobody;
+            if let Some(yes) = answer.ok().as_ref().and_then(yes_or_no) {
+                let recorder = shared.engine.recorder.clone();
+                let recorder = recorder.ok_or_else(|| unable("nothing can be recorded".into()))?;
+                let (who, now_ms) = (shared.facts().principal.clone(), shared.engine.clock.now_ms());
+                let said = approvals.say(&question, &who, yes, now_ms, &*recorder);
+                said.map_err(|error| unable(format!("what was said cannot be kept: {error}")))?;
+            }
         }
-        if let Posed::Later(wanted) = caller {
-            caller = way.pose_to_caller(wanted);
-        }
-        let Posed::Open(answer) = &mut caller else {
-            way.wait_for_persons(LOOK_EVERY).await;
-            continue;
-        };
-        let answer = tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = way.wait_for_persons(LOOK_EVERY) => continue,
-        };
-        caller = Posed::Nobody;
-        if let Some(yes) = answer.ok().as_ref().and_then(yes_or_no) {
-            let recorder = shared.engine.recorder.clone();
-            let recorder = recorder.ok_or_else(|| unable("nothing can be recorded".into()))?;
-            let (who, now_ms) = (shared.facts().principal.clone(), shared.engine.clock.now_ms());
-            let said = approvals.say(&question, &who, yes, now_ms, &*recorder);
-            said.map_err(|error| unable(format!("what was said cannot be kept: {error}")))?;
-        }
-    }
+    };
+    let decided: Result<Unchecked, Blocked> = decided.await;
+    shared.take_seat().await;
+    decided
 }
 
 /// What the caller said; nothing if it said nothing.
@@ -175,23 +181,30 @@ fn question(way: &Way, link: &Link, call: &Call) -> Result<Inquiry, Failure> {
     let shared = &way.shared;
     let none = || Failure::new(FailureKind::Invalid, "there is no `value`");
     let (value, value_digest) = gate::question(&call.admitted).ok_or_else(none)?;
-    let Detail::Approve(consent) = &link.detail else { return Err(none()) };
+    let Detail::Approve(Consent { reason, people, within_ms, .. }) = &link.detail else { return Err(none()) };
+    let (people, within_ms) = (*people, *within_ms);
     let at = way.at(link);
     let id = Approvals::id(&shared.id, &at, shared.count_question(&at));
     let at_ms = shared.engine.clock.now_ms();
-    let asked_by = DataSubject::of(&shared.facts().principal);
+    let (asked_by, consent) = {
+        let (moment, facts) = (shared.moment(), shared.facts());
+        let consent =
+            gate::consent(&way.bound.plan, &call.admitted, &facts, &shared.engine.authority, moment);
+        (DataSubject::of(&facts.principal), consent_words(&consent.ok_or_else(none)?))
+    };
     Ok(Inquiry {
         id,
         run: shared.id.clone(),
         chain: shared.answering.name.clone(),
         link: link.full.clone(),
-        reason: consent.reason.clone(),
+        reason: reason.clone(),
         asked_by,
         labels: shared.label_words(&value.labels),
         value: value.value,
         value_digest,
-        people: consent.people,
+        people,
         at_ms,
-        until_ms: at_ms.saturating_add(consent.within_ms),
+        until_ms: at_ms.saturating_add(within_ms),
+        consent,
     })
 }

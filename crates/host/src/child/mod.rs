@@ -19,4 +19,5 @@ pub use probe::{KernelWalls, Wall};
 pub use process::{Child, ChildEnd, ChildFigures, ChildHalt, ChildLines, ChildStatus, run_child};
 pub use program::program_digest;
 pub use spec::{CHILD_UID, ChildAccess, ChildError, ChildFile, ChildLimits, ChildNet, ChildSpec};
+pub use sys::without_core_dumps;
 pub use worker::{WorkerWalls, confine_this_process};

@@ -61,7 +61,7 @@ impl Args {
         let principal = place.principal(&engine, self.principal.as_deref())?;
         if !engine.may_approve(&principal, question) {
             let (who, link) = (&principal.subject, &question.link);
-            return Err(Fault::user(format!("policy never lets `{who}` approve `{link}`"))
+            return Err(Fault::user(format!("policy does not let `{who}` approve this of `{link}`"))
                 .hint(format!("what it would take: ringmail policy explain {link} --action approve")));
         }
         let said = approvals.say(question, &principal, !self.no, SystemClock.now_ms(), &audit);

@@ -59,6 +59,16 @@ impl Serving {
     }
 }
 
+/// A crash of a server once left all of its memory beside the project: the host's key, and every secret.
+#[test]
+fn attack_40_no_memory_of_a_server_is_left_on_a_disk() {
+    let place = project();
+    let serving = Serving::start(&place, 1);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["1", "1"], "{core}");
+}
+
 /// A call as any program would make it: status and body.
 pub fn call(url: &str, key: &str, body: &str, authority: Option<&str>) -> (u16, String) {
     const CALL: &str = "import ssl, sys, urllib.request, urllib.error\n\

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 type Open<'a> = (&'a Arc<Approvals>, Vec<Inquiry>);
 
-/// What this caller might say yes to: of its own tenant, if it has one.
+/// What this caller may say yes to: of its own tenant, if it has one, and of chains that its proof and this door are for.
 fn open<'a>(asked: &Asked<'a>) -> Result<Open<'a>, Turned> {
     let none = |why: String| (Problem::not_found(), why);
     let engine = &asked.world.engine;
@@ -22,13 +22,22 @@ fn open<'a>(asked: &Asked<'a>) -> Result<Open<'a>, Turned> {
     let mut open = approvals.open().map_err(|error| none(format!("cannot read what is asked: {error}")))?;
     let principal = asked.caller.principal();
     open.retain(|question| {
-        question.asked_by.tenant == principal.tenant && engine.may_approve(principal, question)
+        let own = question.asked_by.tenant == principal.tenant && asked.is_for(&question.chain);
+        own && engine.may_approve(principal, question)
     });
     Ok((approvals, open))
 }
 
 pub(super) fn list(asked: Asked<'_>) -> Result<Answer, Turned> {
     let (_, open) = open(&asked)?;
+    if !open.is_empty() {
+        let principal = asked.caller.principal();
+        let unrecorded = |why: String| (Problem::overloaded(), why);
+        let recorder = asked.world.engine.recorder();
+        let recorder = recorder.ok_or_else(|| unrecorded("nothing can be recorded".into()))?;
+        Approvals::shown(&open, principal, asked.doors.now_ms(), &**recorder)
+            .map_err(|error| unrecorded(error.to_string()))?;
+    }
     let all = Value::list(open.iter().map(Inquiry::to_value));
     Ok(json(StatusCode::OK, &Value::map([("approvals", all)])))
 }

@@ -230,13 +230,18 @@ fn state(id: &Str, chain: &Str, ended: Option<&Told>) -> Value {
 
 pub(super) async fn poll(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
     let seen = resumed::find(asked.doors, id, asked.caller.principal()).await;
-    let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
+    let seen = seen.filter(|seen| asked.is_for(&seen.of.chain)).ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &state(&id.into(), &seen.of.chain, seen.ended.as_ref())))
 }
 
-pub(super) fn cancel(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
+pub(super) async fn cancel(asked: Asked<'_>, id: &str) -> Result<Answer, Turned> {
+    let seen = resumed::find(asked.doors, id, asked.caller.principal()).await;
+    seen.filter(|seen| asked.is_for(&seen.of.chain)).ok_or_else(unknown)?;
     let limits = &asked.world.setting.limits;
-    let seen = asked.doors.runs.cancel(id, asked.caller.principal(), limits);
-    let seen = seen.ok_or_else(|| (Problem::not_found(), "no such run of this caller".to_string()))?;
+    let seen = asked.doors.runs.cancel(id, asked.caller.principal(), limits).ok_or_else(unknown)?;
     Ok(json(StatusCode::ACCEPTED, &state(&id.into(), &seen.of.chain, seen.ended.as_ref())))
+}
+
+fn unknown() -> Turned {
+    (Problem::not_found(), "no such run of this caller".to_string())
 }

@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::call;
+use super::deliveries::Noted;
 use super::given::Given;
 use crate::caller::Caller;
 use crate::calls::{Asked, Turned};
@@ -21,54 +22,16 @@ use ringmail_core::value::Value;
 use ringmail_core::webhook::{HookScheme, WebhookSetting};
 use ringmail_engine::CancellationToken;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-/// Deliveries that are known again.
-const KNOWN_MAX: usize = 100_000;
-
-/// Deliveries that were taken in, until when they are known.
-#[derive(Debug, Default)]
-pub(crate) struct Deliveries(Mutex<HashMap<[u8; 32], u64>>);
-
-/// What came of noting a delivery.
-#[derive(Debug, PartialEq, Eq)]
-enum Noted {
-    First,
-    Again,
-    /// There is no room to know it by, so it may not happen.
-    Full,
-}
-
-impl Deliveries {
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, delivery: [u8; 32], now_ms: u64, until_ms: u64) -> Noted {
-        let mut known = self.known();
-        if known.get(&delivery).is_some_and(|until| *until > now_ms) {
-            return Noted::Again;
-        }
-        if known.len() >= KNOWN_MAX {
-            known.retain(|_, until| *until > now_ms);
-        }
-        if known.len() >= KNOWN_MAX {
-            return Noted::Full;
-        }
-        known.insert(delivery, until_ms);
-        Noted::First
-    }
-
-    /// Nothing came of it: its sender may try again.
-    fn forget(&self, delivery: &[u8; 32]) {
-        self.known().remove(delivery);
-    }
-}
+/// Bodies of deliveries that are read at once, and those of one address.
+const READ_MAX: usize = 64;
+const READ_OF_ONE_MAX: usize = 8;
 
 /// A delivery as its headers say it.
 struct Delivery<'h> {
-    /// Nothing where the sender does not name it: its signature is its name then.
+    /// Nothing where the sender does not name it: what is signed is its name then.
     id: Option<&'h str>,
     time: Option<&'h str>,
     /// Any of them may be the right one: keys are rotated.
@@ -79,6 +42,7 @@ pub(super) async fn deliver(
     doors: &Arc<Doors>,
     world: &Arc<World>,
     listener: &ListenerSetting,
+    from: IpAddr,
     name: &str,
     request: Request<Given>,
 ) -> Result<Answer, Turned> {
@@ -86,9 +50,9 @@ pub(super) async fn deliver(
     let hook = hook.ok_or_else(|| (Problem::not_found(), format!("there is no webhook `{name}`")))?;
     // Nobody is proved before all of it is here, so few may bring theirs at once.
     let _room = doors
-        .unproved
-        .try_acquire()
-        .map_err(|_| (Problem::overloaded(), "too many deliveries are being read".to_string()))?;
+        .delivering
+        .add(Some(from), READ_MAX, READ_OF_ONE_MAX)
+        .ok_or_else(|| (Problem::overloaded(), "too many deliveries are being read".to_string()))?;
     let headers = request.headers().clone();
     let body = call::body(world, request.into_body()).await?;
     let unproved = |why: &str| (Problem::unproved(), format!("webhook `{name}`: {why}"));
@@ -104,9 +68,10 @@ pub(super) async fn deliver(
             return Err(unproved("it was signed too long ago, or is yet to be"));
         }
     }
+    // Never by what it was signed with alone: whoever sends it once more may add signatures that mean nothing.
     let named = match delivery.id {
         Some(id) => [name.as_bytes(), b" ", id.as_bytes()].concat(),
-        None => [name.as_bytes(), b" ", &delivery.macs.concat()].concat(),
+        None => [&[name.as_bytes(), b" "], &*signed_parts(hook.scheme, &delivery, &body)].concat().concat(),
     };
     // Until its time is past, whichever way clocks differ.
     let until_ms = now_ms.saturating_add(hook.within_ms.saturating_mul(2));
@@ -117,12 +82,10 @@ pub(super) async fn deliver(
             let problem = Problem::new(StatusCode::CONFLICT, "repeated", "this was delivered before");
             return Err((problem, format!("webhook `{name}`: it was delivered before")));
         }
-        Noted::Full => {
-            return Err((Problem::overloaded(), format!("webhook `{name}`: too many deliveries are known")));
-        }
+        Noted::Not(why) => return Err((Problem::overloaded(), format!("webhook `{name}`: {why}"))),
     }
     let begun = begin(doors, world, listener, hook, &delivery, &headers, &body).await;
-    begun.inspect_err(|_| doors.deliveries.forget(&known))
+    begun.inspect_err(|_| doors.deliveries.forget(&known, now_ms))
 }
 
 /// Has the chain run for a delivery that counts.
@@ -183,16 +146,21 @@ fn read(scheme: HookScheme, headers: &HeaderMap) -> Option<Delivery<'_>> {
     Some(delivery)
 }
 
-fn is_signed(world: &World, hook: &WebhookSetting, delivery: &Delivery<'_>, body: &[u8]) -> bool {
-    const MACS_MAX: usize = 8;
+/// What its sender signs.
+fn signed_parts<'d>(scheme: HookScheme, delivery: &Delivery<'d>, body: &'d [u8]) -> Vec<&'d [u8]> {
     let (id, time) =
         (delivery.id.unwrap_or_default().as_bytes(), delivery.time.unwrap_or_default().as_bytes());
-    let parts: Vec<&[u8]> = match hook.scheme {
+    match scheme {
         HookScheme::Standard => vec![id, b".", time, b".", body],
         HookScheme::Github => vec![body],
         HookScheme::Stripe => vec![time, b".", body],
         HookScheme::Slack => vec![b"v0:", time, b":", body],
-    };
+    }
+}
+
+fn is_signed(world: &World, hook: &WebhookSetting, delivery: &Delivery<'_>, body: &[u8]) -> bool {
+    const MACS_MAX: usize = 8;
+    let parts = signed_parts(hook.scheme, delivery, body);
     delivery.macs.iter().take(MACS_MAX).any(|mac| world.engine.is_signed_with(&hook.secret, &parts, mac))
 }
 

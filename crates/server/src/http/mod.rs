@@ -4,9 +4,10 @@
 pub(crate) mod answer;
 mod approvals;
 mod call;
+pub(crate) mod deliveries;
 mod from;
 pub(crate) mod given;
-pub(crate) mod hook;
+mod hook;
 mod input;
 mod mcp;
 mod openapi;

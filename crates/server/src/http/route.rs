@@ -88,11 +88,11 @@ async fn admit(
     }
     if let (&Method::POST, Some(name)) = (request.method(), request.uri().path().strip_prefix("/hooks/")) {
         let name = name.to_string();
-        let delivered = hook::deliver(doors, world, listener, &name, request).await;
+        let delivered = hook::deliver(doors, world, listener, from, &name, request).await;
         return delivered.unwrap_or_else(|why| turned(None, why));
     }
     if path == "/token" && request.method() == Method::POST && listener.accept.contains(&Proof::Jwt) {
-        let told = token::answer(doors, world.setting.limits.body_ms, request).await;
+        let told = token::answer(doors, world.setting.limits.body_ms, from, request).await;
         return told.unwrap_or_else(|(word, why)| token::refused(word, &note(None, &token::turned(&why))));
     }
     let resources = resource::resources(listener, &path);
@@ -127,7 +127,7 @@ async fn route(asked: Asked<'_>, from: String, request: Request<Given>) -> Resul
         }
         ("POST", ["chains", name]) => call::chain(asked, name, request).await,
         ("GET", ["runs", id]) => call::poll(asked, id).await,
-        ("DELETE", ["runs", id]) => call::cancel(asked, id),
+        ("DELETE", ["runs", id]) => call::cancel(asked, id).await,
         ("GET", ["approvals"]) => approvals::list(asked),
         ("POST", ["approvals", id]) => approvals::say(asked, id, request).await,
         (_, ["approvals"]) => Ok(not_allowed(asked, "GET")),

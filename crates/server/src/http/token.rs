@@ -11,16 +11,23 @@ use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use ringmail_core::value::{Str, Value};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// More is no request for a token.
 const FORM_BYTES_MAX: usize = 4 << 10;
+/// So little comes in one piece, or nearly.
+const FORM_MS_MAX: u64 = 5_000;
+/// Forms that are read at once, and those of one address.
+const READ_MAX: usize = 64;
+const READ_OF_ONE_MAX: usize = 8;
 
 /// The tokens, or why there are none: a word for the caller, and the cause for the record.
 pub(super) async fn answer(
     doors: &Arc<Doors>,
     body_ms: u64,
+    from: IpAddr,
     request: Request<Given>,
 ) -> Result<Answer, (&'static str, String)> {
     let invalid = |why: &str| ("invalid_request", why.to_string());
@@ -28,10 +35,10 @@ pub(super) async fn answer(
     if said.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(invalid("what was sent is no form"));
     }
-    let busy = |_| ("temporarily_unavailable", "too many bodies of unproved callers are read".to_string());
-    let _reading = doors.unproved.try_acquire().map_err(busy)?;
+    let busy = || ("temporarily_unavailable", "too many forms are read".to_string());
+    let _reading = doors.refreshing.add(Some(from), READ_MAX, READ_OF_ONE_MAX).ok_or_else(busy)?;
     let body = Limited::new(request.into_body(), FORM_BYTES_MAX).collect();
-    let body = tokio::time::timeout(Duration::from_millis(body_ms), body).await;
+    let body = tokio::time::timeout(Duration::from_millis(body_ms.min(FORM_MS_MAX)), body).await;
     let body = body.ok().and_then(Result::ok).ok_or_else(|| invalid("no whole form came"))?.to_bytes();
     let form = std::str::from_utf8(&body).map_err(|_| invalid("the form is no text"))?;
     // Neither of the two has a character that forms spell differently.

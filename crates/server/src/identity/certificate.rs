@@ -2,7 +2,7 @@
 //! or its one DNS name.
 
 use super::Subjected;
-use ringmail_core::issuer::SUBJECT_MARK;
+use ringmail_core::issuer::is_nobodys_to_show;
 use ringmail_core::listener::Proof;
 use rustls::pki_types::CertificateDer;
 
@@ -20,7 +20,6 @@ pub(crate) fn subject(certificate: &CertificateDer<'_>) -> Option<Subjected> {
         _ => return None,
     };
     let plain = name.len() <= NAME_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_graphic());
-    // Such names are those of issuers' subjects, and no URI has the mark.
-    let plain = plain && !name.contains(SUBJECT_MARK);
+    let plain = plain && !is_nobodys_to_show(name);
     plain.then(|| Subjected { name: name.into(), proof: Proof::Mtls })
 }

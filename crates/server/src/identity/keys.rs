@@ -7,7 +7,7 @@ use super::kept::{
 };
 use crate::caller::Caller;
 use ring::digest::{SHA256, digest};
-use ringmail_core::issuer::SUBJECT_MARK;
+use ringmail_core::issuer::is_nobodys_to_show;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::{Str, Value};
 use sha2::{Digest, Sha256};
@@ -76,7 +76,7 @@ pub enum ApiKeyError {
     Kept(#[from] KeptError),
     #[error("there is no key `{0}`")]
     Unknown(String),
-    #[error("`{0}` is a subject of an issuer, who alone proves it")]
+    #[error("no key can prove that somebody is `{0}`: an issuer or this host alone knows who is")]
     Subject(Str),
 }
 
@@ -177,7 +177,7 @@ impl KeyStore {
     }
 
     pub fn create(&self, new: NewKey, now_ms: u64) -> Result<IssuedKey, ApiKeyError> {
-        if new.subject.contains(SUBJECT_MARK) {
+        if is_nobodys_to_show(&new.subject) {
             return Err(ApiKeyError::Subject(new.subject));
         }
         let bytes = random::<{ ID_DIGITS / 2 + SECRET_DIGITS / 2 }>()?;
@@ -324,7 +324,9 @@ mod tests {
         assert!(caller.revoked().is_cancelled());
         assert!(!store.prove(&two.text, 70).unwrap().revoked().is_cancelled());
         assert!(matches!(store.revoke("nobody", 1), Err(ApiKeyError::Unknown(_))));
-        assert!(matches!(store.create(new("corp|alice"), 1), Err(ApiKeyError::Subject(_))));
+        for name in ["corp|alice", "unix:root", "webhook:shop", "schedule:nightly", "host", "anonymous"] {
+            assert!(matches!(store.create(new(name), 1), Err(ApiKeyError::Subject(_))), "{name}");
+        }
     }
 
     #[test]

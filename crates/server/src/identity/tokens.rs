@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use ringmail_core::issuer::{SUBJECT_MARK, holds, is_for};
+use ringmail_core::issuer::{holds, is_for, is_nobodys_to_show};
 use ringmail_core::json::to_string;
 use ringmail_core::policy::Principal;
 use ringmail_core::token::{Algorithm, KeySet, SignedToken, TokenFault, VerifyingKey};
@@ -46,7 +46,7 @@ pub enum TokenError {
     Reused(Str),
     #[error("the tokens of {0} have ended")]
     Ended(Str),
-    #[error("`{0}` is a subject of an issuer, who alone proves it")]
+    #[error("no token can prove that somebody is `{0}`: an issuer or this host alone knows who is")]
     Subject(Str),
     #[error("there are {FAMILIES_MAX} families of tokens that have not ended")]
     TooMany,
@@ -219,7 +219,7 @@ impl TokenStore {
     }
 
     pub fn issue(&self, new: NewToken, now_ms: u64) -> Result<IssuedToken, TokenError> {
-        if new.subject.contains(SUBJECT_MARK) {
+        if is_nobodys_to_show(&new.subject) {
             return Err(TokenError::Subject(new.subject));
         }
         let access_ms = new.access_ms.min(ACCESS_LIFE_MS_MAX);
@@ -567,7 +567,9 @@ mod tests {
         };
         let first = store.issue(new("one"), 1_000).unwrap();
         assert_eq!(first.access_end_ms, 1_000 + ACCESS_LIFE_MS_MAX);
-        assert!(matches!(store.issue(new("corp|alice"), 1_000), Err(TokenError::Subject(_))));
+        for name in ["corp|alice", "unix:root", "webhook:shop", "schedule:nightly", "host", "anonymous"] {
+            assert!(matches!(store.issue(new(name), 1_000), Err(TokenError::Subject(_))), "{name}");
+        }
         store
             .change(1_000, |state| {
                 let family = state.families[0].clone();

@@ -5,12 +5,12 @@ use super::parked::{Back, Left, bound};
 use super::session::OpenQuestion;
 use super::told::Told;
 use super::{Era, Guest, Talk, ask, finished};
-use crate::calls::Ready;
+use crate::calls::{Ready, Seat};
 use crate::limits::Held;
 use crate::problem::Problem;
 use ringmail_core::failure::FailureKind;
 use ringmail_core::value::{Str, Value};
-use ringmail_engine::{CallerQuestion, CancellationToken, Chain, Report, RunError, Turn};
+use ringmail_engine::{CallerQuestion, CancellationToken, Chain, Report, RunError};
 use std::pin::Pin;
 use tokio::sync::mpsc;
 
@@ -37,8 +37,8 @@ pub(super) struct Playing {
     pieces: mpsc::Receiver<Value>,
     questions: mpsc::Receiver<CallerQuestion>,
     cancel: CancellationToken,
-    /// Nothing while it waits for an answer: whoever takes his time keeps nobody waiting.
-    turn: Option<Turn>,
+    _seat: Seat,
+    /// Nothing while it is parked: whoever takes his time keeps nobody waiting.
     _held: Option<Held>,
 }
 
@@ -50,13 +50,13 @@ enum Happened {
 
 impl Playing {
     fn begin(ready: Ready, streams: bool, asks: bool) -> Playing {
-        let Ready { run, cancel, held: (turn, held) } = ready;
+        let Ready { run, cancel, held: (seat, held) } = ready;
         let ((sender, pieces), (asking, questions)) = (mpsc::channel(PIECES_MAX), mpsc::channel(1));
         let id = run.id().clone();
         let run = if streams { run.pieces(sender) } else { run };
         let run = if asks { run.caller(asking) } else { run };
         let run = Box::pin(run.run());
-        Playing { id, run, pieces, questions, cancel, turn: Some(turn), _held: Some(held) }
+        Playing { id, run, pieces, questions, cancel, _seat: seat, _held: Some(held) }
     }
 }
 
@@ -83,18 +83,18 @@ pub(super) async fn play(
             Playing::begin(ready, talk.out.is_some(), asks)
         }
         Some(Value::Str(state)) => {
-            let (turn, held) = counted.turn().await.map_err(turned)?;
+            let held = counted.held;
             match guest.doors.parked.go_on(guest, &bound(), state, request)? {
-                Back::Told(playing) => Playing { turn: Some(turn), _held: Some(held), ..playing },
+                Back::Told(playing) => Playing { _held: Some(held), ..playing },
                 Back::Again(members) => return Ok(Came::Asked(finished(guest, &talk.era, members, None))),
             }
         }
         Some(_) => return wrong("requestState"),
     };
-    match watched(guest, talk, request, chain, &mut playing).await {
+    match watched(talk, request, chain, &mut playing).await {
         Happened::Ended(report) => Ok(Came::Ended(ended(talk, playing.id, &report)?)),
         Happened::Asks(question) => {
-            let playing = Playing { turn: None, _held: None, ..playing };
+            let playing = Playing { _held: None, ..playing };
             let kept = guest.doors.parked.keep(guest, &bound(), Left { playing, question });
             let members =
                 kept.ok_or_else(|| turned((Problem::overloaded(), "too many callers are asked".into())))?;
@@ -114,13 +114,7 @@ fn ended(talk: &Talk, id: Str, report: &Report) -> Result<Played, Fault> {
 }
 
 /// Runs to the end, or to a question; tells on the way what the chain says, and ends it when nobody waits any more.
-async fn watched(
-    guest: &Guest,
-    talk: &Talk,
-    request: &Request,
-    chain: &Chain,
-    playing: &mut Playing,
-) -> Happened {
+async fn watched(talk: &Talk, request: &Request, chain: &Chain, playing: &mut Playing) -> Happened {
     let (mut told, mut there) = (Told::new(request, chain, &talk.era), true);
     let (mut pieces_open, mut questions_open) = (true, true);
     let mut open: Option<(CallerQuestion, OpenQuestion)> = None;
@@ -141,12 +135,11 @@ async fn watched(
                 // Its client has become another, and whoever asks hears that there is nobody.
                 (Some(_), Era::Stateless(_)) => {}
                 (Some(question), Era::Session(session)) => {
-                    playing.turn = None;
                     open = ask::ask(talk, session, &question).await.map(|there| (question, there));
                 }
             },
             answer = answered(&mut open), if open.is_some() => {
-                go_on(guest, talk, playing, open.take(), answer).await;
+                go_on(talk, open.take(), answer).await;
             }
             report = &mut playing.run => break report,
         }
@@ -167,20 +160,9 @@ async fn answered(open: &mut Option<(CallerQuestion, OpenQuestion)>) -> Option<O
     }
 }
 
-/// Brings an answer to the run, once it is its turn again.
-async fn go_on(
-    guest: &Guest,
-    talk: &Talk,
-    playing: &mut Playing,
-    open: Option<(CallerQuestion, OpenQuestion)>,
-    answer: Option<Option<Value>>,
-) {
+/// Brings an answer to the run.
+async fn go_on(talk: &Talk, open: Option<(CallerQuestion, OpenQuestion)>, answer: Option<Option<Value>>) {
     let Some((question, there)) = open else { return };
-    match guest.asked().turn().await {
-        Ok(turn) => playing.turn = Some(turn),
-        // There is no room for it any more.
-        Err(_) => playing.cancel.cancel(),
-    }
     match answer {
         None => ask::give_up(talk, there).await,
         Some(Some(result)) => question.tell(ask::read(&result)),

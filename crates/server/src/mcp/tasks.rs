@@ -84,7 +84,7 @@ pub(super) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
     };
     let owner = guest.caller.principal();
     let seen = resumed::find(&guest.doors, id, owner).await;
-    let seen = seen.filter(|seen| is_for(guest, &seen.of.chain)).ok_or_else(|| {
+    let seen = seen.filter(|seen| guest.asked().is_for(&seen.of.chain)).ok_or_else(|| {
         // Whoever looks for tasks of others is on record as whoever looks for their runs.
         let told = (Problem::not_found(), "there is no such task, or none of this caller".to_string());
         guest.turned(method, &told);
@@ -92,7 +92,7 @@ pub(super) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
     })?;
     let members = match method {
         GET => stands(guest, talk, id, seen),
-        UPDATE => update(guest, request, id, &seen).await?,
+        UPDATE => update(guest, request, id, &seen)?,
         _ => {
             // One that has ended has nothing to end.
             let _seen = guest.doors.runs.cancel(id, owner, &guest.world.setting.limits);
@@ -100,12 +100,6 @@ pub(super) async fn answer(guest: &Guest, talk: &Talk, request: &Request) -> Res
         }
     };
     Ok(finished(guest, &talk.era, members, None))
-}
-
-/// Whether this caller's proof and this door are for a chain: what is asked in a run of it is not told to others.
-fn is_for(guest: &Guest, chain: &str) -> bool {
-    let served = guest.listener.chains.as_ref();
-    served.is_none_or(|chains| chains.iter().any(|known| **known == *chain)) && guest.caller.covers(chain)
 }
 
 /// How a task stands, with what it asks or what came of it.
@@ -146,15 +140,13 @@ fn with(mut members: Members, name: &'static str, value: Value) -> Members {
 }
 
 /// Brings what its caller answers to a task. What it is not asked is no answer to anything.
-async fn update(guest: &Guest, request: &Request, id: &Str, seen: &Seen) -> Result<Members, Fault> {
+fn update(guest: &Guest, request: &Request, id: &Str, seen: &Seen) -> Result<Members, Fault> {
     let answers = request.params.get("inputResponses").filter(|answers| answers.as_map().is_some());
     let answers = answers.ok_or_else(|| Fault::params("`inputResponses` has an answer by each name"))?;
     let keys = seen.asked.iter().map(|question| &question.key);
     let told: Vec<_> = keys.filter_map(|key| Some((key.clone(), ask::read(answers.get(key)?)))).collect();
     if !told.is_empty() {
-        // The run goes on when it is its turn again.
-        let turn = guest.asked().turn().await.map_err(|turned| guest.turned(&request.method, &turned).0)?;
-        let heard = guest.doors.runs.answer(id, guest.caller.principal(), told, turn);
+        let heard = guest.doors.runs.answer(id, guest.caller.principal(), told);
         heard.map_err(|why| Fault::params(format!("the answer does not fit: {why}")))?;
     }
     Ok(Members::new())

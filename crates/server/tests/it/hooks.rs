@@ -1,11 +1,13 @@
 //! Webhooks, signed as their senders sign.
 
-use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, within};
+use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, request, within};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_engine::Value;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const KEY: &str = "a-shared-secret-of-some-length";
 pub const HOOKS: &str = "[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n\
@@ -78,6 +80,14 @@ async fn a_delivery_counts_once_if_it_is_signed_and_fresh() {
         assert_eq!(reply.status, 202, "{scheme} {reply:?}");
         assert_eq!(deliver(&doors, scheme, &good, &body).await.status, 409, "{scheme} again");
         assert_eq!(deliver(&doors, scheme, &good, "{}").await.status, 401, "{scheme} with another body");
+        if matches!(scheme, "standard" | "stripe") {
+            // It was once known by all that it was signed with, of which its sender's is but one.
+            let (more, another) =
+                (if scheme == "stripe" { ",v1=01" } else { " v1,bm9uZQ==" }, good[good.len() - 1].clone());
+            let mut dressed = good[..good.len() - 1].to_vec();
+            dressed.push((another.0, another.1 + more));
+            assert_eq!(deliver(&doors, scheme, &dressed, &body).await.status, 409, "{scheme} dressed up");
+        }
         assert_eq!(deliver(&doors, scheme, &[], &body).await.status, 401, "{scheme} unsigned");
         let other = if scheme == "slack" { "stripe" } else { "slack" };
         let wrong = signed(other, "m1", now(), &body);
@@ -139,6 +149,49 @@ async fn a_delivery_that_was_not_taken_may_come_again() {
         let reply = deliver(&doors, "github", &signed("github", "", 0, body), body).await;
         assert_eq!(reply.status, status, "{body}: {reply:?}");
     }
+}
+
+/// Bodies of deliveries and forms of tokens once shared what room there was, whoever sent them.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_35_slow_bodies_of_one_address_keep_no_other_out() {
+    let project = format!("{WEB}accept = [\"key\", \"jwt\"]\n{HOOKS}");
+    let doors = Doors::try_open(&project, PERMIT_ALL, secrets).await.unwrap();
+    let half = |path: &str, kind: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n\r\nx",
+            doors.address()
+        )
+    };
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        for (path, kind) in
+            [("/hooks/github", "application/json"), ("/token", "application/x-www-form-urlencoded")]
+        {
+            let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+            stream.write_all(half(path, kind).as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    let good = signed("github", "", 0, "{}");
+    within(async {
+        while deliver(&doors, "github", &good, "{}").await.status != 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let mut elsewhere =
+        request(doors.address(), "POST", "/hooks/github", &[("content-type", "application/json")], "{}");
+    for (name, value) in &good {
+        elsewhere = elsewhere.replacen("\r\n", &format!("\r\n{name}: {value}\r\n"), 1);
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(doors.address().parse().unwrap()).await.unwrap();
+    stream.write_all(elsewhere.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer)).await.unwrap();
+    let reply = Reply::read(&answer);
+    assert!(matches!(reply.status, 202 | 409), "{reply:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@
     reason = "a test that finds something unexpected should stop"
 )]
 
+mod approvals;
 mod ask;
 mod attacks;
 mod calls;

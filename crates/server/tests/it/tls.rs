@@ -78,6 +78,13 @@ async fn a_certificate_proves_whom_it_names_if_its_authority_is_believed() {
     // The same name under an authority that is not believed.
     let forged = ask(doors.address(), &caller(folder, "certs", Some("elsewhere/bot"), &[]), &[]).await;
     assert_eq!(forged.status, 0, "{forged:?}");
+    // Those whom this host knows by itself are nobody's to show, whoever signed that.
+    let authority = DevAuthority::open(&folder.join("certs")).unwrap();
+    for name in ["webhook:github", "schedule:nightly", "unix:root"] {
+        authority.issue_client("spook", name).unwrap();
+        let spook = ask(doors.address(), &caller(folder, "certs", Some("certs/spook"), &[]), &[]).await;
+        assert_eq!(spook.status, 401, "{name}: {spook:?}");
+    }
     // A listener's own certificate is no caller's.
     let turned = ask(doors.address(), &caller(folder, "certs", Some("certs/server"), &[]), &[]).await;
     assert_eq!(turned.status, 0, "{turned:?}");

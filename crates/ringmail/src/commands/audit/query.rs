@@ -316,6 +316,11 @@ fn line(entry: &Entry) -> String {
             let run = run.get(..12).unwrap_or(run);
             format!("said {} to {} of run {run}", if yes { "yes" } else { "no" }, clean(link))
         }
+        "approvals-shown" => {
+            let asked = record.get("asked").and_then(Value::as_list);
+            let links = asked.into_iter().flat_map(|all| all.iter()).filter_map(|one| text(one, "link"));
+            format!("was shown what is asked: {}", clean(&links.collect::<Vec<_>>().join(", ")))
+        }
         _ => {
             let sealed = |key: &str| entry.sealed.as_ref().and_then(|all| text(all, key)).map(clean);
             let parts =

@@ -32,6 +32,7 @@ const KNOWN: &[&str] = &[
     "certs",
     "config",
     "control.sock",
+    "deliveries",
     "dumps",
     "forward",
     "kept.copy",
