@@ -73,6 +73,28 @@ pub struct Config {
 impl Config {
     /// Reads layers, from the lowest to the one over all others.
     pub fn load(layers: &[Arc<Source>], variables: &Variables<'_>) -> Result<Config, Problems> {
+        let (config, mut problems, unparsed) = Config::read(layers, variables);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        if !unparsed {
+            // All that is wrong is told at once; a value that was not filled in is wrong but once.
+            let mut others = Problems::default();
+            conform(&config.node, &Form::Table(PROJECT_KEYS), "the project", &config.source, &mut others);
+            let told: Vec<_> = problems.0.iter().map(|problem| problem.spot.clone()).collect();
+            problems.0.extend(others.0.into_iter().filter(|problem| !told.contains(&problem.spot)));
+        }
+        Err(without_values(problems.or(()).err().unwrap_or_default(), &config.values))
+    }
+
+    /// What still stands of plugins and of those who sign them, whatever else is wrong. Nothing if a layer does not parse.
+    pub fn standing(layers: &[Arc<Source>], variables: &Variables<'_>) -> Option<Project> {
+        let (config, _, unparsed) = Config::read(layers, variables);
+        (!unparsed).then(|| Project::standing(&config.node, &config.source))
+    }
+
+    /// What the layers say together, what is wrong with it, and whether one of them does not parse.
+    fn read(layers: &[Arc<Source>], variables: &Variables<'_>) -> (Config, Problems, bool) {
         let (mut problems, mut unparsed) = (Problems::default(), false);
         let (source, mut under) = (Source::joined(layers), BTreeMap::new());
         let mut node = Node { span: Span::default(), data: Data::Map(Vec::new()) };
@@ -101,17 +123,7 @@ impl Config {
         };
         filling.node(&mut node, &Form::Table(PROJECT_KEYS), &mut Vec::new());
         let (variables, values) = (filling.used, filling.values);
-        if problems.is_empty() {
-            return Ok(Config { node, source, variables, values, under });
-        }
-        if !unparsed {
-            // All that is wrong is told at once; a value that was not filled in is wrong but once.
-            let mut others = Problems::default();
-            conform(&node, &Form::Table(PROJECT_KEYS), "the project", &source, &mut others);
-            let told: Vec<_> = problems.0.iter().map(|problem| problem.spot.clone()).collect();
-            problems.0.extend(others.0.into_iter().filter(|problem| !told.contains(&problem.spot)));
-        }
-        Err(without_values(problems.or(()).err().unwrap_or_default(), &values))
+        (Config { node, source, variables, values, under }, problems, unparsed)
     }
 
     pub fn project(&self, tags: &mut TagTable) -> Result<Project, Problems> {

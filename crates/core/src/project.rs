@@ -283,6 +283,15 @@ impl Project {
         problems.or(project)
     }
 
+    /// Of a file that has problems: the plugins and publishers that can be read all the same, and nothing else.
+    pub(crate) fn standing(node: &Node, source: &Arc<Source>) -> Project {
+        let (mut unheard, mut tags) = (Problems::default(), TagTable::default());
+        let mut loader = Loader { source, problems: &mut unheard, tags: &mut tags };
+        let plugins = loader.plugins(node);
+        let publishers = Publishers::load(node, source, loader.problems);
+        Project { plugins, publishers, ..Project::empty(&mut tags) }
+    }
+
     /// The project of a file that has none: nothing granted.
     pub fn empty(tags: &mut TagTable) -> Project {
         Project {

@@ -59,6 +59,8 @@ pub enum BuildError {
     Secret { name: String, cause: SecretError },
     #[error("mount `{name}`: cannot open `{path}`: {cause}")]
     Mount { name: String, path: String, cause: std::io::Error },
+    #[error("mount `{name}`: `{path}` holds `{own}` or lies in it, and who may write there decides what may happen here")]
+    OwnMount { name: String, path: String, own: String },
     #[error("cannot use the certificate authorities in `{path}`: {cause}")]
     Roots { path: String, cause: String },
     #[error("the operating system gives no randomness")]
@@ -609,6 +611,7 @@ impl EngineBuilder {
             self.natives.entry(native.name.into()).or_insert((None, NativeRun::Pure(native.run)));
         }
         let placeholders = placeholders(&rules);
+        let mounts = Mounts::open(&project, &folder)?;
         let granted = project.grants.into_iter().chain(self.granted).collect();
         let mut grants = Grants::new(granted, project.ceiling);
         let key = self.key.unwrap_or_else(HostKey::ephemeral);
@@ -657,7 +660,7 @@ impl EngineBuilder {
             log,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             egress: Egress::new(resolver, &project.extra_roots, &folder)?,
-            mounts: Mounts::open(&project.mounts, &folder)?,
+            mounts,
             plugins,
             kept: self.kept,
             commands,

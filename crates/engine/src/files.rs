@@ -5,20 +5,31 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use ringmail_core::failure::{Failure, FailureKind};
 use ringmail_core::gate::FsPermit;
 use ringmail_core::grant::Access;
+use ringmail_core::plugin::PluginPlace;
+use ringmail_core::project::Project;
 use ringmail_core::value::Str;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Whoever else calls his file so.
+const PROJECT_FILE: &str = "ringmail.toml";
 
 /// The mounts of a project.
 #[derive(Debug, Default)]
 pub(crate) struct Mounts(BTreeMap<Str, Arc<Dir>>);
 
 impl Mounts {
-    pub(crate) fn open(mounts: &[(Str, String)], folder: &Path) -> Result<Mounts, BuildError> {
+    pub(crate) fn open(project: &Project, folder: &Path) -> Result<Mounts, BuildError> {
         let mut out = BTreeMap::new();
-        for (name, path) in mounts {
+        let own = own(project, folder);
+        for (name, path) in &project.mounts {
+            let place = real(&folder.join(path));
+            if let Some(own) = own.iter().find(|own| own.starts_with(&place) || place.starts_with(own)) {
+                let (name, path, own) = (name.to_string(), path.clone(), own.display().to_string());
+                return Err(BuildError::OwnMount { name, path, own });
+            }
             let dir = Dir::open_ambient_dir(folder.join(path), cap_std::ambient_authority());
             let dir =
                 dir.map_err(|cause| BuildError::Mount { name: name.to_string(), path: path.clone(), cause })?;
@@ -30,6 +41,26 @@ impl Mounts {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Dir>> {
         self.0.get(name).cloned()
     }
+}
+
+/// What says what may happen here, and what is known of what did: whoever may write there grants himself whatever he likes.
+fn own(project: &Project, folder: &Path) -> Vec<PathBuf> {
+    let plugins = project.plugins.iter().filter_map(|plugin| match &plugin.place {
+        PluginPlace::Folder(path) => Some(&**path),
+        PluginPlace::Installed(_) => None,
+    });
+    let parts = [PROJECT_FILE, &project.data, &project.policies, &project.chains];
+    parts.into_iter().chain(plugins).map(|path| real(&folder.join(path))).collect()
+}
+
+/// Without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    for above in path.ancestors() {
+        if let Ok(found) = above.canonicalize() {
+            return path.strip_prefix(above).map_or_else(|_| found.clone(), |rest| found.join(rest));
+        }
+    }
+    path.to_path_buf()
 }
 
 fn failed(error: &std::io::Error) -> Failure {

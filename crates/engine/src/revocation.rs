@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often `ringmail.toml` is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const PROJECT_BYTES_MAX: u64 = 4 << 20;
 
 /// Looks at `ringmail.toml` as long as it lives.
@@ -41,7 +41,8 @@ impl Engine {
     }
 
     /// Revokes what `ringmail.toml` and the layers over it no longer grant, from now on, as long as the answer is kept. `told`
-    /// hears of each plugin that is revoked, and of a file that cannot be read: until it can, what was granted before holds.
+    /// hears of each plugin that is revoked, and of a file that cannot be read or parsed: until it can, what was granted before
+    /// holds. One that is not there grants nothing, and what is wrong elsewhere in a file does not keep a grant.
     pub fn watch_grants(
         &self,
         layers: Vec<PathBuf>,
@@ -50,26 +51,46 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let (engine, stopped) = (self.clone(), stop.clone());
         std::thread::Builder::new().name("grants".into()).spawn(move || {
-            let mut seen = None;
+            let (mut held, mut last) = (None, None);
             while !stopped.load(Ordering::Relaxed) {
-                let read = |path: &PathBuf| crate::packages::read_bounded(path, PROJECT_BYTES_MAX);
+                let read = |path: &PathBuf| match path.try_exists() {
+                    Ok(false) => Ok(Vec::new()),
+                    _ => crate::packages::read_bounded(path, PROJECT_BYTES_MAX),
+                };
                 let now: Result<Vec<Vec<u8>>, String> = layers.iter().map(read).collect();
-                if seen.as_ref() != Some(&now) {
-                    let read = steadily(|| now.clone().and_then(|texts| project_of(&layers, texts)));
-                    let read = read.unwrap_or_else(|| Err("what it says cannot be read".into()));
-                    let held = steadily(|| match read {
-                        Ok(read) => engine.hold_against(&read, &told),
-                        Err(why) => told(&format!("{why}; what was granted before holds")),
-                    });
-                    if held.is_none() {
+                // Whoever writes a file may not be done with it: what ends for ever is looked at twice.
+                if last.as_ref() == Some(&now) && held.as_ref() != Some(&now) {
+                    if steadily(|| engine.look_again(&layers, now.clone(), &told)).is_none() {
                         told("what is granted could not be looked at; what was granted before holds");
                     }
-                    seen = Some(now);
+                    held = Some(now.clone());
                 }
+                last = Some(now);
                 std::thread::sleep(LOOK_EVERY);
             }
         })?;
         Ok(GrantWatch(stop))
+    }
+
+    fn look_again(&self, layers: &[PathBuf], texts: Result<Vec<Vec<u8>>, String>, told: &impl Fn(&str)) {
+        let sources = match texts.and_then(|texts| sources_of(layers, texts)) {
+            Ok(sources) => sources,
+            Err(why) => return told(&format!("{why}; what was granted before holds")),
+        };
+        let project =
+            Config::load(&sources, &variable).and_then(|config| config.project(&mut TagTable::default()));
+        let problems = match project {
+            Ok(project) => return self.hold_against(&project, told),
+            Err(problems) => problems,
+        };
+        let why = unread(layers.first().map_or(Path::new(""), PathBuf::as_path), &problems);
+        match Config::standing(&sources, &variable) {
+            Some(project) => {
+                told(&format!("{why}; what it no longer grants ends, and all else is as before"));
+                self.hold_against(&project, told);
+            }
+            None => told(&format!("{why}; what was granted before holds")),
+        }
     }
 
     fn hold_against(&self, project: &Project, told: &impl Fn(&str)) {
@@ -94,15 +115,14 @@ impl Engine {
     }
 }
 
-fn project_of(layers: &[PathBuf], texts: Vec<Vec<u8>>) -> Result<Project, String> {
-    let unread =
-        |path: &Path, why: &dyn std::fmt::Display| format!("`{}` cannot be read: {why}", path.display());
-    let mut sources = Vec::new();
-    for (path, bytes) in layers.iter().zip(texts) {
+fn unread(path: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("`{}` cannot be read: {why}", path.display())
+}
+
+fn sources_of(layers: &[PathBuf], texts: Vec<Vec<u8>>) -> Result<Vec<Arc<Source>>, String> {
+    let source = |(path, bytes): (&PathBuf, Vec<u8>)| {
         let text = String::from_utf8(bytes).map_err(|_| unread(path, &"it is not UTF-8 text"))?;
-        sources.push(Source::new(path.display().to_string(), text));
-    }
-    let project =
-        Config::load(&sources, &variable).and_then(|config| config.project(&mut TagTable::default()));
-    project.map_err(|problems| unread(layers.first().map_or(Path::new(""), PathBuf::as_path), &problems))
+        Ok(Source::new(path.display().to_string(), text))
+    };
+    layers.iter().zip(texts).map(source).collect()
 }

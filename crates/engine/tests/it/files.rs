@@ -164,3 +164,27 @@ async fn a_folder_shows_the_files_that_the_grant_lets_touch() {
     std::fs::create_dir(out.join("sub")).unwrap();
     assert_eq!(run(&bench, "{op: list, path: 'outbox:'}").await, r#"["a.txt","sub"]"#);
 }
+
+/// A mount of the project's own folder once let a link read the host's key, and write grants and policies of its own.
+#[test]
+fn attack_13_no_mount_holds_what_decides() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    for name in ["files", "chains", "policies", ".ringmail/audit", "mask"] {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    symlink(folder, folder.join("files/round")).unwrap();
+    let build = |path: &str| {
+        let plugin = format!("[plugin.mask]\npath = \"mask\"\ndigest = \"{}\"\nreason = \"r\"\n", "0".repeat(64));
+        let project = format!("{plugin}[mount.m]\npath = \"{path}\"\n");
+        let source = ringmail_engine::core::doc::Source::new("ringmail.toml", project);
+        let built = ringmail_engine::Engine::builder().project(source, folder).build();
+        built.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(!build("files").contains("decides"), "{}", build("files"));
+    for path in
+        [".", "..", "/", "files/..", "files/round", ".ringmail", ".ringmail/audit", "policies", "chains", "mask"]
+    {
+        assert!(build(path).contains("who may write there decides what may happen here"), "{path}: {}", build(path));
+    }
+}

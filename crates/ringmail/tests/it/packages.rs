@@ -413,7 +413,8 @@ fn a_grant_gives_what_is_asked_and_says_what_not() {
     let granted = grant(&place, &[]);
     assert!(granted.code == 1 && granted.err.contains("there is no mount `inbox`"), "{}", granted.shown());
     assert_eq!(place.read("ringmail.toml"), toml);
-    add(&place, "[mount.inbox]\npath = \".\"");
+    std::fs::create_dir(place.path().join("in")).unwrap();
+    add(&place, "[mount.inbox]\npath = \"in\"");
     let granted = grant(&place, &["--env", "GREETING=a \"b\"", "--format", "json"]);
     for told in [
         "fs read inbox",
@@ -556,6 +557,26 @@ fn attack_21_what_is_revoked_stops_while_it_runs() {
     });
     assert!(said.contains("`acme` may not publish the plugin `mask`"), "{said}");
     place.write("ringmail.toml", &toml);
+    // What made the whole file wrong once took nothing away: a publisher, its keys, or the file itself.
+    let (publisher, rest) = (toml.find("[publisher.acme]").unwrap(), toml.find("[plugin.mask]").unwrap());
+    assert!(publisher < rest, "{toml}");
+    let gone = format!("{}{}", &toml[..publisher], &toml[rest..]);
+    let keys = toml.find("keys = [").unwrap();
+    let keyless = format!("{}keys = [{}", &toml[..keys], &toml[keys + toml[keys..].find("]\nplugins").unwrap()..]);
+    let beside = format!("{}\n[unheard_of]\nkey = 1\n", &toml[..rest]);
+    for (name, text, why) in [
+        ("no publisher", Some(&gone), "acme"),
+        ("no keys", Some(&keyless), "acme"),
+        ("no plugin, and an error beside", Some(&beside), "its grant was revoked"),
+        ("no file", None, "its grant was revoked"),
+    ] {
+        let said = while_it_loops(name, &place, || match text {
+            Some(text) => drop(place.write("ringmail.toml", text)),
+            None => std::fs::remove_file(place.path().join("ringmail.toml")).unwrap(),
+        });
+        assert!(said.contains("`mask` was revoked") && said.contains(why), "{name}: {said}");
+        place.write("ringmail.toml", &toml);
+    }
     // A file that is half written takes nothing away, and says so.
     let said = while_it_loops("broken", &place, || {
         place.write("ringmail.toml", "[plugin");
