@@ -75,6 +75,11 @@ impl Target {
         self.url.scheme() == "https"
     }
 
+    /// Whether it is an address of this machine, and written as such.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.host, Host::Ip(ip) if ip.is_loopback())
+    }
+
     /// `https://host:port`: what grants and refusals name.
     pub fn origin(&self) -> String {
         format!("{}://{}:{}", self.url.scheme(), self.host, self.port)

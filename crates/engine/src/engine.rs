@@ -59,7 +59,9 @@ pub enum BuildError {
     Secret { name: String, cause: SecretError },
     #[error("mount `{name}`: cannot open `{path}`: {cause}")]
     Mount { name: String, path: String, cause: std::io::Error },
-    #[error("mount `{name}`: `{path}` holds `{own}` or lies in it, and who may write there decides what may happen here")]
+    #[error(
+        "mount `{name}`: `{path}` holds `{own}` or lies in it, and who may write there decides what may happen here"
+    )]
     OwnMount { name: String, path: String, own: String },
     #[error("cannot use the certificate authorities in `{path}`: {cause}")]
     Roots { path: String, cause: String },

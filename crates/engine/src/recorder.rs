@@ -17,7 +17,9 @@ pub struct Intent {
     /// Which call of the link it is.
     pub at: Str,
     pub kind: &'static str,
-    /// Whether it does more than read, and may do harm if it happens twice.
+    /// Whether it does more than read.
+    pub acts: bool,
+    /// Whether it does, and may do harm if it happens twice.
     pub once: bool,
     pub attempt: u32,
     pub sinks: Vec<String>,

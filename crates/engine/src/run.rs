@@ -621,6 +621,7 @@ impl Way {
             link: link.clone(),
             at,
             kind,
+            acts: admitted.is_consequential(),
             once: admitted.is_consequential(),
             attempt: asked.number,
             sinks: admitted.sinks().to_vec(),

@@ -313,7 +313,7 @@ impl Shared {
             written.kept.clear();
             written.events = facts.trail().len();
             written.parts = written.parts.saturating_add(1);
-            written.acts |= intent.is_some();
+            written.acts |= intent.is_some_and(|intent| intent.acts);
         }
         written.at_us = self.latest_us.load(Ordering::Relaxed);
         Some(marked)

@@ -1,6 +1,5 @@
 //! Where checkpoints of the audit log are kept besides, so that a log that was cut or put back is seen.
 
-use super::forwards::is_here;
 use super::{Loader, texts};
 use crate::address::Target;
 use crate::doc::form::{Form, Key, duration_ms};
@@ -67,7 +66,7 @@ impl Loader<'_> {
                 AnchorAt::File(path.into())
             }
             None => match Target::parse(text) {
-                Ok(url) if !url.is_tls() && !is_here(&url) => {
+                Ok(url) if !url.is_tls() && !url.is_here() => {
                     self.wrong(to.span, "checkpoints go elsewhere over `https`");
                     return None;
                 }

@@ -1,7 +1,7 @@
 //! Where what is on record is sent on to.
 
 use super::{Loader, texts};
-use crate::address::{Host, Target};
+use crate::address::Target;
 use crate::doc::form::{Form, Key, size_bytes};
 use crate::doc::{Data, Node, NodeKey};
 use crate::value::Str;
@@ -97,7 +97,7 @@ impl Loader<'_> {
                 Some(ForwardAt::File { path: text.into(), bytes_max, keep: int("keep").unwrap_or(FILES) })
             }
             _ => match Target::parse(text) {
-                Ok(url) if !url.is_tls() && !is_here(&url) => {
+                Ok(url) if !url.is_tls() && !url.is_here() => {
                     self.wrong(address.span, "records go elsewhere over `https`");
                     None
                 }
@@ -145,7 +145,7 @@ impl Loader<'_> {
         let port = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         match Target::parse(&format!("https://{rest}")) {
             Ok(target) if port && !rest.contains(['/', '?', '#']) => {
-                if !tls && !is_here(&target) {
+                if !tls && !target.is_here() {
                     self.wrong(address.span, "records go elsewhere over `tls`");
                     return None;
                 }
@@ -161,9 +161,4 @@ impl Loader<'_> {
             }
         }
     }
-}
-
-/// Whether an address is one of this machine, and written as such.
-pub(super) fn is_here(target: &Target) -> bool {
-    matches!(target.host(), Host::Ip(ip) if ip.is_loopback())
 }

@@ -175,16 +175,30 @@ fn attack_13_no_mount_holds_what_decides() {
     }
     symlink(folder, folder.join("files/round")).unwrap();
     let build = |path: &str| {
-        let plugin = format!("[plugin.mask]\npath = \"mask\"\ndigest = \"{}\"\nreason = \"r\"\n", "0".repeat(64));
+        let plugin =
+            format!("[plugin.mask]\npath = \"mask\"\ndigest = \"{}\"\nreason = \"r\"\n", "0".repeat(64));
         let project = format!("{plugin}[mount.m]\npath = \"{path}\"\n");
         let source = ringmail_engine::core::doc::Source::new("ringmail.toml", project);
         let built = ringmail_engine::Engine::builder().project(source, folder).build();
         built.err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert!(!build("files").contains("decides"), "{}", build("files"));
-    for path in
-        [".", "..", "/", "files/..", "files/round", ".ringmail", ".ringmail/audit", "policies", "chains", "mask"]
-    {
-        assert!(build(path).contains("who may write there decides what may happen here"), "{path}: {}", build(path));
+    for path in [
+        ".",
+        "..",
+        "/",
+        "files/..",
+        "files/round",
+        ".ringmail",
+        ".ringmail/audit",
+        "policies",
+        "chains",
+        "mask",
+    ] {
+        assert!(
+            build(path).contains("who may write there decides what may happen here"),
+            "{path}: {}",
+            build(path)
+        );
     }
 }

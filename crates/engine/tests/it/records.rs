@@ -5,6 +5,7 @@ use crate::setup::{PERMIT_ALL, alice, bench, json, shown};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::{Engine, LogMark, Note, RecordError, Recorded, Recorder, RunPart, Value};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn project(url: &str) -> String {
@@ -28,6 +29,8 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 struct Scripted {
     works: bool,
     order: Arc<Mutex<Vec<String>>>,
+    /// How often something had to reach the disk.
+    synced: Arc<AtomicUsize>,
 }
 
 impl Recorder for Scripted {
@@ -47,6 +50,7 @@ impl Recorder for Scripted {
 
     fn durable(&self, mark: LogMark) -> Recorded<'_> {
         assert_eq!(mark.0, self.order.lock().unwrap().len() as u64);
+        self.synced.fetch_add(1, Ordering::Relaxed);
         let works = self.works;
         Box::pin(
             async move { if works { Ok(()) } else { Err(RecordError("no space left on device".into())) } },
@@ -71,11 +75,13 @@ async fn attack_43_no_effect_without_its_record() {
     let run =
         async |recorder| shown(&build(recorder).request(json("{}")).unwrap().principal(alice()).run().await);
     assert_eq!(run(None).await, "refused no-recorder: the engine has no recorder, and effects need one");
-    let broken = Scripted { works: false, order: order.clone() };
+    let synced = Arc::new(AtomicUsize::new(0));
+    let scripted = |works| Scripted { works, order: order.clone(), synced: synced.clone() };
+    let broken = scripted(false);
     assert_eq!(run(Some(broken)).await, "refused record-failed: the intent could not be recorded");
     assert!(server.requests().is_empty(), "nothing was sent");
     order.lock().unwrap().clear();
-    assert_eq!(run(Some(Scripted { works: true, order: order.clone() })).await, "1");
+    assert_eq!(run(Some(scripted(true))).await, "1");
     let seen = order.lock().unwrap().clone();
     assert_eq!(
         seen,
@@ -89,6 +95,27 @@ async fn attack_43_no_effect_without_its_record() {
             "answered"
         ]
     );
+}
+
+/// An intent reaches the disk before its call, and the end of what acted before anybody hears of it. What only read waits once.
+#[tokio::test]
+async fn the_disk_is_waited_for_as_often_as_something_can_be_lost() {
+    let server = serve(|_| json_answer("{}")).await;
+    for (method, times) in [("POST", 2), ("GET", 1)] {
+        let (order, synced) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+        let project = project(&server.url("")).replace("\"POST\"", &format!("\"{method}\""));
+        let engine = Engine::builder()
+            .project(Source::new("p.toml", project), Path::new("."))
+            .policies(vec![Source::new("p.cedar", PERMIT_ALL)])
+            .recorder(Arc::new(Scripted { works: true, order, synced: synced.clone() }));
+        let chain = format!(
+            "chain: t\nlinks:\n  send: {{kind: http, with: {{method: {method}, url: '{}/send'}}}}\noutput: 1",
+            server.url("")
+        );
+        let chain = engine.build().unwrap().load(&[Source::new("t.yaml", chain)]).unwrap().remove(0);
+        assert_eq!(shown(&chain.request(json("{}")).unwrap().principal(alice()).run().await), "1");
+        assert_eq!(synced.load(Ordering::Relaxed), times, "{method}");
+    }
 }
 
 #[tokio::test]

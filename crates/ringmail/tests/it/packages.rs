@@ -562,7 +562,8 @@ fn attack_21_what_is_revoked_stops_while_it_runs() {
     assert!(publisher < rest, "{toml}");
     let gone = format!("{}{}", &toml[..publisher], &toml[rest..]);
     let keys = toml.find("keys = [").unwrap();
-    let keyless = format!("{}keys = [{}", &toml[..keys], &toml[keys + toml[keys..].find("]\nplugins").unwrap()..]);
+    let keyless =
+        format!("{}keys = [{}", &toml[..keys], &toml[keys + toml[keys..].find("]\nplugins").unwrap()..]);
     let beside = format!("{}\n[unheard_of]\nkey = 1\n", &toml[..rest]);
     for (name, text, why) in [
         ("no publisher", Some(&gone), "acme"),

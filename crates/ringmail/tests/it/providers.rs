@@ -470,7 +470,7 @@ fn a_dotenv_counts_for_a_developer_and_never_in_production() {
 #[test]
 fn what_a_provider_lacks_or_cannot_take_is_told_at_once() {
     let text = "[secret.own]\nfrom = \"file:own\"\nbound_to = [\"https://a.test\"]\n[secret.far]\nfrom = \"cloud:x\"\nbound_to = [\"https://a.test\"]\n\
-        [provider.cloud]\nkind = \"aws\"\nurl = \"http://a.test\"\nsecret = \"far\"\nmount = \"x\"\nresolves_to = [\"all\"]\n[provider.env]\nkind = \"vault\"\nurl = \"https://a.test\"\nsecret = \"none\"\n[secret.lost]\nfrom = \"hq:x\"\nbound_to = [\"https://a.test\"]\n";
+        [provider.cloud]\nkind = \"aws\"\nurl = \"http://10.1.2.3\"\nsecret = \"far\"\nmount = \"x\"\nresolves_to = [\"all\"]\n[provider.env]\nkind = \"vault\"\nurl = \"https://a.test\"\nsecret = \"none\"\n[secret.lost]\nfrom = \"hq:x\"\nbound_to = [\"https://a.test\"]\n";
     let told = project(&bank(), text).run(&["check"]);
     for why in [
         "a provider of the kind `aws` needs `region`",
