@@ -52,6 +52,10 @@ pub enum PastError {
         "what the run `{0}` was given cannot be read: it was not kept or is kept no longer, its subject was erased, or the host's key is another"
     )]
     Erased(String),
+    #[error("no run `{0}` is on record")]
+    Unrecorded(String),
+    #[error("it cannot be recorded: {0}")]
+    Record(#[from] RecordError),
 }
 
 /// What a record of a run says at its head, before anything that a chain chooses.
@@ -259,8 +263,14 @@ impl Audit {
     /// All that is on record of one run, whether it is over or not.
     pub fn past(&self, run: &str) -> Result<Past, PastError> {
         let wanted = HashMap::from([(Str::from(run), 0)]);
-        let past = self.pasts(&wanted)?.remove(run);
-        past.ok_or_else(|| PastError::Erased(run.into()))
+        if let Some(past) = self.pasts(&wanted)?.remove(run) {
+            return Ok(past);
+        }
+        let mut reader = self.reader(0)?;
+        match reader.next_where(|record| head(record).is_some_and(|head| head.run == run))? {
+            Some(_) => Err(PastError::Erased(run.into())),
+            None => Err(PastError::Unrecorded(run.into())),
+        }
     }
 }
 
