@@ -251,11 +251,42 @@ fn a_chain_that_is_another_does_not_go_on_with_a_run() {
     place.write("chains/order.yaml", &format!("{text}# another\n"));
     let other = resume(&place, &run, &[]);
     assert!(other.code == 1 && other.err.contains("is not the chain that it was"), "{}", other.shown());
-    // Whose data is gone, whose run is, too.
+    // Whose data is gone, whose run is over.
     place.write("chains/order.yaml", &text);
+    let careful = place.run(&["subject", "erase", "me"]);
+    assert!(
+        careful.code == 1 && careful.err.contains("1 open runs of `me` would be over"),
+        "{}",
+        careful.err
+    );
+    assert_eq!(one_open(&place)["run"].as_str(), Some(&*run));
     assert_eq!(place.run(&["subject", "erase", "me", "--yes"]).code, 0);
+    assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
     let erased = resume(&place, &run, &[]);
-    assert!(erased.code == 1 && erased.err.contains("cannot be read"), "{}", erased.shown());
+    assert!(erased.code == 1 && erased.err.contains("no run `"), "{}", erased.shown());
+    assert_eq!(place.run(&["audit", "verify"]).code, 0);
+}
+
+/// What nobody can read any more can be ended all the same.
+#[test]
+fn a_run_whose_input_is_gone_can_be_ended() {
+    let till = Till::open();
+    let place = shop(&till, "");
+    cut_off(&till, &place, "GET price");
+    let run = one_open(&place)["run"].as_str().unwrap().to_string();
+    let data = place.path().join(".ringmail");
+    let host = ringmail_engine::HostKey::open(&data.join("host.key")).unwrap();
+    let subjects = ringmail_engine::Subjects::open(&data.join("audit/subjects"), &host).unwrap();
+    let who = ringmail_engine::DataSubject { name: "me".into(), tenant: None };
+    assert!(subjects.erase(&who).unwrap());
+    let unread = resume(&place, &run, &[]);
+    assert!(unread.code == 1 && unread.err.contains("cannot be read"), "{}", unread.shown());
+    let cancelled = place.run(&["runs", "cancel", &run]);
+    assert_eq!(cancelled.code, 0, "{}", cancelled.shown());
+    assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
+    assert_eq!(place.run(&["audit", "verify"]).code, 0);
+    // Nobody has a new key for it.
+    assert!(!subjects.all().unwrap().values().any(|(known, _)| *known == who));
 }
 
 #[test]
