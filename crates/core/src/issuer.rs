@@ -139,6 +139,17 @@ impl IssuerSetting {
         (&self.roles, self.tenants.iter().chain(&self.tenant))
     }
 
+    /// Whether a principal may be what it is by a token of this issuer, and by what the project gives it besides.
+    pub fn may_give(&self, principal: &Principal, own: &Principal) -> bool {
+        let role = |role: &Str| self.roles.contains(role) || own.roles.contains(role);
+        let said = match self.tenant_claim {
+            Some(_) => principal.tenant.as_ref().is_some_and(|tenant| self.tenants.contains(tenant)),
+            None => principal.tenant == self.tenant.clone().or_else(|| own.tenant.clone()),
+        };
+        said && principal.roles.iter().all(role)
+            && own.roles.iter().all(|role| principal.roles.contains(role))
+    }
+
     /// Whether a token may be one of this issuer's at all: before its signature is looked at.
     pub fn expects(&self, token: &SignedToken<'_>) -> Result<(), TokenFault> {
         if !self.algorithms.contains(&token.algorithm) {
