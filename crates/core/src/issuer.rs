@@ -352,6 +352,14 @@ fn check(key: &NodeKey, node: &Node, wrong: Wrong<'_>) {
     if let (Some(keys), Some(_)) = (node.get("keys"), node.get("jwks")) {
         wrong(keys.span, "the keys come from `jwks` or from `keys`, not from both".into(), None);
     }
+    if node.get("keys").is_some() {
+        let of_others = ["refresh", "stale", "again", "resolves_to"];
+        for (name, written) in of_others.iter().filter_map(|name| Some((name, node.get(name)?))) {
+            let message = format!("`{name}` is for keys that are fetched, and these are in a file");
+            let help = "a file is read again when it changes; whoever empties it ends its keys";
+            wrong(written.span, message, Some(help.into()));
+        }
+    }
     for range in node.get("resolves_to").map_or(&[][..], Node::items) {
         let written = range.text().unwrap_or_default();
         if IpRange::parse(written).is_none() {
