@@ -515,6 +515,7 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
         None if matches!(at, ListenAt::Unix(..)) => vec![Proof::Unix],
         None => vec![Proof::Key],
     };
+    check_clients(node, &accept, wrong);
     let mut proxies = Vec::new();
     for (written, span) in texts(node, "proxies").unwrap_or_default() {
         match IpRange::parse(written) {
@@ -550,6 +551,17 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
         proxies,
         mcp: truth(Some(node), "mcp"),
     })
+}
+
+/// Authorities whose certificates nobody is asked for would look as if callers needed one.
+fn check_clients(node: &Node, accept: &[Proof], wrong: Wrong<'_>) {
+    if let Some(clients) = node.get("tls").and_then(|tls| tls.get("clients"))
+        && !accept.contains(&Proof::Mtls)
+    {
+        let message = "certificates of callers count for nothing here: `accept` does not name `mtls`";
+        let help = "add to the listener: accept = [\"mtls\"]; or take `clients` out";
+        wrong(clients.span, message.into(), Some(help.into()));
+    }
 }
 
 fn resource(node: &Node, wrong: Wrong<'_>) -> Option<Str> {
