@@ -148,6 +148,17 @@ impl IssuerSetting {
         (&self.roles, self.tenants.iter().chain(&self.tenant))
     }
 
+    /// Whether a principal may be what it is by a token of this issuer, and by what the project gives it besides.
+    pub fn may_give(&self, principal: &Principal, own: &Principal) -> bool {
+        let role = |role: &Str| self.roles.contains(role) || own.roles.contains(role);
+        let said = match self.tenant_claim {
+            Some(_) => principal.tenant.as_ref().is_some_and(|tenant| self.tenants.contains(tenant)),
+            None => principal.tenant == self.tenant.clone().or_else(|| own.tenant.clone()),
+        };
+        said && principal.roles.iter().all(role)
+            && own.roles.iter().all(|role| principal.roles.contains(role))
+    }
+
     /// Whether a token may be one of this issuer's at all: before its signature is looked at.
     pub fn expects(&self, token: &SignedToken<'_>) -> Result<(), TokenFault> {
         if !self.algorithms.contains(&token.algorithm) {
@@ -349,6 +360,14 @@ fn check(key: &NodeKey, node: &Node, wrong: Wrong<'_>) {
     }
     if let (Some(keys), Some(_)) = (node.get("keys"), node.get("jwks")) {
         wrong(keys.span, "the keys come from `jwks` or from `keys`, not from both".into(), None);
+    }
+    if node.get("keys").is_some() {
+        let of_others = ["refresh", "stale", "again", "resolves_to"];
+        for (name, written) in of_others.iter().filter_map(|name| Some((name, node.get(name)?))) {
+            let message = format!("`{name}` is for keys that are fetched, and these are in a file");
+            let help = "a file is read again when it changes; whoever empties it ends its keys";
+            wrong(written.span, message, Some(help.into()));
+        }
     }
     for range in node.get("resolves_to").map_or(&[][..], Node::items) {
         let written = range.text().unwrap_or_default();

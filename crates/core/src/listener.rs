@@ -118,7 +118,11 @@ pub const SERVER_KEYS: &[Key] = &[
 
 pub const RATE_KEYS: &[Key] = &[
     Key::required("per", Form::OneOf(Per::NAMES), "whose calls are counted together"),
-    Key::new("chains", Form::List(&Form::Text), "the chains whose calls count; all, unless it says which"),
+    Key::new(
+        "chains",
+        Form::List(&Form::Text),
+        "the chains whose calls count; all, unless it says which. Only a rate for all is in place of the standard one",
+    ),
     Key::required("calls", Form::Int { min: 1, max: 1_000_000_000 }, "most calls within the time"),
     Key::required("within", Form::Duration, "the time"),
     Key::new("at_once", Form::Int { min: 1, max: 1_000_000 }, "most calls under way at the same time"),
@@ -357,7 +361,7 @@ impl ServerSetting {
         let mut rates: Vec<Rate> = written.filter_map(|item| rate(item, wrong)).collect();
         let unsaid = Rate::standard()
             .into_iter()
-            .filter(|standard| !rates.iter().any(|rate| rate.per == standard.per));
+            .filter(|standard| !rates.iter().any(|rate| rate.per == standard.per && rate.chains.is_none()));
         let unsaid: Vec<Rate> = unsaid.collect();
         rates.extend(unsaid);
         let control = project.get("control").and_then(|node| control(node, wrong));
@@ -426,8 +430,22 @@ fn rate(node: &Node, wrong: Wrong<'_>) -> Option<Rate> {
     if within_ms == 0 {
         wrong(within.span, "calls are counted within some time".into(), None);
     }
+    let per = Per::named(node.get("per")?.text()?)?;
+    if let Some(chains) = node.get("chains") {
+        if per == Per::Address {
+            let message = "whoever comes from an address is counted before it says which chain it wants";
+            wrong(
+                chains.span,
+                message.into(),
+                Some("take `chains` out, or count `per = \"principal\"`".into()),
+            );
+        } else if chains.items().is_empty() {
+            let help = "name the chains whose calls count; without `chains` those of all do";
+            wrong(chains.span, "a rate of no chain counts nothing".into(), Some(help.into()));
+        }
+    }
     Some(Rate {
-        per: Per::named(node.get("per")?.text()?)?,
+        per,
         chains: names(node, "chains"),
         calls_max: int(node, "calls")?,
         within_ms,
@@ -497,6 +515,7 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
         None if matches!(at, ListenAt::Unix(..)) => vec![Proof::Unix],
         None => vec![Proof::Key],
     };
+    check_clients(node, &accept, wrong);
     let mut proxies = Vec::new();
     for (written, span) in texts(node, "proxies").unwrap_or_default() {
         match IpRange::parse(written) {
@@ -532,6 +551,17 @@ fn listener(name: &str, named: Span, node: &Node, wrong: Wrong<'_>) -> Option<Li
         proxies,
         mcp: truth(Some(node), "mcp"),
     })
+}
+
+/// Authorities whose certificates nobody is asked for would look as if callers needed one.
+fn check_clients(node: &Node, accept: &[Proof], wrong: Wrong<'_>) {
+    if let Some(clients) = node.get("tls").and_then(|tls| tls.get("clients"))
+        && !accept.contains(&Proof::Mtls)
+    {
+        let message = "certificates of callers count for nothing here: `accept` does not name `mtls`";
+        let help = "add to the listener: accept = [\"mtls\"]; or take `clients` out";
+        wrong(clients.span, message.into(), Some(help.into()));
+    }
 }
 
 fn resource(node: &Node, wrong: Wrong<'_>) -> Option<Str> {

@@ -279,7 +279,7 @@ impl KeySet {
         KeySet(keys)
     }
 
-    /// Reads a JSON Web Key Set. Keys that are not for what is done here are left out.
+    /// Reads a JSON Web Key Set. Keys that are not for what is done here are left out; an empty list is an issuer that has none.
     pub fn parse(text: &[u8]) -> Result<KeySet, String> {
         let limits = JsonLimits { bytes_max: KEY_SET_BYTES_MAX, ..JsonLimits::default() };
         let set = parse(text, &limits).map_err(|error| format!("it is not strict JSON: {error}"))?;
@@ -287,8 +287,11 @@ impl KeySet {
         if keys.len() > KEYS_MAX {
             return Err(format!("it has more than {KEYS_MAX} keys"));
         }
-        let keys: Vec<VerifyingKey> = keys.iter().filter_map(VerifyingKey::read).collect();
-        if keys.is_empty() { Err("it has no key that verifies tokens".into()) } else { Ok(KeySet(keys)) }
+        let usable: Vec<VerifyingKey> = keys.iter().filter_map(VerifyingKey::read).collect();
+        match usable.is_empty() && !keys.is_empty() {
+            true => Err("it has no key that verifies tokens".into()),
+            false => Ok(KeySet(usable)),
+        }
     }
 
     /// The key that a token means: the one of its name, or the only one there is, where it names none.

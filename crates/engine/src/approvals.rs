@@ -193,6 +193,14 @@ impl Approvals {
             .try_for_each(|known| self.forget(&known.id))
     }
 
+    /// Whoever is erased is asked about no more.
+    pub fn forget_subject(&self, who: &DataSubject) -> std::io::Result<()> {
+        self.open()?
+            .iter()
+            .filter(|known| known.asked_by == *who)
+            .try_for_each(|known| self.forget(&known.id))
+    }
+
     /// Seals every question, and what was said to it, for another host; answers the first that this one cannot open.
     pub(crate) fn wrap_for(&self, other: &Approvals) -> std::io::Result<Option<PathBuf>> {
         for (folder, _) in self.all()? {

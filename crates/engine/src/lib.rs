@@ -84,7 +84,8 @@ pub use documents::Documents;
 pub use egress::resolve::{Resolve, Resolving, SystemResolver};
 pub use engine::{BuildError, Checked, Engine, EngineBuilder};
 pub use forward::{
-    ForwardAround, ForwardStatus, Forwarder, Forwards, Sending, forward_status, hold_against_anchors,
+    ForwardAround, ForwardStatus, Forwarder, Forwards, Sending, forward_status, hold_against_others,
+    lost_records,
 };
 pub use journal::{FoundOut, Past};
 pub use kinds::KINDS;

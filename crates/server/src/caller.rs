@@ -1,7 +1,9 @@
 //! A caller that has proved who it is. Only `identity` makes one, so what takes a `Caller` is not reached without.
 
+use crate::limits::Held;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Str;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Who is calling, and what its proof narrows it to.
@@ -12,11 +14,21 @@ pub struct Caller {
     chains: Option<Vec<Str>>,
     /// Ends when its proof is taken back.
     revoked: CancellationToken,
+    /// What it counts for at the address it comes from, as long as anything it asked for goes on.
+    knocked: Option<Arc<Held>>,
 }
 
 impl Caller {
     pub(crate) fn new(principal: Principal, chains: Option<Vec<Str>>, revoked: CancellationToken) -> Caller {
-        Caller { principal, chains, revoked }
+        Caller { principal, chains, revoked, knocked: None }
+    }
+
+    pub(crate) fn from_address(self, knocked: Held) -> Caller {
+        Caller { knocked: Some(Arc::new(knocked)), ..self }
+    }
+
+    pub(crate) fn knocked(&self) -> Option<Arc<Held>> {
+        self.knocked.clone()
     }
 
     pub fn principal(&self) -> &Principal {

@@ -69,12 +69,21 @@ impl<'a> Asked<'a> {
         if !world.may_run(chain, principal) {
             return Err((Problem::not_found(), format!("policy never lets this caller run `{name}`")));
         }
-        let subject =
-            Subject { principal: &principal.subject, tenant: principal.tenant.as_deref(), chain: name };
-        let held = self.doors.rates.enter(&world.setting.rates, &subject);
+        Ok(Counted { asked: self, chain, held: self.enter(Some(name))? })
+    }
+
+    /// Counts what is asked for besides calls of chains.
+    pub(crate) fn count_other(&self) -> Result<Held, Turned> {
+        self.enter(None)
+    }
+
+    fn enter(&self, chain: Option<&str>) -> Result<Held, Turned> {
+        let principal = self.caller.principal();
+        let subject = Subject { principal: &principal.subject, tenant: principal.tenant.as_deref(), chain };
+        let held = self.doors.rates.enter(&self.world.setting.rates, &subject);
         let held =
             held.map_err(|wait| (Problem::too_often(wait), "too many calls of this caller".to_string()))?;
-        Ok(Counted { asked: self, chain, held })
+        Ok(held.beside(self.caller.knocked()))
     }
 }
 

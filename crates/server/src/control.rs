@@ -263,7 +263,7 @@ async fn follow(
             Ok(()) => empty(StatusCode::ACCEPTED),
             Err(_) => failed("the server is ending".into()),
         },
-        (Order::Grant, _) => match new_key(request).await {
+        (Order::Grant, _) => match new_key(request, doors.now_ms()).await {
             Ok(new) => match kept(doors, move |doors| doors.keys.create(new, doors.now_ms())).await {
                 Ok(issued) => {
                     let shown =
@@ -322,7 +322,7 @@ where
 }
 
 /// A key as somebody asks for it.
-async fn new_key(request: Request<Given>) -> Result<NewKey, String> {
+async fn new_key(request: Request<Given>, now_ms: u64) -> Result<NewKey, String> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
     let body = body.map_err(|_| "the body is larger than 64 KiB, or broke off".to_string())?.to_bytes();
     let value = parse(&body, &JsonLimits::default()).map_err(|error| error.to_string())?;
@@ -340,10 +340,18 @@ async fn new_key(request: Request<Given>) -> Result<NewKey, String> {
         Some(Value::Int(ms)) => u64::try_from(*ms).map_err(|_| "`expires_ms` is a time".to_string())?,
         _ => return Err("`expires_ms` says until when it holds, in milliseconds since 1970".into()),
     };
+    if expires_ms <= now_ms {
+        return Err("`expires_ms` has passed: the key would never hold".into());
+    }
+    let tenant = match value.get("tenant") {
+        None => None,
+        Some(Value::Str(tenant)) => Some(tenant.clone()),
+        Some(_) => return Err("`tenant` is a text".into()),
+    };
     Ok(NewKey {
         subject: value.get("name").and_then(Value::as_str).ok_or("`name` is the subject it proves")?.into(),
         roles: texts("roles")?.unwrap_or_default(),
-        tenant: value.get("tenant").and_then(Value::as_str).map(Str::from),
+        tenant,
         chains: texts("chains")?,
         expires_ms: Some(expires_ms),
     })

@@ -240,8 +240,11 @@ impl Schedules {
         let (audit, wanted) = (self.audit.clone(), run.clone());
         let found = tokio::task::spawn_blocking(move || audit.past(&wanted)).await;
         match found {
-            Ok(Ok(_)) => self.set(setting, ScheduleDone { begun: true, ..done.clone() }),
-            Ok(Err(PastError::Erased(_))) => self.begin(world, setting, done.at_ms, Some(run)).await,
+            // Whose input nobody reads any more has begun as well.
+            Ok(Ok(_) | Err(PastError::Erased(_))) => {
+                self.set(setting, ScheduleDone { begun: true, ..done.clone() })
+            }
+            Ok(Err(PastError::Unrecorded(_))) => self.begin(world, setting, done.at_ms, Some(run)).await,
             Ok(Err(error)) => Err(error.into()),
             // Nobody knows; it is looked for again.
             Err(error) => Err(ScheduleError::Disk(run.to_string(), std::io::Error::other(error))),

@@ -91,6 +91,12 @@ impl World {
                 unknown.map(|name| format!("listener `{}`: there is no chain `{name}`", listener.name)),
             );
         }
+        for rate in &loaded.setting.rates {
+            let unknown = rate.chains.iter().flatten().filter(|name| !chains.contains_key(*name));
+            wrong.extend(
+                unknown.map(|name| format!("a rate per {}: there is no chain `{name}`", rate.per.name())),
+            );
+        }
         let unknown = loaded.setting.webhooks.iter().filter(|hook| !chains.contains_key(&hook.chain));
         wrong.extend(
             unknown.map(|hook| format!("webhook `{}`: there is no chain `{}`", hook.name, hook.chain)),

@@ -9,8 +9,21 @@ use crate::label::{TagTable, Tags};
 use crate::project::PROJECT_KEYS;
 use crate::value::{Str, Value};
 
-/// Parts of the names of variables that hold what nobody should see.
-const SECRETIVE: &[&str] = &["SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "CREDENTIALS"];
+/// How parts of the names of variables end that hold what nobody should see.
+const SECRETIVE: &[&str] = &[
+    "SECRET",
+    "TOKEN",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "PASS",
+    "PWD",
+    "KEY",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "COOKIE",
+    "AUTHORIZATION",
+];
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,5 +146,7 @@ fn variables(config: &Config, node: &Node) -> Vec<Str> {
 }
 
 fn is_secretive(variable: &str) -> bool {
-    variable.to_ascii_uppercase().split('_').any(|part| SECRETIVE.contains(&part))
+    let upper = variable.to_ascii_uppercase();
+    let mut parts = upper.split('_').map(|part| part.trim_end_matches(|end: char| end.is_ascii_digit()));
+    parts.any(|part| SECRETIVE.iter().any(|known| part.ends_with(known)))
 }

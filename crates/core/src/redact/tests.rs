@@ -97,6 +97,28 @@ fn attack_40_values_are_hidden_for_what_they_are_called() {
         ("PASSWORD=hunter2 next", "PASSWORD=[hidden] next"),
         ("https://h/?api_key=abc123def&x=1", "https://h/?api_key=[hidden]&x=1"),
         (r#"{"password": "cut of"#, r#"{"password": "[hidden]"#),
+        (r#"{"password":"$ecret-1234"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":"%ecret-1234"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":"$2b$12$abcdefghijklmnopqrstuv"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":"[abc-1234]"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":"{abc1234}"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":"<abc1234>"}"#, r#"{"password":"[hidden]"}"#),
+        (r#"{"password":["hunter22", "again"],"a":1}"#, r#"{"password":["[hidden]", "[hidden]"],"a":1}"#),
+        (
+            r#"{"password":{"type":"x","value":"hunter22"}}"#,
+            r#"{"password":{"type":"x","value":"[hidden]"}}"#,
+        ),
+        (
+            r#"{"secret":{"value":"ab","password":"cd"}}"#,
+            r#"{"secret":{"value":"[hidden]","password":"[hidden]"}}"#,
+        ),
+        (r#"{"password":12345678}"#, r#"{"password":[hidden]}"#),
+        (r#"{"password":[12345678,1]}"#, r#"{"password":[[hidden],1]}"#),
+        (r#"{"pass\u0077ord":"hunter22"}"#, r#"{"pass\u0077ord":"[hidden]"}"#),
+        (r#"{"passwor\u0064":"hunter22"}"#, r#"{"passwor\u0064":"[hidden]"}"#),
+        (r#"{"password"  :   "hunter22"}"#, r#"{"password"  :   "[hidden]"}"#),
+        ("{\"password\":\n    \"hunter22\"}", "{\"password\":\n    \"[hidden]\"}"),
+        ("PASSWORD=%ecret-1234 next", "PASSWORD=[hidden] next"),
         ("postgres://me:s3cr3tpw@db/x", "postgres://me:[url_credentials]@db/x"),
     ] {
         let shown = redactor.judged(text);
@@ -123,6 +145,8 @@ fn prose_and_code_stay_as_they_are() {
         2026-11-22T15:18:30Z INFO link=pay.send status=200 run=01a203f5fe5a0f27f84d4acdad6883a0 took=15ms next: secret.ask
         GET /v1/secret/data/apps HTTP/1.1 200 5123 "-" "curl/8.4.0" sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0
         Der Schlüssel: 100 % sicher, „Passwort: geheim“ stand da. C:\new\table\users 50%25 %zz \u12 \q
+        {"password": "${DB_PASSWORD}", "token": "%TOKEN%", "secret": "<your-secret>", "cookie": "[hidden]", "apiKey": "[secret:bank]"}
+        {"password": ["[hidden]", ""], "secret": {"type": "string", "enum": ["value"]}, "token": 200, "credentials": {"count": 12345678}}
         the secret `bank` has a new value; the secrets: bank, shop; tokens: 12; credentials: none"#;
     for line in text.lines() {
         assert_eq!(redactor.judged(line), line);

@@ -116,6 +116,11 @@ impl Audit {
         Ok(self.log.checkpoint()?)
     }
 
+    /// Makes durable what anybody has written so far; answers how many records that are.
+    pub(crate) fn settle(&self) -> Result<u64, AuditError> {
+        Ok(self.log.settle()?)
+    }
+
     /// How many records there are, as far as this one has seen.
     pub(crate) fn count(&self) -> u64 {
         self.log.count()

@@ -52,6 +52,10 @@ pub enum PastError {
         "what the run `{0}` was given cannot be read: it was not kept or is kept no longer, its subject was erased, or the host's key is another"
     )]
     Erased(String),
+    #[error("no run `{0}` is on record")]
+    Unrecorded(String),
+    #[error("it cannot be recorded: {0}")]
+    Record(#[from] RecordError),
 }
 
 /// What a record of a run says at its head, before anything that a chain chooses.
@@ -96,36 +100,65 @@ impl Audit {
     /// Takes over a run that has nobody; this process has it from now on.
     pub fn claim(&self, wanted: &str) -> Result<Past, PastError> {
         let claim = claim(&self.folder.join(OPEN))?;
-        let open = self.scan(&processes(&self.folder.join(OPEN))?)?;
-        let mut found = open.into_iter().filter(|open| open.run.starts_with(wanted));
-        let (Some(open), None) = (found.next(), found.next()) else {
-            return Err(PastError::NotOpen(wanted.into()));
-        };
-        // Its own are with it, too.
-        if open.lives {
-            return Err(PastError::Lives(open.run.to_string()));
-        }
+        let open = self.left(wanted)?;
         let past = self.pasts(&HashMap::from([(open.run.clone(), open.first)]))?.remove(&open.run);
         let past = past.ok_or_else(|| PastError::Erased(open.run.to_string()))?;
         *past.claim.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(claim);
         Ok(past)
     }
 
-    /// Ends a run that was claimed.
-    pub fn cancel(&self, past: Past) -> Result<(), RecordError> {
-        let cancelled =
-            Event { at_us: past.elapsed_us, link: past.start.chain.clone(), stage: Stage::Cancelled };
+    /// The one run of this name that is open and has nobody.
+    fn left(&self, wanted: &str) -> Result<OpenRun, PastError> {
+        let open = self.scan(&processes(&self.folder.join(OPEN))?)?;
+        let mut found = open.into_iter().filter(|open| open.run.starts_with(wanted));
+        let (Some(open), None) = (found.next(), found.next()) else {
+            return Err(PastError::NotOpen(wanted.into()));
+        };
+        // Its own are with it, too.
+        match open.lives {
+            true => Err(PastError::Lives(open.run.to_string())),
+            false => Ok(open),
+        }
+    }
+
+    /// Ends a run that has nobody, whether or not it can be read what it was given; answers which one.
+    pub fn cancel(&self, wanted: &str) -> Result<Str, PastError> {
+        let _claim = claim(&self.folder.join(OPEN))?;
+        let open = self.left(wanted)?;
+        let (mut parts, mut elapsed_us) = (0, 0);
+        let mut reader = self.reader(open.first)?;
+        let fits = |record: &[u8]| head(record).is_some_and(|head| head.run == &*open.run);
+        while let Some(entry) = reader.next_where(fits)? {
+            parts = u32::try_from(number(&entry.record, "part")).unwrap_or(u32::MAX).saturating_add(1);
+            let stages = entry.record.get("stages").and_then(Value::as_list);
+            let all = stages.into_iter().flat_map(|list| list.iter());
+            elapsed_us = all.map(|stage| number(stage, "at_us")).fold(elapsed_us, u64::max);
+        }
+        // Whoever was erased gets no new key for the end of a run.
+        let (principal, run) = (Principal::host(), open.run);
+        let start = Start {
+            run: run.clone(),
+            project: Str::default(),
+            chain: open.chain.clone(),
+            digest: Str::default(),
+            who: open.who.unwrap_or_else(|| DataSubject::of(&principal)),
+            at_ms: open.at_ms,
+            unattended: open.unattended,
+            keeps: true,
+            began: Began { principal, nonce: 0, input: Value::Null, session: Value::Null, comes_back: false },
+        };
         let part = RunPart {
-            run: &past.start,
-            number: past.parts,
-            events: &[cancelled],
+            run: &start,
+            number: parts,
+            events: &[Event { at_us: elapsed_us, link: open.chain, stage: Stage::Cancelled }],
             kept: &[],
             class: "",
             intent: None,
             is_last: true,
-            resumes: Some(past.first),
+            resumes: Some(open.first),
         };
-        self.part(part).map(drop)
+        self.part(part)?;
+        Ok(run)
     }
 
     fn scan(&self, all: &[Process]) -> Result<Vec<OpenRun>, PastError> {
@@ -259,8 +292,14 @@ impl Audit {
     /// All that is on record of one run, whether it is over or not.
     pub fn past(&self, run: &str) -> Result<Past, PastError> {
         let wanted = HashMap::from([(Str::from(run), 0)]);
-        let past = self.pasts(&wanted)?.remove(run);
-        past.ok_or_else(|| PastError::Erased(run.into()))
+        if let Some(past) = self.pasts(&wanted)?.remove(run) {
+            return Ok(past);
+        }
+        let mut reader = self.reader(0)?;
+        match reader.next_where(|record| head(record).is_some_and(|head| head.run == run))? {
+            Some(_) => Err(PastError::Erased(run.into())),
+            None => Err(PastError::Unrecorded(run.into())),
+        }
     }
 }
 

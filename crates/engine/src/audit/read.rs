@@ -158,6 +158,11 @@ impl LogLines {
     pub fn open(folder: &Path, from: u64) -> Result<LogLines, AuditError> {
         Ok(LogLines(Reader::open(folder, from)?))
     }
+
+    /// How many records there are up to where it is.
+    pub fn next_number(&self) -> u64 {
+        self.0.next_number()
+    }
 }
 
 impl Iterator for LogLines {

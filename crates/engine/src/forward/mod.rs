@@ -88,6 +88,18 @@ impl Sending {
         data.join(self.folder()).join(format!("{name}.failed"))
     }
 
+    /// What is to be said where not all is here that arrived there.
+    fn lost(self, name: &str, arrived: u64, recorded: u64) -> Option<String> {
+        let words = match self {
+            Sending::Records => format!("{arrived} records arrived at `{name}`"),
+            Sending::Checkpoints => format!("{arrived} records were signed for to `{name}`"),
+        };
+        let place = format!("{}/{name}.at", self.folder());
+        (arrived > recorded).then(|| {
+            format!("{words}, and {recorded} are here: the log was cut or put back. Nothing is sent there until somebody has looked, and has removed `{place}` from the data folder")
+        })
+    }
+
     fn arrived(self, data: &Path, name: &str) -> Result<u64, String> {
         let path = self.place(data, name);
         match std::fs::read_to_string(&path) {
@@ -126,6 +138,8 @@ pub struct ForwardStatus {
     pub recorded: u64,
     /// Why the last attempt failed, if it did.
     pub failed: Option<String>,
+    /// What is to be said where less is on record than had arrived.
+    pub lost: Option<String>,
 }
 
 /// Sends to one receiver, and is the only one that does.
@@ -156,20 +170,38 @@ pub fn forward_status(
     for name in what.receivers(project) {
         let arrived = what.arrived(data, &name)?;
         let mut lines = LogLines::open(audit, arrived).map_err(|error| error.to_string())?;
-        let last = lines.by_ref().try_fold(arrived, |_, line| line.map(|(at, _)| at + 1));
-        let recorded = last.map_err(|error| error.to_string())?;
+        lines.by_ref().try_for_each(|line| line.map(drop)).map_err(|error| error.to_string())?;
+        let recorded = lines.next_number();
+        let lost = what.lost(&name, arrived, recorded);
         let failed = match std::fs::read_to_string(what.trouble(data, &name)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             // Why is told by somebody else; that it failed is known.
             failed => Some(failed.unwrap_or_else(|error| error.to_string())),
         };
-        all.push(ForwardStatus { name, arrived, recorded, failed });
+        let failed = lost.clone().or(failed);
+        all.push(ForwardStatus { name, arrived, recorded, failed, lost });
     }
     Ok(all)
 }
 
-/// Holds the log against every anchor that this machine can read. One that knows more of it, or something else, says so.
-pub fn hold_against_anchors(project: &Project, around: &ForwardAround) -> Result<(), String> {
+/// What is to be said where less is on record than has arrived anywhere: whoever put the log back, or cut it, did not think of
+/// where it is known how far receivers are.
+pub fn lost_records(project: &Project, data: &Path, audit: &Path) -> Result<Option<String>, String> {
+    for what in [Sending::Records, Sending::Checkpoints] {
+        let all = forward_status(what, project, data, audit)?;
+        if let Some(lost) = all.into_iter().find_map(|one| one.lost) {
+            return Ok(Some(lost));
+        }
+    }
+    Ok(None)
+}
+
+/// Holds the log against what has arrived elsewhere, and against every anchor that this machine can read. What knows more of it, or
+/// something else, says so.
+pub fn hold_against_others(project: &Project, around: &ForwardAround) -> Result<(), String> {
+    if let Some(lost) = lost_records(project, &around.data, &around.audit)? {
+        return Err(lost);
+    }
     project.anchors.iter().try_for_each(|setting| anchor::hold(setting, around))
 }
 
@@ -214,8 +246,12 @@ impl Forwarder {
             Err(std::fs::TryLockError::WouldBlock) => return Ok(false),
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }
-        self.arrived = self.what.arrived(&self.around.data, &self.name)?;
-        self.turn = Some(turn);
+        let arrived = self.what.arrived(&self.around.data, &self.name)?;
+        let recorded = self.around.log.settle().map_err(|error| error.to_string())?;
+        if let Some(lost) = self.what.lost(&self.name, arrived, recorded) {
+            return Err(lost);
+        }
+        (self.arrived, self.turn) = (arrived, Some(turn));
         Ok(true)
     }
 
@@ -235,14 +271,23 @@ impl Forwarder {
 
     /// Sends until `stopped`, whatever happens to the receiver. `told` hears when it falls behind, and when it is back.
     pub fn go_on(mut self, stopped: &AtomicBool, told: &dyn Fn(&str)) {
+        let mut behind = self.what.trouble(&self.around.data, &self.name).exists();
         // A reload ends one and begins the next; they are not at it at once.
-        while !matches!(self.take_turn(), Ok(true)) {
+        loop {
+            match self.take_turn() {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(why) if !behind => {
+                    behind = true;
+                    self.says(Some(&why), told);
+                }
+                Err(_) => {}
+            }
             if stopped.load(Ordering::Relaxed) {
                 return;
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        let mut behind = self.what.trouble(&self.around.data, &self.name).exists();
         let mut pause = PAUSE;
         while !stopped.load(Ordering::Relaxed) {
             // What a receiver answers may break what reads it, and ends nothing but that attempt.

@@ -11,7 +11,7 @@ use crate::versions::{Occasion, Versions};
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::Value;
-use ringmail_engine::{Clock, Engine, Forwards, Purges, Sending, SystemClock, hold_against_anchors};
+use ringmail_engine::{Clock, Engine, Forwards, Purges, Sending, SystemClock, hold_against_others};
 use ringmail_server::{Loaded, Server, ServerError, Task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ pub(super) fn serve_with(place: Place, engine: Engine) -> Result<Loaded, Fault> 
         true => None,
         false => {
             let around = place.forward_around()?;
-            hold_against_anchors(project, &around).map_err(not_anchored)?;
+            hold_against_others(project, &around).map_err(not_anchored)?;
             let all = [Sending::Records, Sending::Checkpoints];
             Some(Forwards::start(&all, project, around, told).map_err(Fault::user)?)
         }

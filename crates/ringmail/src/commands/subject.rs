@@ -8,7 +8,7 @@ use crate::terminal::{BOLD, Format, clean, paint, print, print_data, print_json,
 use anyhow::Context;
 use ringmail_engine::core::json::to_string;
 use ringmail_engine::core::value::{Str, Value};
-use ringmail_engine::{Clock, DataSubject, Entry, Note, Recorder, SystemClock, stages};
+use ringmail_engine::{Approvals, Clock, DataSubject, Entry, Note, OpenRun, Recorder, SystemClock, stages};
 use std::collections::BTreeMap;
 
 /// What is on record of somebody: report, export, erase
@@ -212,8 +212,25 @@ fn erase(place: &Place, who: &DataSubject, yes: bool) -> Result<Exit, Fault> {
         return Err(Fault::user(format!("nothing is on record of `{}`", shown(who)))
             .hint("who is: ringmail subject list"));
     };
+    let open = audit.open_runs().context("cannot tell which runs are open")?;
+    let open: Vec<&OpenRun> = open.iter().filter(|run| run.who.as_ref() == Some(who)).collect();
+    if let Some(run) = open.iter().find(|run| run.lives) {
+        // What it carries is in the memory of the process that has it, and would be written under a new key.
+        let why = format!("the run {} of `{}` is under way, and nothing is erased", run.run, shown(who));
+        return Err(Fault::user(why).hint(
+            "its caller ends it with `DELETE /runs/ID`; one whose process has ended ends with the subject",
+        ));
+    }
+    if yes {
+        for run in &open {
+            audit.cancel(&run.run).context("cannot end an open run")?;
+        }
+    }
     let count = each(place, who, |_| Ok(()))?;
     if !yes {
+        if !open.is_empty() {
+            say(&format!("{} open runs of `{}` would be over", open.len(), shown(who)));
+        }
         say(&format!("{count} records of `{}` would be sealed for good", shown(who)));
         return Err(Fault::user("nothing is erased").hint("it cannot be taken back; say so with --yes"));
     }
@@ -224,6 +241,8 @@ fn erase(place: &Place, who: &DataSubject, yes: bool) -> Result<Exit, Fault> {
     let note = Note { kind: "erased", at_ms, open, who: by, sealed: Vec::new() };
     audit.note(&note).context(failed)?;
     let checkpoint = audit.checkpoint().context(failed)?;
+    let approvals = Approvals::new(place.approvals(), &place.host_key()?);
+    approvals.forget_subject(who).context("what its runs asked cannot be removed, and nothing is erased")?;
     audit.subjects().erase(who).context(failed)?;
     let certificate = Value::map([
         ("erased", Value::Str(id.clone())),

@@ -120,6 +120,54 @@ fn attack_41_a_log_that_was_put_back_or_cut_is_caught_by_its_anchor() {
     assert!(foreign.code == 1 && foreign.err.contains("holds no checkpoint of this log"), "{}", foreign.err);
 }
 
+/// Only the folder of the log was put back: whoever did it did not think of where it stands what had arrived elsewhere.
+#[test]
+fn attack_41_a_log_that_was_put_back_alone_is_caught_by_the_data_folder() {
+    let peer = Peer::start(|_| (200, String::new()));
+    let text = format!(
+        "[listener.web]\nkind = \"http\"\nbind = \"127.0.0.1:0\"\n[anchor.o]\nto = \"{}/here\"\n[forward.f]\nto = \"file\"\naddress = \"out/records\"\n",
+        peer.url()
+    );
+    let place = recorded(&text, 2);
+    let log = place.path().join(".ringmail/audit");
+    copy(&log, &place.path().join("before"));
+    run(&place, 3);
+    for what in ["anchor", "forward"] {
+        assert_eq!(place.run(&["audit", what]).code, 0);
+    }
+    for args in [&["audit", "verify"][..], &["store", "check"]] {
+        let good = place.run(args);
+        assert_eq!(good.code, 0, "{}", good.shown());
+    }
+    std::fs::remove_dir_all(&log).unwrap();
+    copy(&place.path().join("before"), &log);
+    let sent = place.read("out/records");
+    let told = "and 2 are here: the log was cut or put back";
+    for args in [
+        &["audit", "verify"][..],
+        &["store", "check"],
+        &["serve"],
+        &["audit", "anchor", "--status"],
+        &["audit", "forward", "--status"],
+        &["audit", "anchor"],
+        &["audit", "forward"],
+    ] {
+        let caught = place.run(args);
+        assert!(caught.code == 1 && caught.shown().contains(told), "{args:?}\n{}", caught.shown());
+    }
+    // Nor is anything that comes after it sent as if it were what follows.
+    run(&place, 2);
+    for what in ["anchor", "forward"] {
+        let caught = place.run(&["audit", what]);
+        assert!(caught.code == 1 && caught.err.contains("and 4 are here"), "{}", caught.shown());
+    }
+    assert_eq!(place.read("out/records"), sent);
+    // Whoever has looked says so, and everything that is here goes out.
+    std::fs::remove_file(place.path().join(".ringmail/forward/f.at")).unwrap();
+    assert_eq!(place.run(&["audit", "forward"]).code, 0);
+    assert_eq!(place.read("out/records").lines().count(), sent.lines().count() + 4);
+}
+
 #[test]
 fn attack_41_an_anchor_that_was_removed_is_missed() {
     let place = recorded(FILE, 1);

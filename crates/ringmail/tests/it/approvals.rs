@@ -258,6 +258,38 @@ fn whoever_approves_does_so_through_a_listener_and_the_run_outlives_its_server()
     assert_eq!(till.bodies(), ["{\"iban\":\"DE02\",\"cents\":1000}"]);
 }
 
+/// Whoever is erased is gone from what persons are asked, too, and is asked about no more.
+#[test]
+fn attack_40_what_a_run_asked_goes_with_its_subject() {
+    let till = Till::open();
+    let place = bank(&till, "");
+    let me = key_of(&place, "me");
+    let serving = Serving::start(&place, 1);
+    let (status, begun) = call(&format!("{}/chains/pay", serving.urls[0]), &me, "{\"iban\":\"DE02\"}", None);
+    assert_eq!(status, 202, "{begun}");
+    while asked(&place).is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The process that has the run would go on with it, under a new key.
+    let early = place.run(&["subject", "erase", "me", "--yes"]);
+    assert!(early.code == 1 && early.err.contains("is under way"), "{}", early.shown());
+    assert!(place.recorded().contains("\"principal\":\"me\"") && asked(&place).len() == 1);
+    serving.signal("KILL");
+    drop(serving);
+    let erased = place.run(&["subject", "erase", "me", "--yes"]);
+    assert_eq!(erased.code, 0, "{}", erased.shown());
+    assert!(asked(&place).is_empty());
+    assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
+    let serving = Serving::start(&place, 1);
+    let boss = key_of(&place, "boss");
+    let seen = || call(&format!("{}/approvals", serving.urls[0]), &boss, "", None);
+    while seen().0 == 401 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(seen().1, "{\"approvals\":[]}");
+    assert!(till.asked().is_empty());
+}
+
 /// A pause outlives its process, and ends when it would have ended.
 #[test]
 fn a_wait_goes_on_after_a_kill() {

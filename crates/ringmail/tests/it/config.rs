@@ -206,10 +206,13 @@ fn attack_40_show_shows_no_secret() {
     place.write(
         "ringmail.toml",
         &format!(
-            "{PROJECT}\n[registry.main]\nurl = \"https://${{REGISTRY_TOKEN}}.test\"\n[advisories]\npath = \"${{OTHER}}\"\n[secret.bank]\nfrom = \"env:BANK\"\nbound_to = [\"https://bank.test\"]\n"
+            "{PROJECT}\n[registry.main]\nurl = \"https://${{REGISTRY_TOKEN}}.test\"\n[advisories]\npath = \"${{OTHER}}\"\n[secret.bank]\nfrom = \"env:BANK\"\nbound_to = [\"https://bank.test\"]\n[registry.two]\nurl = \"https://${{PGPASSWORD}}.test\"\n[registry.three]\nurl = \"https://${{DBPASS}}.test\"\n[registry.four]\nurl = \"https://${{my_apikey2}}.test\"\n"
         ),
     );
     let variables = [
+        ("PGPASSWORD", "hunter2hunter2"),
+        ("DBPASS", "hunter2hunter2"),
+        ("my_apikey2", "hunter2hunter2"),
         ("REGISTRY_TOKEN", "hunter2hunter2"),
         ("OTHER", "https://user:hunter2hunter2@shelf.test"),
         ("BANK", "hunter2hunter2"),

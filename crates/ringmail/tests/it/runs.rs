@@ -3,6 +3,9 @@
 use crate::mcp::printed;
 use crate::serve::{Serving, call, key_of, project};
 use crate::setup::{Ended, Place};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -251,11 +254,42 @@ fn a_chain_that_is_another_does_not_go_on_with_a_run() {
     place.write("chains/order.yaml", &format!("{text}# another\n"));
     let other = resume(&place, &run, &[]);
     assert!(other.code == 1 && other.err.contains("is not the chain that it was"), "{}", other.shown());
-    // Whose data is gone, whose run is, too.
+    // Whose data is gone, whose run is over.
     place.write("chains/order.yaml", &text);
+    let careful = place.run(&["subject", "erase", "me"]);
+    assert!(
+        careful.code == 1 && careful.err.contains("1 open runs of `me` would be over"),
+        "{}",
+        careful.err
+    );
+    assert_eq!(one_open(&place)["run"].as_str(), Some(&*run));
     assert_eq!(place.run(&["subject", "erase", "me", "--yes"]).code, 0);
+    assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
     let erased = resume(&place, &run, &[]);
-    assert!(erased.code == 1 && erased.err.contains("cannot be read"), "{}", erased.shown());
+    assert!(erased.code == 1 && erased.err.contains("no run `"), "{}", erased.shown());
+    assert_eq!(place.run(&["audit", "verify"]).code, 0);
+}
+
+/// What nobody can read any more can be ended all the same.
+#[test]
+fn a_run_whose_input_is_gone_can_be_ended() {
+    let till = Till::open();
+    let place = shop(&till, "");
+    cut_off(&till, &place, "GET price");
+    let run = one_open(&place)["run"].as_str().unwrap().to_string();
+    let data = place.path().join(".ringmail");
+    let host = ringmail_engine::HostKey::open(&data.join("host.key")).unwrap();
+    let subjects = ringmail_engine::Subjects::open(&data.join("audit/subjects"), &host).unwrap();
+    let who = ringmail_engine::DataSubject { name: "me".into(), tenant: None };
+    assert!(subjects.erase(&who).unwrap());
+    let unread = resume(&place, &run, &[]);
+    assert!(unread.code == 1 && unread.err.contains("cannot be read"), "{}", unread.shown());
+    let cancelled = place.run(&["runs", "cancel", &run]);
+    assert_eq!(cancelled.code, 0, "{}", cancelled.shown());
+    assert_eq!(place.run(&["runs", "list"]).err, "no run is open\n");
+    assert_eq!(place.run(&["audit", "verify"]).code, 0);
+    // Nobody has a new key for it.
+    assert!(!subjects.all().unwrap().values().any(|(known, _)| *known == who));
 }
 
 #[test]
@@ -364,6 +398,70 @@ fn attack_42_no_run_of_a_caller_whose_key_or_token_was_taken_back_goes_on() {
     taken_back(token, "token", "the tokens of its caller were revoked");
 }
 
+/// The key that a run began with is gone, and its caller has one left that is for another chain.
+#[test]
+fn attack_42_no_run_goes_on_with_a_key_that_is_for_another_chain() {
+    let narrow = |place: &Place| {
+        let key = key_of(place, "me");
+        assert_eq!(place.run(&["key", "create", "me", "--chain", "greet"]).code, 0);
+        key
+    };
+    taken_back(narrow, "key", "its caller has no key any more that is for this chain");
+    let token = |place: &Place| {
+        let text = place.read("ringmail.toml");
+        place.write("ringmail.toml", &text.replace("127.0.0.1:0\"\n", "127.0.0.1:0\"\naccept = [\"jwt\"]\n"));
+        let token = printed(place, &["token", "issue", "me"]).trim().to_string();
+        assert_eq!(place.run(&["token", "issue", "me", "--chain", "greet"]).code, 0);
+        token
+    };
+    taken_back(token, "token", "are for other chains");
+}
+
+/// That somebody else is believed is no word of the one who is not.
+#[test]
+fn attack_42_no_run_goes_on_whose_issuer_is_another() {
+    let till = Till::open();
+    let place = shop(&till, "");
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let coded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let public = coded(pair.public_key().as_ref());
+    place.write(
+        "corp.json",
+        &format!("{{\"keys\":[{{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"one\",\"x\":\"{public}\"}}]}}"),
+    );
+    place.write("policies/main.cedar", "permit (principal, action, resource);\n");
+    let text = place
+        .read("ringmail.toml")
+        .replace("127.0.0.1:0\"\n", "127.0.0.1:0\"\naccept = [\"jwt\"]\nresource = \"https://shop.test\"\n");
+    let issuer = "[issuer.corp]\nurl = \"https://corp.test\"\nkeys = \"corp.json\"\n";
+    place.write("ringmail.toml", &format!("{text}\n{issuer}"));
+    let end = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 600;
+    let head = coded(b"{\"alg\":\"EdDSA\",\"kid\":\"one\",\"typ\":\"at+jwt\"}");
+    let claims = format!(
+        "{{\"iss\":\"https://corp.test\",\"aud\":\"https://shop.test\",\"sub\":\"ada\",\"exp\":{end}}}"
+    );
+    let signed = format!("{head}.{}", coded(claims.as_bytes()));
+    let token = format!("{signed}.{}", coded(pair.sign(signed.as_bytes()).as_ref()));
+    till.hold("GET price");
+    let serving = Serving::start(&place, 1);
+    let url = format!("{}/chains/order", serving.urls[0]);
+    let caller = std::thread::spawn(move || call(&url, &token, "{\"item\":\"lamp\"}", None));
+    till.until_asked("GET price");
+    serving.signal("KILL");
+    caller.join().unwrap();
+    drop(serving);
+    till.let_go();
+    let other = issuer.replace("corp]", "other]").replace("corp.test", "other.test");
+    place.write("ringmail.toml", &format!("{text}\n{other}"));
+    let mut serving = Serving::start(&place, 1);
+    assert!(serving.says("stays open").contains("nobody issues the tokens of its caller any more"));
+    drop(serving);
+    // The one who is believed again is taken at its word.
+    place.write("ringmail.toml", &format!("{text}\n{issuer}"));
+    let mut serving = Serving::start(&place, 1);
+    serving.says("went on and has answered");
+}
+
 fn taken_back(proof: impl Fn(&Place) -> String, kind: &str, why: &str) {
     let till = Till::open();
     let place = shop(&till, "");
@@ -378,6 +476,7 @@ fn taken_back(proof: impl Fn(&Place) -> String, kind: &str, why: &str) {
     drop(serving);
     till.let_go();
     let listed = printed(&place, &[kind, "list"]);
+    // The first is that with which it began.
     let id = listed.split(' ').next().unwrap().to_string();
     assert_eq!(place.run(&[kind, "revoke", &id]).code, 0);
     let mut serving = Serving::start(&place, 1);

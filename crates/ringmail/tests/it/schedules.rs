@@ -155,6 +155,34 @@ fn a_moment_is_left_out_while_the_run_before_is_under_way_unless_they_may_be_bes
     drop(serving);
 }
 
+/// A server that was killed before it knew that a run had begun, and whose schedule's subject was erased: that its record cannot be
+/// read does not mean that there is none.
+#[test]
+fn attack_42_no_moment_runs_twice_since_its_subject_was_erased() {
+    let till = Till::open();
+    let place = ticking(&till, "every = \"1h\"\n");
+    was_away(&place, "every 1h", 3_700_000);
+    let file = ".ringmail/schedules/tick.json";
+    let has_begun = || {
+        let text = place.read(file);
+        text.contains("\"begun\":true") && !text.contains("\"run\":null")
+    };
+    let serving = Serving::start(&place, 1);
+    till.until_asked("POST tick");
+    until("the run is known", has_begun);
+    serving.signal("KILL");
+    drop(serving);
+    place.write(file, &place.read(file).replace("\"begun\":true", "\"begun\":false"));
+    let erased = place.run(&["subject", "erase", "schedule:tick", "--yes"]);
+    assert_eq!(erased.code, 0, "{}", erased.shown());
+    let serving = Serving::start(&place, 1);
+    until("it was looked for", has_begun);
+    drop(serving);
+    let record = place.recorded();
+    let begun = record.lines().filter(|line| line.contains("\"stage\":\"started\"")).count();
+    assert_eq!(begun, 1, "{record}");
+}
+
 #[test]
 fn a_run_of_a_schedule_that_is_gone_does_not_go_on() {
     let till = Till::open();

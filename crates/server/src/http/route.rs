@@ -63,7 +63,7 @@ async fn admit(
         resource::challenge(&mut answer, listener, &path, turned.0.scope.as_deref());
         answer
     };
-    let _knocked: Held = match doors.rates.knock(&world.setting.rates, Some(from)) {
+    let knocked: Held = match doors.rates.knock(&world.setting.rates, Some(from)) {
         Ok(held) => held,
         Err(wait) => {
             return turned(None, (Problem::too_often(wait), "too many calls from this address".into()));
@@ -98,7 +98,7 @@ async fn admit(
     let resources = resource::resources(listener, &path);
     let shown = Shown { bearer: bearer(&request), resources: &resources, subject: peer.subject.as_ref() };
     let caller = match prove(&shown, listener, world, doors).await {
-        Ok(caller) => caller,
+        Ok(caller) => caller.from_address(knocked),
         Err(why) => return turned(None, (Problem::unproved(), why.to_string())),
     };
     let asked = Asked { doors, world, listener, caller: &caller };
@@ -109,6 +109,12 @@ async fn route(asked: Asked<'_>, from: String, request: Request<Given>) -> Resul
     let path = request.uri().path().to_string();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let nothing = || (Problem::not_found(), "there is nothing at this path".to_string());
+    // Calls of chains, and what clients of MCP ask for, are counted where it is known what they are.
+    let _counted = match (request.method().as_str(), parts.as_slice()) {
+        (_, ["mcp"]) => None,
+        ("GET", _) | ("DELETE", ["runs", _]) | ("POST", ["approvals", _]) => Some(asked.count_other()?),
+        _ => None,
+    };
     match (request.method().as_str(), parts.as_slice()) {
         ("GET", ["openapi.json"]) => Ok(json(StatusCode::OK, &openapi::all(asked))),
         ("GET", ["chains"]) => {

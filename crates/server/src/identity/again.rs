@@ -2,9 +2,29 @@
 
 use crate::server::Doors;
 use crate::world::World;
+use ringmail_core::issuer::SUBJECT_MARK;
 use ringmail_core::policy::Principal;
 use ringmail_core::value::Str;
 use ringmail_engine::CancellationToken;
+
+/// Whether an issuer that the project still believes might say this of a caller now.
+fn by_issuer(
+    world: &World,
+    issuer: &str,
+    principal: &Principal,
+    chain: &Str,
+) -> Result<CancellationToken, &'static str> {
+    let mut all = world.setting.issuers.iter();
+    let issuer = all.find(|known| *known.name == *issuer);
+    let issuer = issuer.ok_or("nobody issues the tokens of its caller any more")?;
+    let own = world.named(&principal.subject, &principal.authenticated);
+    if !issuer.may_give(principal, &own) {
+        return Err("its caller is another in the project now");
+    }
+    let for_chain =
+        issuer.scopes.is_empty() || issuer.scopes.iter().any(|scope| scope.chains.contains(chain));
+    for_chain.then(CancellationToken::new).ok_or("no token of its caller is for this chain any more")
+}
 
 /// What ends when the caller's proof is taken back; or why its run does not go on.
 pub(crate) fn still(
@@ -18,12 +38,17 @@ pub(crate) fn still(
         (now == *principal).then(CancellationToken::new).ok_or("its caller is another in the project now")
     };
     match &*principal.authenticated {
-        "key" => doors.keys.proof_of(principal, doors.now_ms()).ok_or("its caller has no key any more"),
-        "jwt" => match doors.tokens.proof_of(principal) {
-            Some(proof) => proof.ok_or("the tokens of its caller were revoked"),
+        "key" => {
+            let proof = doors.keys.proof_of(principal, chain, doors.now_ms());
+            proof.ok_or("its caller has no key any more that is for this chain")
+        }
+        "jwt" => match principal.subject.split_once(SUBJECT_MARK) {
+            None => {
+                let proof = doors.tokens.proof_of(principal, chain, doors.now_ms());
+                proof.ok_or("the tokens of its caller were revoked, have ended, or are for other chains")
+            }
             // Another issuer's word counted as long as it was given for; whether it is taken back, only it knows.
-            None if !world.setting.issuers.is_empty() => Ok(CancellationToken::new()),
-            None => Err("nobody issues the tokens of its caller any more"),
+            Some((issuer, _)) => by_issuer(world, issuer, principal, chain),
         },
         "schedule" => {
             let mut all = world.setting.schedules.iter();

@@ -84,9 +84,13 @@ impl IssuerKeys {
         }
     }
 
-    /// Takes in what the file says now; where that is no set of keys, the one before stays.
+    /// Takes in what the file says now; where that is no set of keys, the one before stays. Whoever removes the file ends its keys.
     pub(super) fn reread(&self) {
-        if let Some(Ok(set)) = self.file().map(read) {
+        let set = self.file().map(|path| match path.try_exists() {
+            Ok(false) => Ok(KeySet::default()),
+            _ => read(path),
+        });
+        if let Some(Ok(set)) = set {
             let mut held = self.0.held();
             // What was verified with the same keys before stays so.
             if held.set.as_deref() != Some(&set) {

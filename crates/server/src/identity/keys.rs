@@ -143,13 +143,19 @@ impl KeyStore {
         all
     }
 
-    /// A good key of a principal that was proved by one before; what ends when that key is taken back.
-    pub(crate) fn proof_of(&self, principal: &Principal, now_ms: u64) -> Option<CancellationToken> {
+    /// A good key of a principal that was proved by one before, and that is for this chain; what ends when that key is taken back.
+    pub(crate) fn proof_of(
+        &self,
+        principal: &Principal,
+        chain: &str,
+        now_ms: u64,
+    ) -> Option<CancellationToken> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let good = |known: &&Known| {
             known.principal == *principal
                 && known.key.revoked_ms.is_none()
                 && known.key.expires_ms.is_none_or(|end| now_ms < end)
+                && known.key.chains.as_ref().is_none_or(|chains| chains.iter().any(|own| **own == *chain))
         };
         known.values().find(good).map(|known| known.revoked.clone())
     }

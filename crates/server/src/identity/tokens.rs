@@ -363,18 +363,24 @@ impl TokenStore {
         }))
     }
 
-    /// Of somebody who was proved by a token of this project: what ends when that is taken back, or nothing where it was. Nothing at
-    /// all, where no token of this project was ever theirs.
-    pub(crate) fn proof_of(&self, principal: &Principal) -> Option<Option<CancellationToken>> {
+    /// Good tokens of somebody who was proved by one of this project before, and that are for this chain; what ends when they are
+    /// taken back.
+    pub(crate) fn proof_of(
+        &self,
+        principal: &Principal,
+        chain: &str,
+        now_ms: u64,
+    ) -> Option<CancellationToken> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let theirs = |family: &TokenFamily| {
+        let good = |family: &TokenFamily| {
             family.subject == principal.subject
                 && family.tenant == principal.tenant
                 && family.roles == principal.roles
+                && family.revoked_ms.is_none()
+                && now_ms < family.expires_ms
+                && family.chains.as_ref().is_none_or(|chains| chains.iter().any(|own| **own == *chain))
         };
-        let mut all = known.families.values().filter(|(family, _)| theirs(family)).peekable();
-        all.peek()?;
-        Some(all.find(|(family, _)| family.revoked_ms.is_none()).map(|(_, revoked)| revoked.clone()))
+        known.families.values().find(|(family, _)| good(family)).map(|(_, revoked)| revoked.clone())
     }
 
     fn change<T>(

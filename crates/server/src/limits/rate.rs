@@ -19,7 +19,8 @@ const SHARDS: usize = 16;
 pub(crate) struct Subject<'s> {
     pub(crate) principal: &'s str,
     pub(crate) tenant: Option<&'s str>,
-    pub(crate) chain: &'s str,
+    /// Nothing where no chain is called.
+    pub(crate) chain: Option<&'s str>,
 }
 
 /// What has been used of each rate.
@@ -59,6 +60,16 @@ struct Count {
 pub(crate) struct Held {
     rates: Arc<Rates>,
     keys: Vec<Box<str>>,
+    /// What its caller counts for besides, as long as this lasts.
+    _beside: Option<Arc<Held>>,
+}
+
+impl Held {
+    pub(crate) fn beside(self, other: Option<Arc<Held>>) -> Held {
+        let mut held = self;
+        held._beside = other;
+        held
+    }
 }
 
 impl Drop for Held {
@@ -84,7 +95,7 @@ impl Rates {
 
     /// Counts a call from an address, before anything else is known of it.
     pub(crate) fn knock(self: &Arc<Self>, rates: &[Rate], peer: Option<IpAddr>) -> Result<Held, Duration> {
-        let mut held = Held { rates: self.clone(), keys: Vec::new() };
+        let mut held = Held { rates: self.clone(), keys: Vec::new(), _beside: None };
         let Some(peer) = peer else { return Ok(held) };
         let of_address = rates.iter().enumerate().filter(|(_, rate)| rate.per == Per::Address);
         for (at, rate) in of_address {
@@ -95,9 +106,9 @@ impl Rates {
 
     /// Counts a call of a caller that is known.
     pub(crate) fn enter(self: &Arc<Self>, rates: &[Rate], subject: &Subject<'_>) -> Result<Held, Duration> {
-        let mut held = Held { rates: self.clone(), keys: Vec::with_capacity(3) };
+        let mut held = Held { rates: self.clone(), keys: Vec::with_capacity(3), _beside: None };
         for (at, rate) in rates.iter().enumerate() {
-            let concerns = |chains: &Vec<Str>| chains.iter().any(|chain| &**chain == subject.chain);
+            let concerns = |chains: &Vec<Str>| chains.iter().any(|chain| Some(&**chain) == subject.chain);
             if !rate.chains.as_ref().is_none_or(concerns) {
                 continue;
             }
@@ -107,7 +118,10 @@ impl Rates {
                     Some(tenant) => format!("{at} tenant {tenant}"),
                     None => continue,
                 },
-                Per::Chain => format!("{at} chain {}", subject.chain),
+                Per::Chain => match subject.chain {
+                    Some(chain) => format!("{at} chain {chain}"),
+                    None => continue,
+                },
                 Per::Address => continue,
             };
             self.count(at, key.into(), rate, &mut held)?;
@@ -166,7 +180,7 @@ mod tests {
     }
 
     fn subject<'s>(principal: &'s str, tenant: Option<&'s str>, chain: &'s str) -> Subject<'s> {
-        Subject { principal, tenant, chain }
+        Subject { principal, tenant, chain: Some(chain) }
     }
 
     #[test]

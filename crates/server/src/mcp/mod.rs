@@ -117,8 +117,11 @@ impl Guest {
     /// Counts a request that is no call of a chain.
     fn count(&self, method: &str) -> Result<Held, Fault> {
         let principal = self.caller.principal();
-        let subject =
-            Subject { principal: &principal.subject, tenant: principal.tenant.as_deref(), chain: COUNTED_AS };
+        let subject = Subject {
+            principal: &principal.subject,
+            tenant: principal.tenant.as_deref(),
+            chain: Some(COUNTED_AS),
+        };
         let held = self.doors.rates.enter(&self.world.setting.rates, &subject);
         held.map_err(|wait| {
             let why = "too many calls of this caller".to_string();

@@ -50,6 +50,11 @@ async fn whoever_owns_the_host_steers_it_over_its_socket() {
         ("DELETE", "/tokens/none", "", 404),
         ("POST", "/keys", "{}", 422),
         ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 1, \"role\": []}", 422),
+        ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 1}", 422),
+        ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 99999999999999, \"tenant\": [\"acme\"]}", 422),
+        ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 99999999999999, \"tenant\": 5}", 422),
+        ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 99999999999999, \"tenant\": null}", 422),
+        ("POST", "/keys", "{\"name\": \"x\", \"expires_ms\": 99999999999999, \"tenant\": \"acme\"}", 201),
         ("GET", "/chains", "", 404),
         ("POST", "/chains/echo", "1", 404),
     ] {

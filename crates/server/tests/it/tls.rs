@@ -145,6 +145,16 @@ async fn a_certificate_is_exchanged_and_open_connections_go_on() {
     assert_eq!(Reply::read(&answer).status, 200);
 }
 
+/// Authorities of callers look as if a certificate were needed, where none is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_callers_are_asked_for_or_not_named() {
+    for accept in ["accept = [\"key\"]", ""] {
+        let text = SECURE.replace("accept = [\"key\", \"mtls\"]", accept);
+        let why = Doors::try_open(&text, PERMIT_ALL, certificates).await.err().unwrap();
+        assert!(why.contains("`accept` does not name `mtls`"), "{why}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shown_stops_the_server_and_says_so() {
     for (change, told) in [

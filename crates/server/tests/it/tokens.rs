@@ -259,12 +259,35 @@ async fn keys_in_a_file_are_read_again_when_it_changes() {
     assert_eq!(doors.get(&old, "/chains").await.status, 200);
     // What is no set of keys changes nothing; what comes after it shows that it was read.
     let path = doors.folder.path().join("issuer.json");
-    std::fs::write(&path, "{\"keys\":[]}").unwrap();
+    std::fs::write(&path, "{\"keys\":").unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(doors.get(&old, "/chains").await.status, 200);
     std::fs::copy(doors.folder.path().join("other.json"), &path).unwrap();
     comes_in(&doors, &new).await;
     assert_eq!(doors.get(&old, "/chains").await.status, 401);
+}
+
+/// Whoever leaves no key in a file, or no file, means that nobody comes in by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_36_keys_that_are_taken_out_of_a_file_let_nobody_in() {
+    let doors = open_filed("").await;
+    let token = filed("{}");
+    let path = doors.folder.path().join("issuer.json");
+    let set = std::fs::read(&path).unwrap();
+    for gone in [true, false] {
+        comes_in(&doors, &token).await;
+        match gone {
+            true => std::fs::remove_file(&path).unwrap(),
+            false => std::fs::write(&path, "{\"keys\": []}").unwrap(),
+        }
+        within(async {
+            while doors.get(&token, "/chains").await.status != 401 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        std::fs::write(&path, &set).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -618,6 +641,10 @@ async fn every_mistake_about_issuers_is_told() {
         ("url = \"http://elsewhere.test\"\n", "asked over `https`"),
         ("url = \"https://a.test\"\njwks = \"https://a.test\"\nkeys = \"issuer.json\"\n", "not from both"),
         ("url = \"https://a.test\"\nkeys = \"none.json\"\n", "none.json"),
+        (
+            "url = \"https://a.test\"\nkeys = \"issuer.json\"\nrefresh = \"1s\"\nstale = \"1s\"\n",
+            "`stale` is for keys that are fetched",
+        ),
         ("url = \"https://a.test\"\nresolves_to = [\"x\"]\n", "no address or range"),
         (
             "url = \"https://a.test\"\ntenant = \"a\"\ntenant_claim = \"t\"\ntenants = [\"a\"]\n",

@@ -170,6 +170,22 @@ impl Log {
         synced
     }
 
+    /// Makes durable what anybody has written so far; answers how many records that are. Others may append meanwhile.
+    pub fn settle(&self) -> Result<u64, LogError> {
+        let (end, file) = {
+            let mut state = self.shared.lock();
+            state.in_turn(State::catch_up)?;
+            let end = state.tip.count();
+            if state.synced >= end {
+                return Ok(end);
+            }
+            (end, state.file.clone())
+        };
+        let synced = file.sync_data().map_err(disk("sync the log"));
+        self.shared.lock().synced_to(end, &synced);
+        synced.map(|()| end)
+    }
+
     /// Makes everything durable, what others wrote as well, signs for it, and answers what was signed.
     pub fn checkpoint(&self) -> Result<String, LogError> {
         let mut state = self.shared.lock();

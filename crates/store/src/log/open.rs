@@ -9,6 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What is cut off at one record is kept so often.
+const ASIDE_MAX: u32 = 1_000;
+
 /// Makes a file that only its owner reads, with its first line in it.
 pub(super) fn new_file(path: &Path, head: &[u8]) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
@@ -126,9 +129,21 @@ impl State {
         if count < signed_for(&self.folder)? {
             return Err(LogError::Changed(format!("record {count} was signed for, and is another now")));
         }
-        let aside = self.folder.join(format!("cut-{count:020}"));
-        std::fs::write(&aside, rest).map_err(disk("put aside what a crash cut off"))?;
+        self.keep_aside(&format!("cut-{count:020}"), rest).map_err(disk("put aside what a crash cut off"))?;
         self.file.set_len(self.bytes).map_err(disk("cut the log where it is whole"))
+    }
+
+    /// It is as secret as the log, it is on disk before the log lets go of it, and nothing that was put aside before goes for it.
+    fn keep_aside(&self, name: &str, rest: &[u8]) -> std::io::Result<()> {
+        let mut path = self.folder.join(name);
+        for again in 1..=ASIDE_MAX {
+            match new_file(&path, rest) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => return made.map(drop),
+            }
+            path = self.folder.join(format!("{name}-{again}"));
+        }
+        Err(std::io::Error::other(format!("{ASIDE_MAX} pieces lie there that were cut off at this record")))
     }
 
     fn rest(&self) -> Result<Vec<u8>, LogError> {

@@ -1,6 +1,8 @@
 //! A log, as whoever appends to it and whoever harms it sees it.
 
 use ringmail_store::{Hash, Log, LogError, LogSettings, Position, Reader, Signs, Tree, leaf};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -176,6 +178,28 @@ fn attack_42_a_log_that_was_cut_anywhere_goes_on_where_it_is_whole() {
         let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
         assert_eq!(count, lines.saturating_sub(1), "cut to {length}");
     }
+}
+
+/// What is cut off is as secret as the log, and nothing that was put aside before is lost for it.
+#[test]
+fn attack_42_every_piece_that_is_cut_off_is_kept_for_its_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    for piece in ["first", "second", "third"] {
+        drop(Log::open(folder.path(), settings(1 << 20)).unwrap());
+        let mut file = std::fs::OpenOptions::new().append(true).open(newest(folder.path())).unwrap();
+        file.write_all(piece.as_bytes()).unwrap();
+    }
+    drop(Log::open(folder.path(), settings(1 << 20)).unwrap());
+    let all = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    let mut cut: Vec<String> = all
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("cut-"))
+        .map(|entry| {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            std::fs::read_to_string(entry.path()).unwrap()
+        })
+        .collect();
+    cut.sort();
+    assert_eq!(cut, ["first", "second", "third"]);
 }
 
 #[test]

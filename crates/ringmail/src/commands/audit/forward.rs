@@ -92,10 +92,11 @@ fn status(
 ) -> Result<Exit, Fault> {
     let all = forward_status(what, &place.project, &place.data(), &place.audit_folder());
     let all = all.map_err(anyhow::Error::msg).context("cannot tell how far receivers are")?;
-    let all = all.iter().filter(|one| wanted(&one.name));
+    let all: Vec<&ForwardStatus> = all.iter().filter(|one| wanted(&one.name)).collect();
+    let exit = if all.iter().any(|one| one.lost.is_some()) { Exit::User } else { Exit::Done };
     if format == Format::Json {
-        print_json(&Value::list(all.map(card)))?;
-        return Ok(Exit::Done);
+        print_json(&Value::list(all.into_iter().map(card)))?;
+        return Ok(exit);
     }
     for one in all {
         let behind = one.recorded.saturating_sub(one.arrived);
@@ -103,7 +104,7 @@ fn status(
         let name = paint(BOLD, &one.name);
         print(&format!("{name}  {} arrived, {behind} behind{why}", one.arrived))?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// How far a receiver is.

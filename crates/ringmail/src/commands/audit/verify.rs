@@ -6,7 +6,8 @@ use crate::terminal::{Format, clean, print, print_json, say};
 use anyhow::Context;
 use ringmail_engine::core::project::AnchorAt;
 use ringmail_engine::core::value::Value;
-use ringmail_verify::{Checkpoint, KeysOfLog, public_key, verify};
+use ringmail_engine::lost_records;
+use ringmail_verify::{Checkpoint, KeysOfLog, Wrong, public_key, verify};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -47,6 +48,10 @@ impl Args {
             checkpoints.extend(signed(path, &trusted)?);
         }
         let found = verify(&folder, &checkpoints);
+        let found = found.and_then(|found| match self.lost(place, &folder) {
+            Some(why) => Err(Wrong { record: found.records, file: shown(&folder), line: None, why }),
+            None => Ok(found),
+        });
         let signed = checkpoints.iter().map(|one| one.size).max().unwrap_or(0);
         let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         match (self.format, &found) {
@@ -87,6 +92,12 @@ impl Args {
 }
 
 impl Args {
+    /// What is to be said where less is here than arrived elsewhere, as the project's data folder knows it.
+    fn lost(&self, place: &Place, folder: &Path) -> Option<String> {
+        let own = self.folder.is_none().then(|| lost_records(&place.project, &place.data(), folder));
+        own.and_then(|lost| lost.unwrap_or_else(Some))
+    }
+
     /// What was named, and for the log of the project the files of its anchors.
     fn anchors(&self, place: &Place) -> Vec<PathBuf> {
         let own = place.project.anchors.iter().filter(|_| self.folder.is_none());

@@ -16,9 +16,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, place: Place) -> Result<Exit, Fault> {
         let audit = place.audit()?;
-        let past = audit.claim(&self.run).map_err(fault)?;
-        let run = past.run().clone();
-        audit.cancel(past).context("cannot record it")?;
+        let run = audit.cancel(&self.run).map_err(fault)?;
         let approvals = Approvals::new(place.approvals(), &place.host_key()?);
         approvals.forget_run(&run).context("it is over, but what it asked cannot be removed")?;
         say(&format!("{run} is over: what had happened is on record"));

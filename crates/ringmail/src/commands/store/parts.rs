@@ -7,7 +7,9 @@ use crate::place::{HOST_KEY, Place, shown};
 use crate::versions::Versions;
 use anyhow::Context;
 use ringmail_engine::core::value::Str;
-use ringmail_engine::{ASIDE, Audit, HostKey, SUBJECTS, Subjects, check_kept, digest_file, named_by};
+use ringmail_engine::{
+    ASIDE, Audit, HostKey, SUBJECTS, Subjects, check_kept, digest_file, lost_records, named_by,
+};
 use ringmail_server::{KEYS_FILE, KeyStore, TOKENS_FILE, TokenStore};
 use ringmail_verify::{Checkpoint, KeysOfLog, verify};
 use std::collections::{BTreeMap, HashSet};
@@ -157,6 +159,7 @@ fn log(place: &Place, key: Option<&HostKey>) -> Result<Part, Fault> {
         Ok(found) => part.holds = plural(found.records, "record"),
         Err(wrong) => part = part.wrong(format!("it is not what was written, from {wrong}")),
     }
+    part.wrong.extend(lost_records(&place.project, &place.data(), &folder).unwrap_or_else(Some));
     Ok(part)
 }
 
