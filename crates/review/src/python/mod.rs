@@ -7,6 +7,7 @@ mod index;
 mod names;
 mod parse;
 mod scan;
+mod shapes;
 mod text;
 mod walk;
 
