@@ -142,6 +142,57 @@ fn what_is_looked_at_another_way_is_not_found() {
         ("tenant-isolation", "class R:\n    def run(self, filters=None):\n        return self.store.find({**self.filters, **filters})\n".into(), true),
         ("tenant-isolation", "class R:\n    def run(self, filters=None):\n        return self.store.find({**filters, **self.filters})\n".into(), false),
         ("tenant-isolation", "class R:\n    def __init__(self, filter_policy=FilterPolicy.REPLACE):\n        pass\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def search(self, query, namespace=None):\n        return self.client.search(query)\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def search(self, query, namespace=None):\n        return self.client.search(query, namespace=namespace)\n".into(), false),
+        ("tenant-isolation", "class VectorStore:\n    def search(self, query, namespace=None):\n        raise NotImplementedError\n".into(), false),
+        ("tenant-isolation", "class VectorStore:\n    def search(self, query, filters=None):\n        if isinstance(filters, list):\n            log_warning('no lists')\n            filters = None\n        return self.client.search(query, filters)\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def search(self, query, filters=None):\n        if filters is not None:\n            log_warning('no filters')\n        return self.client.search(query)\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        params = {'limit': 3, 'filter': namespace} | kwargs\n        return self.client.search(text, **params)\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        params = kwargs | {'limit': 3, 'filter': namespace}\n        return self.client.search(text, **params)\n".into(), false),
+        ("tenant-isolation", "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        where = dict(namespace=namespace)\n        where.update(kwargs['filter'])\n        return self.client.search(text, where)\n".into(), true),
+        ("tenant-isolation", "class VectorStore:\n    def upsert(self, text, namespace=None, **kwargs):\n        row = dict(namespace=namespace)\n        row.update(kwargs)\n        return self.client.put(row)\n".into(), false),
+        ("secret-shown", "from attrs import define, field\n\n\n@define\nclass Driver:\n    connection_string: str = field(metadata={'serializable': True})\n".into(), true),
+        ("secret-shown", "from attrs import define, field\n\n\n@define\nclass Driver:\n    headers: dict = field(default=lambda key: {'Authorization': f'Bearer {key}'})\n".into(), true),
+        ("secret-shown", "from pydantic import BaseModel, SecretStr\n\n\nclass Driver(BaseModel):\n    api_key: SecretStr\n".into(), false),
+        ("secret-shown", "from pydantic import BaseModel, Field\n\n\nclass Driver(BaseModel):\n    api_key: str = Field(exclude=True)\n".into(), false),
+        ("secret-shown", "from pydantic import BaseModel\n\n\nclass Driver(BaseModel):\n    api_key: str | None = None\n".into(), true),
+        ("secret-in-dump", "class Db:\n    def to_dict(self):\n        return {'db_url': self.db_url}\n".into(), true),
+        ("tls-off", "import imaplib\n\nclient = imaplib.IMAP4_SSL('a.example.com')\n".into(), true),
+        ("tls-off", "import imaplib\nimport ssl\n\nclient = imaplib.IMAP4_SSL('a.example.com', ssl_context=ssl.create_default_context())\n".into(), false),
+        ("tls-off", "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.login('a', b)\n".into(), true),
+        ("tls-off", "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.starttls(context=c)\nclient.login('a', b)\n".into(), false),
+        ("tls-off", "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.starttls()\nclient.login('a', b)\n".into(), true),
+        ("tls-off", "import redis\n\nclient = redis.Redis(host='a', password=given)\n".into(), true),
+        ("tls-off", "import redis\n\nclient = redis.Redis(host='a', password=given, ssl=True)\n".into(), false),
+        ("token-in-query", "import requests\n\n\nclass A:\n    def ask(self):\n        params = {'key': self.api_key, 'q': 1}\n        return requests.get('https://a.example.com', params=params, timeout=3)\n".into(), true),
+        ("token-in-query", "import requests\n\n\nclass A:\n    def ask(self):\n        headers = {'key': self.api_key, 'q': 1}\n        return requests.get('https://a.example.com', headers=headers, timeout=3)\n".into(), false),
+        ("token-in-query", "import requests\n\n\nclass A:\n    def ask(self, params):\n        params['appid'] = self.api_key\n        return requests.get('https://a.example.com', params=params, timeout=3)\n".into(), true),
+        ("installed-at-run-time", "import subprocess\nimport sys\n\n\ndef install():\n    command = [sys.executable, '-m', 'pip', 'install', '-U', 'acme']\n    subprocess.run(command)\n".into(), true),
+        ("sandbox-off", "def run(docker, code):\n    return docker.containers.run('python', ['python', '-c', code])\n".into(), true),
+        ("sandbox-off", "def run(docker, code):\n    return docker.containers.run('python', ['python', '-c', code], network_mode='none')\n".into(), false),
+        ("template-injection", "from jinja2 import Environment\n\nenv = Environment()\n\n\ndef render(text, **values):\n    return env.from_string(text).render(**values)\n".into(), true),
+        ("template-injection", "from jinja2.sandbox import SandboxedEnvironment\n\nenv = SandboxedEnvironment()\n\n\ndef render(text, **values):\n    return env.from_string(text).render(**values)\n".into(), false),
+        ("template-injection", "from jinja2 import Template\n\n\ndef render(self):\n    return Template(self.description).render()\n".into(), true),
+        ("open-without-key", "import os\n\n\ndef verify_signature(body, signature):\n    if os.getenv('SKIP_SIGNATURE') == 'true':\n        return True\n    return compare(body, signature)\n".into(), true),
+        ("open-without-key", "def verify_token(token, key):\n    if not token:\n        return False\n    return compare(token, key)\n".into(), false),
+        ("shared-identity", "from attrs import field\nimport uuid\n\n\nclass A:\n    conversation_id: str = field(default=uuid.uuid4().hex)\n".into(), true),
+        ("shared-identity", "from attrs import field\nimport uuid\n\n\nclass A:\n    conversation_id: str = field(factory=lambda: uuid.uuid4().hex)\n".into(), false),
+        ("endless-memory", "class RedisHistory:\n    def __init__(self, ttl=None):\n        self.ttl = ttl\n".into(), true),
+        ("endless-memory", "class Memory:\n    max_runs: int | None = None\n".into(), true),
+        ("endless-memory", "class RedisDriver(BaseConversationMemoryDriver):\n    def store(self, runs):\n        self.client.hset('a', runs)\n".into(), true),
+        ("stored-in-plain", "class FileDriver(BaseConversationMemoryDriver):\n    def store(self, runs):\n        self.path.write_text(runs)\n".into(), true),
+        ("query-injection", "class Store:\n    def drop(self, name: str):\n        return self.client.delete(filter=f'name == \"{name}\"')\n".into(), true),
+        ("query-injection", "class Store:\n    def drop(self, filter: str):\n        return self.client.delete(filter=filter)\n".into(), false),
+        ("query-injection", "import imaplib\n\n\n@tool\ndef find(key: str):\n    with imaplib.IMAP4_SSL('a', ssl_context=c) as client:\n        return client.search(None, 'FROM', f'\"{key}\"')\n".into(), true),
+        ("shell-command", "import subprocess\n\n\n@tool\ndef run(args: list):\n    return subprocess.run(args, timeout=3)\n".into(), true),
+        ("shell-command", "import subprocess\n\n\n@tool\ndef run(name: str):\n    return subprocess.run(['git', 'log', name], timeout=3)\n".into(), false),
+        ("type-from-text", "async def learn(self, session):\n    answer = await session.list_tools()\n    for tool in answer.tools:\n        setattr(self, tool.name, run)\n".into(), true),
+        ("path-from-input", "class Files(Toolkit):\n    def __init__(self):\n        super().__init__(tools=[self.save])\n\n    def save(self, place: str, text: str):\n        open(place, 'w').write(text)\n".into(), true),
+        ("path-from-input", "class Files(Toolkit):\n    def __init__(self):\n        super().__init__(tools=[])\n\n    def save(self, place: str, text: str):\n        open(place, 'w').write(text)\n".into(), false),
+        ("path-from-input", "from agents import FunctionTool\n\n\ndef save(place: str, text: str):\n    open(place, 'w').write(text)\n\n\ntool = FunctionTool(fn=save)\n".into(), true),
+        ("path-from-input", "import io\nimport pandas\n\n\n@tool\ndef read(text: str):\n    return pandas.read_csv(io.StringIO(text))\n".into(), false),
+        ("path-from-input", "import pandas\n\n\n@tool\ndef read(text: str):\n    return pandas.read_csv(text)\n".into(), true),
+        ("ssrf", "def optional(name):\n    return importlib.import_module(name)\n\n\n@tool\ndef page(url: str):\n    return optional_import('trafilatura').fetch_url(url)\n".into(), true),
         ("stored-in-plain", "class Kept(MemoryBackend):\n    def add(self, message):\n        self.cursor.execute('INSERT INTO m VALUES (?)', (message,))\n".into(), true),
         ("stored-in-plain", "class Kept(MemoryBackend):\n    def add(self, message):\n        self.cursor.execute('INSERT INTO m VALUES (?)', (self.cipher.encrypt(message),))\n".into(), false),
         ("stored-in-plain", "class Kept(MemoryBackend):\n    def add(self, message):\n        self.rows.append(message)\n".into(), false),
@@ -250,5 +301,32 @@ fn a_guard_is_seen_wherever_it_stands() {
         all_files.push(("app/who.py", who));
         let found = look(&all_files, &all());
         assert_eq!(found.findings.iter().any(|one| one.rule.id == "endpoint-without-auth"), hit, "{name}");
+    }
+}
+
+/// A review began above the folder of a package, and nothing was followed from file to file.
+#[test]
+fn data_is_followed_from_file_to_file_wherever_the_review_begins() {
+    let driver = "import sqlalchemy\n\n\nclass BaseDriver:\n    def ask(self, text):\n        \"\"\"Asks.\"\"\"\n\n\nclass SqlDriver(BaseDriver):\n    def ask(self, text):\n        return self.con.execute(sqlalchemy.text(text))\n";
+    let loader = "from app.driver import BaseDriver\n\n\nclass BaseLoader:\n    def load_all(self, source):\n        return self.fetch(source)\n\n    def fetch(self, source):\n        raise NotImplementedError\n\n\nclass SqlLoader(BaseLoader):\n    driver: BaseDriver\n\n    def fetch(self, source):\n        return self.driver.ask(source)\n\n\nclass TextLoader(BaseLoader):\n    def fetch(self, source):\n        return source\n";
+    let tool = |loader: &str| {
+        format!(
+            "from app.loader import {loader}\n\n\nclass Ask(BaseTool):\n    loader: {loader}\n\n    def _run(self, what: str):\n        return self.loader.load_all(what)\n"
+        )
+    };
+    for (folder, class, hit) in [
+        ("", "SqlLoader", true),
+        ("app-1.2.3/", "SqlLoader", true),
+        ("a/b/src/", "SqlLoader", true),
+        ("app-1.2.3/", "BaseLoader", true),
+        ("app-1.2.3/", "TextLoader", false),
+    ] {
+        let path = |name: &str| format!("{folder}app/{name}.py");
+        let tool = tool(class);
+        let files = [(path("__init__"), ""), (path("driver"), driver), (path("loader"), loader), (path("tool"), &tool)];
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let found = look(&files, &all());
+        let found = found.findings.iter().any(|one| one.rule.id == "query-injection" && !one.steps.is_empty());
+        assert_eq!(found, hit, "{folder} {class}");
     }
 }
