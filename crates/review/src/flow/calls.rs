@@ -5,8 +5,8 @@ use super::eval::{Run, ends_in};
 use super::guard::cleans;
 use super::statement::statement_of;
 use super::tables::{
-    CLEANERS, CONDITIONS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Named, Only, Origin, SINKS,
-    SOURCES, Sink, SinkRow, is,
+    CLEANERS, CONDITIONS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Named, Only,
+    Origin, SINKS, SOURCES, Sink, SinkRow, is,
 };
 use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
 use super::{Arrival, REACHES_MAX, Reach, is_inner};
@@ -542,7 +542,10 @@ impl<'a> Run<'_, 'a> {
         let put = |value: &Val| value.text.is_some() && value.taints.iter().any(|taint| taint.part);
         let given = args.named.iter().find(|(name, value, _)| CONDITIONS.contains(name) && put(value));
         let Some((_, value, expr)) = given else { return };
-        let composed = value.text.as_deref().is_some_and(|text| text.contains(['=', '<', '>', ':', '(']) || text.contains(" in "));
+        let composed = value
+            .text
+            .as_deref()
+            .is_some_and(|text| text.contains(['=', '<', '>', ':', '(']) || text.contains(" in "));
         let (value, at) = (value.clone(), span(expr.range()));
         // What is followed is known by what it does.
         if composed && self.closure(&call.func).is_none() {

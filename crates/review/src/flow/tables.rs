@@ -402,7 +402,13 @@ pub(crate) const SINKS: &[SinkRow] = &[
     row("imaplib.IMAP4_SSL.search", 2, "", Sink::Filter),
     row("imaplib.IMAP4.search", 1, "", Sink::Filter),
     row("imaplib.IMAP4.search", 2, "", Sink::Filter),
-    on("*.search", 1, "search_filter", Sink::Filter, &["ldap", "ldap_conn", "ldap_connection", "ldap_client"]),
+    on(
+        "*.search",
+        1,
+        "search_filter",
+        Sink::Filter,
+        &["ldap", "ldap_conn", "ldap_connection", "ldap_client"],
+    ),
     row("redis.commands.search.query.Query", 0, "query_string", Sink::Filter),
     row("requests.get", 0, "url", Sink::Url),
     row("requests.post", 0, "url", Sink::Url),
@@ -575,7 +581,8 @@ pub(crate) const TOOL_DECORATORS: &[&str] = &[
     "ai_callable",
 ];
 /// Classes whose methods are tools if they are handed on where an object is made.
-pub(crate) const TOOLKITS: &[&str] = &["Toolkit", "ToolKit", "BaseToolkit", "FunctionToolset", "ToolCollection"];
+pub(crate) const TOOLKITS: &[&str] =
+    &["Toolkit", "ToolKit", "BaseToolkit", "FunctionToolset", "ToolCollection"];
 /// Last words of calls that make a tool of a function.
 pub(crate) const TOOL_MAKERS: &[&str] = &[
     "FunctionTool",

@@ -28,7 +28,9 @@ pub(super) fn read(index: &Index<'_>) -> HashSet<usize> {
             made(index, program, func.class, &func.def.body, INNER_MAX, &mut tools);
         }
     }
-    for (class, known) in index.classes.iter().enumerate().filter(|(class, _)| index.derives(*class, TOOLKITS)) {
+    for (class, known) in
+        index.classes.iter().enumerate().filter(|(class, _)| index.derives(*class, TOOLKITS))
+    {
         let init = known.methods.get("__init__").and_then(|init| index.funcs.get(*init));
         for name in init.iter().flat_map(|init| handed(&init.def.body)) {
             tools.extend(index.method(class, name).filter(|_| name != "__init__"));

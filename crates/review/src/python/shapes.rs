@@ -22,7 +22,8 @@ pub(super) struct Shapes<'a> {
 impl<'a> Shapes<'a> {
     /// Functions that are followed once more are put behind the others.
     pub(super) fn read(index: &mut Index<'a>) -> Shapes<'a> {
-        let shapes: Vec<bool> = index.funcs.iter().map(|func| func.class.is_some() && is_shape(func.def)).collect();
+        let shapes: Vec<bool> =
+            index.funcs.iter().map(|func| func.class.is_some() && is_shape(func.def)).collect();
         let is = |func: usize| shapes.get(func).copied().unwrap_or(false);
         let mut out = Shapes::default();
         let mut more: Vec<(usize, &'a str, usize)> = Vec::new();

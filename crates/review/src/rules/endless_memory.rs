@@ -75,27 +75,45 @@ const ENDS: &[&str] = &[
 
 /// A memory by what it derives from: known classes, and those whose names say so.
 pub(super) fn is_memory(bases: &[String]) -> bool {
-    const WORDS: &[&str] = &["ConversationMemory", "ChatHistory", "MessageHistory", "ChatMemory", "MemoryBackend", "MemoryStore", "SessionStore", "MemoryDriver"];
+    const WORDS: &[&str] = &[
+        "ConversationMemory",
+        "ChatHistory",
+        "MessageHistory",
+        "ChatMemory",
+        "MemoryBackend",
+        "MemoryStore",
+        "SessionStore",
+        "MemoryDriver",
+    ];
     bases.iter().any(|base| BASES.contains(&last(base)) || WORDS.iter().any(|word| last(base).contains(word)))
 }
 
 /// A bound that is there and that nothing sets: `ttl=None`.
 fn unset(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     const KEEPS: &[&str] = &["Memory", "History", "Session", "Checkpoint", "ChatStore", "Db", "Database"];
-    let name = site.place.class.and_then(|class| site.place.index.classes.get(class)).map(|class| last(&class.name))?;
+    let name = site
+        .place
+        .class
+        .and_then(|class| site.place.index.classes.get(class))
+        .map(|class| last(&class.name))?;
     let keeps = KEEPS.iter().any(|word| name.contains(word)) && !name.contains("Cache");
     if !keeps || site.def.name.as_str() != "__init__" {
         return None;
     }
     let unset = |one: &&ruff_python_ast::ParameterWithDefault| {
-        is_bound(one.parameter.name.as_str()) && one.default.as_deref().is_some_and(Expr::is_none_literal_expr)
+        is_bound(one.parameter.name.as_str())
+            && one.default.as_deref().is_some_and(Expr::is_none_literal_expr)
     };
     let one = site.def.parameters.iter_non_variadic_params().find(unset)?;
-    Some(Hit::medium(span(one.range()), format!("`{}` is none where nobody sets it: what is kept has no end", one.parameter.name)))
+    Some(Hit::medium(
+        span(one.range()),
+        format!("`{}` is none where nobody sets it: what is kept has no end", one.parameter.name),
+    ))
 }
 
 fn is_bound(name: &str) -> bool {
-    has_word(name, &["ttl", "expire", "expiration", "expiry"]) || ["max_runs", "max_messages", "max_history"].contains(&name)
+    has_word(name, &["ttl", "expire", "expiration", "expiry"])
+        || ["max_runs", "max_messages", "max_history"].contains(&name)
 }
 
 /// The same among the fields of a class.
@@ -106,7 +124,9 @@ fn unset_field(site: &ClassSite<'_, '_>) -> Option<Hit> {
         let Stmt::AnnAssign(field) = one else { return None };
         let named = matches!(&*field.target, Expr::Name(name) if is_bound(name.id.as_str()));
         let none = match field.value.as_deref() {
-            Some(Expr::Call(call)) => call.arguments.find_argument_value("default", 0).is_some_and(Expr::is_none_literal_expr),
+            Some(Expr::Call(call)) => {
+                call.arguments.find_argument_value("default", 0).is_some_and(Expr::is_none_literal_expr)
+            }
             Some(value) => value.is_none_literal_expr(),
             None => false,
         };

@@ -1,8 +1,8 @@
 //! Checks of who is calling that let everybody in where nothing is set.
 
-use crate::flow::is_secret_name;
 use crate::finding::Certainty;
-use crate::python::{FunctionSite, has_word, names_in, scan, span, Thing};
+use crate::flow::is_secret_name;
+use crate::python::{FunctionSite, Thing, has_word, names_in, scan, span};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, Stmt, UnaryOp};
 use ruff_text_size::Ranged;
@@ -23,8 +23,24 @@ pub(super) static RULE: ReviewRule = ReviewRule {
 
 const CHECKS: &[&str] =
     &["verify", "validate", "authenticate", "authenticated", "auth", "authorize", "authorized", "signature"];
-const SUBJECTS: &[&str] = &["auth", "token", "key", "signature", "secret", "user", "authenticate", "authenticated", "webhook", "credentials", "authorize", "authorized", "request", "access"];
-const MODES: &[&str] = &["dev", "development", "debug", "skip", "bypass", "disabled", "insecure", "local", "testing"];
+const SUBJECTS: &[&str] = &[
+    "auth",
+    "token",
+    "key",
+    "signature",
+    "secret",
+    "user",
+    "authenticate",
+    "authenticated",
+    "webhook",
+    "credentials",
+    "authorize",
+    "authorized",
+    "request",
+    "access",
+];
+const MODES: &[&str] =
+    &["dev", "development", "debug", "skip", "bypass", "disabled", "insecure", "local", "testing"];
 
 fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     let name = site.def.name.as_str();
@@ -32,7 +48,8 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         return None;
     }
     // A door that is asked for a request and its token, not one that looks at a configuration.
-    let given: Vec<&str> = site.def.parameters.iter_non_variadic_params().map(|one| one.parameter.name.as_str()).collect();
+    let given: Vec<&str> =
+        site.def.parameters.iter_non_variadic_params().map(|one| one.parameter.name.as_str()).collect();
     let mut found = None;
     scan(&site.def.body, 2, &mut |thing| {
         let (Thing::Stmt(Stmt::If(branch)), None) = (thing, &found) else { return };
@@ -67,9 +84,13 @@ fn keyless(test: &Expr, given: &[&str]) -> bool {
 
 fn is_own_key(expr: &Expr, given: &[&str]) -> bool {
     let names = names_in(expr);
-    let Some(name) = names.first().filter(|_| matches!(expr, Expr::Name(_) | Expr::Attribute(_))) else { return false };
+    let Some(name) = names.first().filter(|_| matches!(expr, Expr::Name(_) | Expr::Attribute(_))) else {
+        return false;
+    };
     let callers = matches!(expr, Expr::Name(_)) && given.contains(name);
-    let key = is_secret_name(name) || name.to_ascii_lowercase().ends_with("_key") || name.to_ascii_lowercase().ends_with("_token");
+    let key = is_secret_name(name)
+        || name.to_ascii_lowercase().ends_with("_key")
+        || name.to_ascii_lowercase().ends_with("_token");
     key && !callers
 }
 

@@ -31,13 +31,16 @@ enum Tells {
 fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
     let names = &site.place.program.names;
     let known = site.place.index.classes.get(site.class)?;
-    let own = ["__repr__", "__str__", "__repr_args__"].iter().any(|method| known.methods.contains_key(*method));
+    let own =
+        ["__repr__", "__str__", "__repr_args__"].iter().any(|method| known.methods.contains_key(*method));
     let tells = tells(site, names)?;
     let mut shown: Vec<(Certainty, &str, &Stmt)> = Vec::new();
     for statement in &site.def.body {
         let Stmt::AnnAssign(field) = statement else { continue };
         let Expr::Name(name) = &*field.target else { continue };
-        let Some(certainty) = certainty(tells, name.id.as_str(), &field.annotation, field.value.as_deref(), names) else {
+        let Some(certainty) =
+            certainty(tells, name.id.as_str(), &field.annotation, field.value.as_deref(), names)
+        else {
             continue;
         };
         shown.push((certainty, name.id.as_str(), statement));
@@ -59,7 +62,8 @@ fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
 }
 
 fn tells(site: &ClassSite<'_, '_>, names: &Names) -> Option<Tells> {
-    const MODELS: &[&str] = &["BaseModel", "BaseSettings", "BaseTool", "LLM", "BaseChatModel", "BaseRetriever", "Serializable"];
+    const MODELS: &[&str] =
+        &["BaseModel", "BaseSettings", "BaseTool", "LLM", "BaseChatModel", "BaseRetriever", "Serializable"];
     for decorator in &site.def.decorator_list {
         let (called, silent) = match &decorator.expression {
             Expr::Call(call) => (&*call.func, is_off(call, "repr")),
@@ -100,7 +104,8 @@ fn certainty(
         return None;
     }
     let saved = declared.is_some_and(is_saved);
-    let text = type_name(annotation, names).is_some_and(|made| ["str", "bytes", "Optional"].contains(&last(&made)));
+    let text =
+        type_name(annotation, names).is_some_and(|made| ["str", "bytes", "Optional"].contains(&last(&made)));
     let plain = text && is_secret(name) || (is_connection(name) && (saved || tells == Tells::Data));
     let bearer = name.ends_with("headers") && value.is_some_and(bears);
     if !plain && !bearer || name.ends_with("_name") || name.contains("env") {
@@ -110,7 +115,14 @@ fn certainty(
         _ if saved => Certainty::High,
         Tells::Data => Certainty::Medium,
         // What comes from the environment by itself is in no file, and only shown.
-        Tells::Pydantic if value.is_some_and(|value| mentions(value, &["default_factory", "get_env_var", "getenv", "environ"]) || has_factory(value)) => Certainty::Low,
+        Tells::Pydantic
+            if value.is_some_and(|value| {
+                mentions(value, &["default_factory", "get_env_var", "getenv", "environ"])
+                    || has_factory(value)
+            }) =>
+        {
+            Certainty::Low
+        }
         Tells::Pydantic => Certainty::Medium,
     })
 }
@@ -133,7 +145,8 @@ fn is_saved(call: &ExprCall) -> bool {
 fn bears(value: &Expr) -> bool {
     let mut bears = false;
     scan_expr(value, &mut |expr| {
-        bears |= matches!(expr, Expr::FString(_)) && folded(expr).is_some_and(|text| text.starts_with("Bearer "));
+        bears |=
+            matches!(expr, Expr::FString(_)) && folded(expr).is_some_and(|text| text.starts_with("Bearer "));
     });
     bears
 }

@@ -25,9 +25,11 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     scan_expr(given, &mut |expr| {
         let Expr::Call(call) = expr else { return };
         let Expr::Attribute(method) = &*call.func else { return };
-        let dumped = ["to_json", "json", "model_dump_json", "to_dict", "serialize"].contains(&method_of(call));
+        let dumped =
+            ["to_json", "json", "model_dump_json", "to_dict", "serialize"].contains(&method_of(call));
         let of = names_in(&method.value);
-        credentials |= dumped && of.iter().any(|name| has_word(name, &["creds", "credentials", "credential", "token"]));
+        credentials |=
+            dumped && of.iter().any(|name| has_word(name, &["creds", "credentials", "credential", "token"]));
     });
     let index = site.place.index;
     let body = site.place.func.and_then(|func| index.funcs.get(func)).map(|func| func.def);
@@ -38,5 +40,7 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
         text.get(at.start().to_usize()..at.end().to_usize()).unwrap_or_default()
     });
     let closed = ["0o600", "chmod", "umask", "encrypt", "S_IRUSR"].iter().any(|word| around.contains(word));
-    (credentials && !closed).then(|| Hit::medium(site.span(), "credentials are written as they are, for whoever may read the folder"))
+    (credentials && !closed).then(|| {
+        Hit::medium(site.span(), "credentials are written as they are, for whoever may read the folder")
+    })
 }

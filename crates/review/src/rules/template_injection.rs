@@ -24,13 +24,16 @@ fn unsandboxed(site: &CallSite<'_, '_>) -> Option<Hit> {
     let text = site.place.program.file.text();
     if site.is(&["jinja2.Environment", "jinja2.NativeEnvironment", "jinja2.nativetypes.NativeEnvironment"]) {
         let renders = text.contains(".from_string(") && !text.contains("SandboxedEnvironment");
-        return renders.then(|| Hit::medium(site.span(), "what is rendered in it may read attributes up to the operating system"));
+        return renders.then(|| {
+            Hit::medium(site.span(), "what is rendered in it may read attributes up to the operating system")
+        });
     }
     if !site.is(&["jinja2.Template"]) {
         return None;
     }
     let given = site.arg("source", 0)?;
-    let constant = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
+    let constant =
+        |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
     let fixed = match given {
         Expr::Name(name) => constant(name.id.as_str()),
         Expr::Attribute(attribute) => constant(attribute.attr.as_str()),

@@ -2,7 +2,8 @@
 
 use crate::finding::Certainty;
 use crate::python::{
-    Bind, Bound, FunctionSite, Thing, assigned, last, literal, mentions, method_of, names_in, scan, span, word_of,
+    Bind, Bound, FunctionSite, Thing, assigned, last, literal, mentions, method_of, names_in, scan, span,
+    word_of,
 };
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{BoolOp, Expr, Operator, Stmt};
@@ -95,14 +96,28 @@ const BORDERS: &[&str] = &[
     "where",
 ];
 /// What a store is asked for, first words of methods.
-const ASKS: &[&str] = &["search", "query", "retrieve", "similarity", "vector", "keyword", "hybrid", "find", "lookup"];
+const ASKS: &[&str] = &[
+    "search",
+    "query",
+    "retrieve",
+    "similarity",
+    "vector",
+    "keyword",
+    "hybrid",
+    "find",
+    "lookup",
+    "relevant",
+];
 /// What changes it; a filter says nothing there.
 const CHANGES: &[&str] = &["upsert", "insert", "delete", "load", "get", "fetch"];
-const STORES: &[&str] = &["vector", "store", "driver", "index", "retriever", "memory", "db", "vectordb", "database"];
+const STORES: &[&str] =
+    &["vector", "store", "driver", "index", "retriever", "memory", "db", "vectordb", "database"];
 
 /// Whether a class is of a sort that keeps documents, by the words of its name: `VectorStoreDriver`, `Milvus` in `vectordb`.
 fn keeps_documents(site: &FunctionSite<'_, '_>) -> bool {
-    let Some(class) = site.place.class.and_then(|class| site.place.index.classes.get(class)) else { return false };
+    let Some(class) = site.place.class.and_then(|class| site.place.index.classes.get(class)) else {
+        return false;
+    };
     let lower = class.name.to_ascii_lowercase();
     let (path, name) = lower.rsplit_once('.').unwrap_or(("", &lower));
     let bases = class.bases.iter().map(|base| last(base).to_ascii_lowercase());
@@ -143,7 +158,8 @@ fn unread(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     if all {
         return None;
     }
-    let wanted = |name: &str| BORDERS.contains(&name) && (asks || !name.contains("filter") && name != "where");
+    let wanted =
+        |name: &str| BORDERS.contains(&name) && (asks || !name.contains("filter") && name != "where");
     let found = site.def.parameters.iter_non_variadic_params().map(|one| &one.parameter).find(|one| {
         let name = one.name.as_str();
         wanted(name) && (!read.contains(&name) || dropped.contains(&name) || only_told.contains(&name))
@@ -160,7 +176,9 @@ fn is_shape(body: &[Stmt]) -> bool {
     body.iter().all(|one| match one {
         Stmt::Pass(_) | Stmt::Raise(_) => true,
         Stmt::Expr(said) => !said.value.is_call_expr() && !said.value.is_await_expr(),
-        Stmt::Return(back) => back.value.as_ref().is_none_or(|value| !value.is_call_expr() && !value.is_await_expr()),
+        Stmt::Return(back) => {
+            back.value.as_ref().is_none_or(|value| !value.is_call_expr() && !value.is_await_expr())
+        }
         _ => false,
     })
 }
@@ -213,19 +231,29 @@ fn told_only(body: &[Stmt]) -> Vec<&str> {
 /// What callers give is put over what has the border in it: `{"namespace": own} | kwargs`.
 fn merged(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     let extra = site.def.parameters.kwarg.as_ref().map(|one| one.name.as_str());
-    let given: Vec<&str> = site.def.parameters.iter_non_variadic_params().map(|one| one.parameter.name.as_str()).collect();
+    let given: Vec<&str> =
+        site.def.parameters.iter_non_variadic_params().map(|one| one.parameter.name.as_str()).collect();
     let asks = keeps_documents(site) && is_first(site.def.name.as_str(), ASKS);
     let callers = |expr: &Expr| {
         let names = names_in(expr);
         let from = names.first().copied();
         let whole = asks && matches!(expr, Expr::Name(_)) && from.is_some_and(|name| Some(name) == extra);
         let part = matches!(expr, Expr::Subscript(_)) && from == extra && extra.is_some()
-            || matches!(expr, Expr::Name(_)) && from.is_some_and(|name| given.contains(&name) && (is_filter(name) || name.ends_with("search_kwargs")));
+            || matches!(expr, Expr::Name(_))
+                && from.is_some_and(|name| {
+                    given.contains(&name) && (is_filter(name) || name.ends_with("search_kwargs"))
+                });
         whole || part
     };
     let border = |expr: &Expr| match expr {
-        Expr::Dict(dict) => dict.items.iter().any(|item| item.key.as_ref().and_then(literal).is_some_and(is_border)),
-        Expr::Call(call) => call.arguments.keywords.iter().any(|one| one.arg.as_ref().is_some_and(|name| is_border(name.as_str()))),
+        Expr::Dict(dict) => {
+            dict.items.iter().any(|item| item.key.as_ref().and_then(literal).is_some_and(is_border))
+        }
+        Expr::Call(call) => call
+            .arguments
+            .keywords
+            .iter()
+            .any(|one| one.arg.as_ref().is_some_and(|name| is_border(name.as_str()))),
         _ => false,
     };
     let mut bordered: Vec<&str> = Vec::new();
@@ -239,7 +267,8 @@ fn merged(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         let (Thing::Expr(expr), None) = (thing, &found) else { return };
         let over = match expr {
             Expr::BinOp(both) if both.op == Operator::BitOr => {
-                (border(&both.left) || mentions(&both.left, &["search_kwargs"]) && is_self(&both.left)) && callers(&both.right)
+                (border(&both.left) || mentions(&both.left, &["search_kwargs"]) && is_self(&both.left))
+                    && callers(&both.right)
             }
             Expr::Call(call) if method_of(call) == "update" => {
                 let on = matches!(&*call.func, Expr::Attribute(method) if matches!(&*method.value, Expr::Name(name) if bordered.contains(&name.id.as_str())));
@@ -259,5 +288,6 @@ fn is_self(expr: &Expr) -> bool {
 }
 
 fn is_border(name: &str) -> bool {
-    ["namespace", "tenant", "tenant_id", "user_id", "filter", "filters", "filter_string", "where"].contains(&name)
+    ["namespace", "tenant", "tenant_id", "user_id", "filter", "filters", "filter_string", "where"]
+        .contains(&name)
 }

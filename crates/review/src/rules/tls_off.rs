@@ -65,7 +65,9 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
 
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let redis = ["Redis", "StrictRedis"].contains(&site.method()) && site.named("password").is_some();
-    let asks = ["ssl", "connection_pool", "ssl_context", "unix_socket_path"].iter().any(|name| site.named(name).is_some());
+    let asks = ["ssl", "connection_pool", "ssl_context", "unix_socket_path"]
+        .iter()
+        .any(|name| site.named(name).is_some());
     if redis && !asks && !site.spreads() && !site.place.program.file.text().contains("ssl") {
         return Some(Hit::medium(site.span(), "the password goes to the server without TLS"));
     }
@@ -75,7 +77,10 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
         "requests.packages.urllib3.disable_warnings",
     ]);
     if off {
-        return Some(Hit::high(site.span(), format!("`{}` turns the check of certificates off", site.method())));
+        return Some(Hit::high(
+            site.span(),
+            format!("`{}` turns the check of certificates off", site.method()),
+        ));
     }
     mail(site)
 }
@@ -98,7 +103,9 @@ fn mail(site: &CallSite<'_, '_>) -> Option<Hit> {
     ];
     let text = site.place.program.file.text();
     let unasked = UNASKED.iter().find(|(name, _)| *name == site.name);
-    if let Some((name, context)) = unasked.filter(|(_, context)| site.named(context).is_none() && !site.spreads()) {
+    if let Some((name, context)) =
+        unasked.filter(|(_, context)| site.named(context).is_none() && !site.spreads())
+    {
         let message = format!("`{name}` asks no certificate where it is given no `{context}`");
         return Some(Hit::high(site.span(), message));
     }

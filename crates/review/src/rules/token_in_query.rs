@@ -62,7 +62,10 @@ fn holds_key(value: &Expr) -> bool {
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let asks = ["get", "post", "put", "delete", "request", "patch", "stream"].contains(&site.method());
     let Some(Expr::Dict(params)) = site.named("params").filter(|_| asks) else { return None };
-    let item = params.items.iter().find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()) || is_told(item))?;
+    let item = params
+        .items
+        .iter()
+        .find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()) || is_told(item))?;
     Some(Hit::high(span(item.value.range()), "a key is sent in the address"))
 }
 
@@ -73,7 +76,9 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     scan(&site.def.body, 0, &mut |thing| match thing {
         Thing::Stmt(Stmt::Assign(assign)) => match (assign.targets.as_slice(), &*assign.value) {
             ([Expr::Name(name)], Expr::Dict(dict)) => {
-                put.extend(dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)));
+                put.extend(
+                    dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)),
+                );
             }
             ([Expr::Subscript(place)], value) => {
                 if let Expr::Name(name) = &*place.value
@@ -87,7 +92,9 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
         },
         Thing::Stmt(Stmt::AnnAssign(assign)) => {
             if let (Expr::Name(name), Some(Expr::Dict(dict))) = (&*assign.target, assign.value.as_deref()) {
-                put.extend(dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)));
+                put.extend(
+                    dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)),
+                );
             }
         }
         Thing::Expr(Expr::Call(call)) => {

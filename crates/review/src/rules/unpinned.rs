@@ -70,7 +70,8 @@ fn listed(line: &str) -> Option<String> {
     let line = line.trim();
     let (name, rest) = match line.split_once(" = ") {
         Some((name, rest)) => {
-            let version = rest.strip_prefix("{version = ").unwrap_or(rest).trim_start_matches('{').split(',').next()?;
+            let version =
+                rest.strip_prefix("{version = ").unwrap_or(rest).trim_start_matches('{').split(',').next()?;
             let version = version.trim_matches(['"', '\'', ' ', '}']);
             let loose = version == "*" || version.starts_with(">=") && !version.contains('<');
             (loose && !rest.starts_with('[')).then_some((name.trim_matches('"'), ">="))?

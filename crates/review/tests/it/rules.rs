@@ -323,10 +323,16 @@ fn data_is_followed_from_file_to_file_wherever_the_review_begins() {
     ] {
         let path = |name: &str| format!("{folder}app/{name}.py");
         let tool = tool(class);
-        let files = [(path("__init__"), ""), (path("driver"), driver), (path("loader"), loader), (path("tool"), &tool)];
+        let files = [
+            (path("__init__"), ""),
+            (path("driver"), driver),
+            (path("loader"), loader),
+            (path("tool"), &tool),
+        ];
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
         let found = look(&files, &all());
-        let found = found.findings.iter().any(|one| one.rule.id == "query-injection" && !one.steps.is_empty());
+        let found =
+            found.findings.iter().any(|one| one.rule.id == "query-injection" && !one.steps.is_empty());
         assert_eq!(found, hit, "{folder} {class}");
     }
 }
