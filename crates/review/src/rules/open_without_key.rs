@@ -95,11 +95,7 @@ fn is_own_key(expr: &Expr, given: &[&str]) -> bool {
 }
 
 fn is_mode(test: &Expr) -> bool {
-    let asked = match test {
-        Expr::Call(_) | Expr::Name(_) | Expr::Attribute(_) => true,
-        Expr::Compare(_) => true,
-        _ => false,
-    };
+    let asked = matches!(test, Expr::Call(_) | Expr::Name(_) | Expr::Attribute(_) | Expr::Compare(_));
     asked && names_in(test).iter().any(|name| has_word(name, MODES))
         || text_of(test).is_some_and(|text| has_word(text, MODES))
 }
