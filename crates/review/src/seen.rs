@@ -9,6 +9,7 @@ use crate::hands::{Hands, gather};
 use crate::python::{self, Hits, Index, LOOKS, Program};
 use crate::rule::{Hit, Look, ReviewRule};
 use crate::rules::RULES;
+use foldhash::HashSet;
 use std::sync::Arc;
 
 /// One thing that a rule saw.
@@ -38,10 +39,30 @@ impl Seen {
     }
 }
 
+/// Folders that packages lie in: what is imported is named from there, wherever a review begins.
+struct Roots<'f>(HashSet<&'f str>);
+
+impl<'f> Roots<'f> {
+    fn of(files: &'f [Arc<Looked>]) -> Roots<'f> {
+        Roots(files.iter().filter_map(|file| file.path().strip_suffix("/__init__.py")).collect())
+    }
+
+    /// What comes before the outermost package of a path.
+    fn root<'p>(&self, path: &'p str) -> &'p str {
+        let mut folders = path.match_indices('/').map(|(at, _)| path.get(..at).unwrap_or_default());
+        let package = folders.find(|folder| self.0.contains(folder));
+        let end = package.and_then(|package| package.rfind('/')).map_or(0, |at| at + 1);
+        path.get(..end).unwrap_or_default()
+    }
+}
+
 /// All programs of a review.
 pub(crate) fn programs(files: &[Arc<Looked>], hands: &dyn Hands) -> Seen {
     let mut seen = Seen::default();
-    let parsed = gather(hands, files.len(), |at| files.get(at).map(Program::parse));
+    let roots = Roots::of(files);
+    let parsed = gather(hands, files.len(), |at| {
+        files.get(at).map(|file| Program::parse(file, roots.root(file.path())))
+    });
     let mut programs = Vec::new();
     for (file, parsed) in files.iter().zip(parsed) {
         seen.hits(file, whole(file));

@@ -5,12 +5,12 @@ use super::eval::{Run, ends_in};
 use super::guard::cleans;
 use super::statement::statement_of;
 use super::tables::{
-    CLEANERS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Named, Only, Origin, SINKS,
-    SOURCES, Sink, SinkRow, is,
+    CLEANERS, CONDITIONS, HANDED_ON, HARMLESS, HARMLESS_METHODS, MODEL_METHODS, MODEL_WORDS, Named, Only,
+    Origin, SINKS, SOURCES, Sink, SinkRow, is,
 };
 use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
 use super::{Arrival, REACHES_MAX, Reach, is_inner};
-use crate::python::{last, span, word_of};
+use crate::python::{last, literal, span, word_of};
 use foldhash::{HashMap, HashMapExt};
 use ringmail_core::doc::Span;
 use ruff_python_ast::{Expr, ExprCall};
@@ -131,7 +131,12 @@ impl<'a> Run<'_, 'a> {
             return out;
         }
         if let Some(func) = self.function(call, &name, receiver.as_ref()) {
-            return self.known(at, func, &args, &name);
+            let mut out = self.known(at, func, &args, &name);
+            let index = self.index;
+            for written in index.filled(func) {
+                out = out.join(self.known(at, *written, &args, &name));
+            }
+            return out;
         }
         if let Some(out) = self.handed_on(at, &name, &args) {
             return out;
@@ -443,6 +448,12 @@ impl<'a> Run<'_, 'a> {
         if composed {
             out.part();
         }
+        // A module that is imported where it is wanted.
+        if word.contains("import")
+            && let Some(module) = call.arguments.args.first().and_then(literal)
+        {
+            return Val { made: Some(module.into()), ..Val::default() };
+        }
         let class = name.rsplit('.').next().and_then(|last| last.trim_start_matches('_').chars().next());
         if class.is_some_and(char::is_uppercase) {
             out.made = Some(name.into());
@@ -478,6 +489,15 @@ impl<'a> Run<'_, 'a> {
 
     fn sinks(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>, receiver: Option<&Val>) {
         self.path_methods(call, name, receiver);
+        self.program_chosen(name, args);
+        self.conditions(call, args);
+        if name == "setattr"
+            && let Some((value, at)) = args.value("", 1)
+        {
+            let outside = |taint: &&Taint| matches!(taint.from, From::Outside(_));
+            let taints = value.taints.iter().filter(outside).cloned().collect();
+            self.arrive(Sink::Import, &Val { taints, ..Val::default() }, at);
+        }
         if !self.rows(call, name, args) {
             self.statements(call, name, args, receiver);
         }
@@ -505,6 +525,34 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
+    /// Who gives the whole list of arguments chooses the program that runs.
+    fn program_chosen(&mut self, name: &str, args: &Args<'a>) {
+        const RUNS: &[&str] = &["run", "call", "check_call", "check_output", "Popen"];
+        let runs = name.strip_prefix("subprocess.").is_some_and(|word| RUNS.contains(&word));
+        let Some((value, at)) = args.value("args", 0).filter(|_| runs) else { return };
+        if value.pieces.is_none() && value.text.is_none() {
+            let whole = |taint: &&Taint| !taint.part && matches!(taint.from, From::Outside(_));
+            let taints = value.taints.iter().filter(whole).cloned().collect();
+            self.arrive(Sink::Shell, &Val { taints, ..Val::default() }, at);
+        }
+    }
+
+    /// A condition that data was put into, for a store of which no row knows.
+    fn conditions(&mut self, call: &'a ExprCall, args: &Args<'a>) {
+        let put = |value: &Val| value.text.is_some() && value.taints.iter().any(|taint| taint.part);
+        let given = args.named.iter().find(|(name, value, _)| CONDITIONS.contains(name) && put(value));
+        let Some((_, value, expr)) = given else { return };
+        let composed = value
+            .text
+            .as_deref()
+            .is_some_and(|text| text.contains(['=', '<', '>', ':', '(']) || text.contains(" in "));
+        let (value, at) = (value.clone(), span(expr.range()));
+        // What is followed is known by what it does.
+        if composed && self.closure(&call.func).is_none() {
+            self.arrive(Sink::Filter, &value, at);
+        }
+    }
+
     /// What the tables say of a call; whether they say that it runs statements.
     fn rows(&mut self, call: &'a ExprCall, name: &str, args: &Args<'a>) -> bool {
         let Some(rows) = ROWS.get(last(name)) else { return false };
@@ -521,7 +569,7 @@ impl<'a> Run<'_, 'a> {
                 Only::Shell => matches!(named("shell"), Some(Expr::BooleanLiteral(shell)) if shell.value),
                 Only::On(words) => words.iter().any(|known| ends_in(&word, known)),
             };
-            if !counts || done == Some(row.sink) {
+            if !counts || done == Some(row.sink) && row.sink != Sink::Filter {
                 continue;
             }
             done = Some(row.sink);
@@ -529,7 +577,11 @@ impl<'a> Run<'_, 'a> {
                 let all = args.all();
                 self.arrive(row.sink, &all, span(call.range()));
             } else if let Some((value, at)) = args.value(row.name, row.at) {
-                let (value, at) = (value.clone(), at);
+                let (mut value, at) = (value.clone(), at);
+                if row.sink == Sink::Filter {
+                    // A whole condition is what callers are asked for.
+                    value.taints.retain(|taint| taint.part);
+                }
                 self.arrive(row.sink, &value, at);
             }
         }
@@ -539,7 +591,11 @@ impl<'a> Run<'_, 'a> {
     /// `Path(x).read_text()` and what is like it: the path is what the method is called on.
     fn path_methods(&mut self, call: &'a ExprCall, name: &str, receiver: Option<&Val>) {
         const METHODS: &[&str] = &["read_text", "read_bytes", "write_text", "write_bytes", "unlink", "rmdir"];
-        if let Some(value) = receiver.filter(|_| METHODS.contains(&last(name))) {
+        let opens = |value: &&Val| {
+            let path = value.made.as_deref().is_some_and(|made| last(made) == "Path");
+            METHODS.contains(&last(name)) || path && last(name) == "open"
+        };
+        if let Some(value) = receiver.filter(opens) {
             self.arrive(Sink::Path, value, span(call.range()));
         }
     }

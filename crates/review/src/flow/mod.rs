@@ -8,6 +8,7 @@ mod origin;
 mod statement;
 mod statements;
 mod tables;
+mod tools;
 mod value;
 
 use crate::hands::{Hands, gather};
@@ -101,11 +102,12 @@ pub(crate) fn follow(index: &Index<'_>, hands: &dyn Hands) -> Flows {
     let mut summaries: Vec<Summary> = vec![Summary::default(); functions];
     let mut all: Vec<Followed> = vec![Followed::default(); count];
     let mut kept = Kept::new();
+    let tools = tools::read(index);
     let mut next: Vec<usize> = (0..count).collect();
     for _ in 0..ROUNDS_MAX {
         let done = gather(hands, next.len(), |at| {
             let unit = next.get(at).copied().unwrap_or_default();
-            (unit, statements::follow(index, &summaries, &kept, unit))
+            (unit, statements::follow(index, &tools, &summaries, &kept, unit))
         });
         let mut changed = HashSet::new();
         let mut classes = HashSet::new();

@@ -4,10 +4,14 @@ use super::tables::{
     HARMLESS_PARAMS, HARMLESS_TYPES, Origin, ROUTES, TOOL_CLASSES, TOOL_DECORATORS, TOOL_METHODS, TOOL_SPECS,
 };
 use crate::python::{Func, Index, last, literal, type_name, word_of};
+use foldhash::HashSet;
 use ruff_python_ast::{Decorator, Expr, Parameter};
 
 /// Who fills the parameters of a function, if it is known to be somebody outside.
-pub(crate) fn of(index: &Index<'_>, func: &Func<'_>) -> Option<Origin> {
+pub(super) fn of(index: &Index<'_>, tools: &HashSet<usize>, func: &Func<'_>) -> Option<Origin> {
+    if index.func_of(func.def).is_some_and(|func| tools.contains(&func)) {
+        return Some(Origin::Tool);
+    }
     let names = &index.programs.get(func.program)?.names;
     let method = func.def.name.as_str();
     for decorator in &func.def.decorator_list {

@@ -7,7 +7,7 @@ use super::tables::{Origin, Sink};
 use super::value::{Closure, From, Piece, Sinks, Step, Taint, Val};
 use super::{Followed, Kept, STEPS_MAX, Summary, UNIT_STEPS_MIN};
 use crate::python::{Index, Program, span, type_name};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFunctionDef};
 use ruff_text_size::Ranged;
 use std::sync::Arc;
@@ -16,7 +16,13 @@ use std::sync::Arc;
 const AROUND_MAX: usize = 4;
 
 /// Follows one function, or what a file does when it is loaded.
-pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit: usize) -> Followed {
+pub(super) fn follow(
+    index: &Index<'_>,
+    tools: &HashSet<usize>,
+    summaries: &[Summary],
+    kept: &Kept,
+    unit: usize,
+) -> Followed {
     let func = index.funcs.get(unit);
     let program = func.map_or_else(|| unit.saturating_sub(index.funcs.len()), |func| func.program);
     let Some(read) = index.programs.get(program) else { return Followed::default() };
@@ -36,7 +42,7 @@ pub(super) fn follow(index: &Index<'_>, summaries: &[Summary], kept: &Kept, unit
     match func {
         None => run.block(&read.body),
         Some(func) => {
-            let from = origin::of(index, func);
+            let from = origin::of(index, tools, func);
             for (at, parameter) in func.params.iter().enumerate() {
                 let name = parameter.name.as_str();
                 let made =

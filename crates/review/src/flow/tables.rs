@@ -51,6 +51,8 @@ pub(crate) enum Sink {
     Answer,
     ToolText,
     Redirect,
+    /// A condition of a store that is asked: LDAP, IMAP, filters of vector stores.
+    Filter,
 }
 
 impl Sink {
@@ -80,6 +82,7 @@ impl Sink {
             (Sink::Url, Remote) => Some(Low),
             (Sink::Redirect, Request) => Some(Medium),
             (Sink::Redirect, _) => None,
+            (Sink::Filter, _) => Some(High),
         }
     }
 
@@ -94,7 +97,7 @@ impl Sink {
             }
             Sink::JsonPath => Some(Certainty::Medium),
             Sink::Sql | Sink::Cypher | Sink::Shell if named == Named::Output => Some(Certainty::Medium),
-            Sink::Sql | Sink::Cypher if part => Some(Certainty::Medium),
+            Sink::Sql | Sink::Cypher | Sink::Filter if part => Some(Certainty::Medium),
             Sink::Code | Sink::Deserializer => Some(Certainty::Medium),
             Sink::Shell if part => Some(Certainty::Medium),
             Sink::Import | Sink::Template => Some(Certainty::Low),
@@ -119,6 +122,7 @@ impl Sink {
             Sink::Answer => "an answer to a caller",
             Sink::ToolText => "the description of a tool",
             Sink::Redirect => "the address of a redirect",
+            Sink::Filter => "a condition that a store is asked with",
         }
     }
 }
@@ -330,7 +334,7 @@ pub(crate) const SINKS: &[SinkRow] = &[
     on("*.command", 0, "cmd", Sink::Sql, &["client", "clickhouse"]),
     on("*.query", 0, "query", Sink::Sql, &["bq_client", "bigquery_client", "bigquery"]),
     on("*.run_sql", 0, "command", Sink::Sql, &["db", "database"]),
-    on("*.sql", 0, "query", Sink::Sql, &["spark", "duckdb", "conn", "con"]),
+    on("*.sql", 0, "query", Sink::Sql, &["spark", "duckdb", "conn", "con", "connection", "db"]),
     row("sqlalchemy.text", 0, "text", Sink::Sql),
     row("sqlalchemy.sql.text", 0, "text", Sink::Sql),
     row("sqlalchemy.sql.expression.text", 0, "text", Sink::Sql),
@@ -381,6 +385,31 @@ pub(crate) const SINKS: &[SinkRow] = &[
     row("flask.send_file", 0, "path_or_file", Sink::Path),
     row("fastapi.responses.FileResponse", 0, "path", Sink::Path),
     row("starlette.responses.FileResponse", 0, "path", Sink::Path),
+    row("pandas.read_csv", 0, "filepath_or_buffer", Sink::Path),
+    row("pandas.read_excel", 0, "io", Sink::Path),
+    row("pandas.read_json", 0, "path_or_buf", Sink::Path),
+    row("pandas.read_parquet", 0, "path", Sink::Path),
+    row("PIL.Image.open", 0, "fp", Sink::Path),
+    row("numpy.load", 0, "file", Sink::Path),
+    row("*.to_csv", 0, "path_or_buf", Sink::Path),
+    row("*.to_parquet", 0, "path", Sink::Path),
+    row("*.to_excel", 0, "excel_writer", Sink::Path),
+    row("*.put_object", 99, "Key", Sink::Path),
+    row("*.get_object", 99, "Key", Sink::Path),
+    row("*.delete_object", 99, "Key", Sink::Path),
+    row("imaplib.IMAP4_SSL.select", 0, "mailbox", Sink::Filter),
+    row("imaplib.IMAP4_SSL.search", 1, "", Sink::Filter),
+    row("imaplib.IMAP4_SSL.search", 2, "", Sink::Filter),
+    row("imaplib.IMAP4.search", 1, "", Sink::Filter),
+    row("imaplib.IMAP4.search", 2, "", Sink::Filter),
+    on(
+        "*.search",
+        1,
+        "search_filter",
+        Sink::Filter,
+        &["ldap", "ldap_conn", "ldap_connection", "ldap_client"],
+    ),
+    row("redis.commands.search.query.Query", 0, "query_string", Sink::Filter),
     row("requests.get", 0, "url", Sink::Url),
     row("requests.post", 0, "url", Sink::Url),
     row("requests.put", 0, "url", Sink::Url),
@@ -402,6 +431,19 @@ pub(crate) const SINKS: &[SinkRow] = &[
     on("*.put", 0, "url", Sink::Url, HTTP),
     on("*.delete", 0, "url", Sink::Url, HTTP),
     on("*.request", 1, "url", Sink::Url, HTTP),
+    on("*.head", 0, "url", Sink::Url, HTTP),
+    on("*.stream", 1, "url", Sink::Url, HTTP),
+    on("*.arun", 0, "url", Sink::Url, &["crawler"]),
+    row("httpx.head", 0, "url", Sink::Url),
+    row("httpx.patch", 0, "url", Sink::Url),
+    row("aiohttp.request", 1, "url", Sink::Url),
+    row("websockets.connect", 0, "uri", Sink::Url),
+    row("trafilatura.fetch_url", 0, "url", Sink::Url),
+    row("trafilatura.downloads.fetch_url", 0, "url", Sink::Url),
+    row("newspaper.article", 0, "url", Sink::Url),
+    row("newspaper.Article", 0, "url", Sink::Url),
+    row("feedparser.parse", 0, "url_file_stream_or_string", Sink::Url),
+    row("pandas.read_html", 0, "io", Sink::Url),
     on("*.goto", 0, "url", Sink::Url, &["page"]),
     on("*.debug", 0, "msg", Sink::Log, LOGGERS),
     on("*.info", 0, "msg", Sink::Log, LOGGERS),
@@ -532,6 +574,43 @@ pub(crate) const TOOL_DECORATORS: &[&str] = &[
     "as_tool",
     "register_for_llm",
     "beta_tool",
+    "activity",
+    "agent_tool",
+    "register_tool",
+    "mcp_tool",
+    "ai_callable",
+];
+/// Classes whose methods are tools if they are handed on where an object is made.
+pub(crate) const TOOLKITS: &[&str] =
+    &["Toolkit", "ToolKit", "BaseToolkit", "FunctionToolset", "ToolCollection"];
+/// Last words of calls that make a tool of a function.
+pub(crate) const TOOL_MAKERS: &[&str] = &[
+    "FunctionTool",
+    "StructuredTool",
+    "Tool",
+    "SimpleTool",
+    "from_function",
+    "from_defaults",
+    "function_tool",
+    "register_tool",
+    "add_tool",
+    "create_tool",
+];
+/// Names of arguments that are conditions, whoever is asked.
+pub(crate) const CONDITIONS: &[&str] = &[
+    "filter",
+    "filter_string",
+    "filter_str",
+    "filter_expr",
+    "filter_expression",
+    "filter_query",
+    "expr",
+    "where",
+    "where_clause",
+    "where_filter",
+    "search_filter",
+    "ldap_filter",
+    "query_filter",
 ];
 /// Last words of decorators that make a function a door.
 pub(crate) const ROUTES: &[&str] =
@@ -656,6 +735,8 @@ pub(crate) const CLEANERS: &[(&str, &[Sink])] = &[
     ("*.escape_string", &[Sink::Sql]),
     ("re.escape", &[Sink::Sql, Sink::JsonPath]),
     ("os.path.basename", &[Sink::Path]),
+    ("*BytesIO", &[Sink::Path, Sink::Url]),
+    ("*StringIO", &[Sink::Path, Sink::Url]),
     ("werkzeug.utils.secure_filename", &[Sink::Path]),
     ("html.escape", &[Sink::Template]),
     ("markupsafe.escape", &[Sink::Template]),

@@ -2,6 +2,7 @@
 
 use super::doors::Doors;
 use super::parse::Program;
+use super::shapes::Shapes;
 use foldhash::{HashMap, HashMapExt};
 use ruff_python_ast::{Expr, Parameter, Stmt, StmtClassDef, StmtFunctionDef};
 use std::collections::VecDeque;
@@ -53,6 +54,7 @@ pub(crate) struct Index<'a> {
     /// Methods that only one class has.
     only: HashMap<&'a str, Option<usize>>,
     ancestors: Vec<Vec<String>>,
+    shapes: Shapes<'a>,
     doors: OnceLock<Doors>,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Index<'a> {
             by_class: HashMap::new(),
             only: HashMap::new(),
             ancestors: Vec::new(),
+            shapes: Shapes::default(),
             doors: OnceLock::new(),
         };
         for (at, program) in programs.iter().enumerate() {
@@ -75,6 +78,7 @@ impl<'a> Index<'a> {
             index.block(&program.body, at, None, &prefix);
         }
         index.ancestors = (0..index.classes.len()).map(|class| index.climb(class)).collect();
+        index.shapes = Shapes::read(&mut index);
         index
     }
 
@@ -247,6 +251,9 @@ impl<'a> Index<'a> {
 
     /// A method of a class or of what it derives from.
     pub(crate) fn method(&self, class: usize, name: &str) -> Option<usize> {
+        if let Some(copy) = self.shapes.copy(class, name) {
+            return Some(copy);
+        }
         let own = self.classes.get(class)?.methods.get(name).copied();
         own.or_else(|| {
             self.ancestors(class).iter().find_map(|base| {
@@ -268,6 +275,11 @@ impl<'a> Index<'a> {
             return None;
         }
         self.only.get(name).copied().flatten()
+    }
+
+    /// What a method that only says what there is stands for: the same of the classes below.
+    pub(crate) fn filled(&self, func: usize) -> &[usize] {
+        self.shapes.filled(func)
     }
 
     pub(crate) fn func_of(&self, def: &StmtFunctionDef) -> Option<usize> {

@@ -7,6 +7,7 @@ mod index;
 mod names;
 mod parse;
 mod scan;
+mod shapes;
 mod text;
 mod walk;
 
@@ -15,7 +16,7 @@ pub(crate) use index::{Func, Index, last, type_name};
 pub(crate) use names::Names;
 pub(crate) use parse::Program;
 pub(crate) use scan::{
-    Thing, assigned, calls_in, has_word, mentions, method_of, names_in, receiver_of, scan,
+    Thing, assigned, calls_in, has_word, mentions, method_of, names_in, receiver_of, scan, scan_expr,
 };
 pub(crate) use text::{BYTES_MAX, HOLE, folded, literal, number, span};
 pub(crate) use walk::{

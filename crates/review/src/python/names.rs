@@ -14,8 +14,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(super) fn read(path: &str, body: &[Stmt]) -> Names {
-        let mut names = Names { module: module_of(path), imports: HashMap::new(), own: HashMap::new() };
+    pub(super) fn read(path: &str, root: &str, body: &[Stmt]) -> Names {
+        let inside = path.strip_prefix(root).unwrap_or(path);
+        let mut names = Names { module: module_of(inside), imports: HashMap::new(), own: HashMap::new() };
         let package = match path.ends_with("/__init__.py") || path == "__init__.py" {
             true => names.module.clone(),
             false => parent(&names.module, 1),

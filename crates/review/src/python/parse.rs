@@ -26,7 +26,7 @@ pub(crate) struct Program {
     pub(crate) names: Names,
 }
 
-pub(crate) fn parse(file: &Arc<Looked>) -> Result<Program, (Span, String)> {
+pub(crate) fn parse(file: &Arc<Looked>, root: &str) -> Result<Program, (Span, String)> {
     let text = file.text();
     if text.len() > BYTES_MAX {
         return Err((Span::default(), format!("the file is larger than {BYTES_MAX} bytes")));
@@ -41,11 +41,11 @@ pub(crate) fn parse(file: &Arc<Looked>) -> Result<Program, (Span, String)> {
     let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
     let comments = comments.map(|token| Comment { span: super::span(token.range()) }).collect();
     let body: Vec<Stmt> = parsed.into_suite().into_iter().collect();
-    Ok(Program { names: Names::read(file.path(), &body), file: file.clone(), body, comments })
+    Ok(Program { names: Names::read(file.path(), root, &body), file: file.clone(), body, comments })
 }
 
 impl Program {
-    pub(crate) fn parse(file: &Arc<Looked>) -> Result<Program, (Span, String)> {
-        parse(file)
+    pub(crate) fn parse(file: &Arc<Looked>, root: &str) -> Result<Program, (Span, String)> {
+        parse(file, root)
     }
 }

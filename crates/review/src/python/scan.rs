@@ -42,6 +42,16 @@ pub(crate) fn scan<'p>(body: &'p [Stmt], inner: usize, look: &mut dyn FnMut(Thin
     Scan { look, inner }.visit_body(body);
 }
 
+/// Every expression in one.
+pub(crate) fn scan_expr<'p>(expr: &'p Expr, look: &mut dyn FnMut(&'p Expr)) {
+    let mut each = |thing| {
+        if let Thing::Expr(expr) = thing {
+            look(expr);
+        }
+    };
+    Scan { look: &mut each, inner: 0 }.visit_expr(expr);
+}
+
 /// All calls in a body.
 pub(crate) fn calls_in(body: &[Stmt], inner: usize) -> Vec<&ExprCall> {
     let mut calls = Vec::new();

@@ -1,6 +1,6 @@
 //! Memory that never forgets.
 
-use crate::python::{ClassSite, Thing, has_word, last, names_in, scan, span};
+use crate::python::{ClassSite, FunctionSite, Thing, has_word, last, names_in, scan, span};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::Ranged;
@@ -16,7 +16,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "class RedisMemory(MemoryBackend):\n    ttl_seconds: int = 86400\n\n    def add(self, message):\n        self.client.rpush(self.key, message)\n        self.client.expire(self.key, self.ttl_seconds)\n",
     owasp: &["LLM09", "ASI06", "MCP10"],
     refusal: None,
-    looks: &[Look::Class(class)],
+    looks: &[Look::Class(class), Look::Class(unset_field), Look::Function(unset)],
 };
 
 pub(super) const BASES: &[&str] = &[
@@ -43,6 +43,8 @@ pub(super) const WRITES: &[&str] = &[
     "aadd_messages",
     "save_state",
     "remember",
+    "store",
+    "persist",
 ];
 /// Words of names that bound how long or how much is kept.
 const ENDS: &[&str] = &[
@@ -71,10 +73,72 @@ const ENDS: &[&str] = &[
     "keep_last",
 ];
 
+/// A memory by what it derives from: known classes, and those whose names say so.
+pub(super) fn is_memory(bases: &[String]) -> bool {
+    const WORDS: &[&str] = &[
+        "ConversationMemory",
+        "ChatHistory",
+        "MessageHistory",
+        "ChatMemory",
+        "MemoryBackend",
+        "MemoryStore",
+        "SessionStore",
+        "MemoryDriver",
+    ];
+    bases.iter().any(|base| BASES.contains(&last(base)) || WORDS.iter().any(|word| last(base).contains(word)))
+}
+
+/// A bound that is there and that nothing sets: `ttl=None`.
+fn unset(site: &FunctionSite<'_, '_>) -> Option<Hit> {
+    const KEEPS: &[&str] = &["Memory", "History", "Session", "Checkpoint", "ChatStore", "Db", "Database"];
+    let name = site
+        .place
+        .class
+        .and_then(|class| site.place.index.classes.get(class))
+        .map(|class| last(&class.name))?;
+    let keeps = KEEPS.iter().any(|word| name.contains(word)) && !name.contains("Cache");
+    if !keeps || site.def.name.as_str() != "__init__" {
+        return None;
+    }
+    let unset = |one: &&ruff_python_ast::ParameterWithDefault| {
+        is_bound(one.parameter.name.as_str())
+            && one.default.as_deref().is_some_and(Expr::is_none_literal_expr)
+    };
+    let one = site.def.parameters.iter_non_variadic_params().find(unset)?;
+    Some(Hit::medium(
+        span(one.range()),
+        format!("`{}` is none where nobody sets it: what is kept has no end", one.parameter.name),
+    ))
+}
+
+fn is_bound(name: &str) -> bool {
+    has_word(name, &["ttl", "expire", "expiration", "expiry"])
+        || ["max_runs", "max_messages", "max_history"].contains(&name)
+}
+
+/// The same among the fields of a class.
+fn unset_field(site: &ClassSite<'_, '_>) -> Option<Hit> {
+    let name = site.def.name.as_str();
+    let keeps = ["Memory", "History"].iter().any(|word| name.contains(word)) && !name.contains("Cache");
+    let field = site.def.body.iter().filter(|_| keeps).find_map(|one| {
+        let Stmt::AnnAssign(field) = one else { return None };
+        let named = matches!(&*field.target, Expr::Name(name) if is_bound(name.id.as_str()));
+        let none = match field.value.as_deref() {
+            Some(Expr::Call(call)) => {
+                call.arguments.find_argument_value("default", 0).is_some_and(Expr::is_none_literal_expr)
+            }
+            Some(value) => value.is_none_literal_expr(),
+            None => false,
+        };
+        (named && none).then_some(field)
+    })?;
+    Some(Hit::medium(span(field.range()), format!("`{name}` keeps everything where nobody says how much")))
+}
+
 fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
     let index = site.place.index;
     let known = index.classes.get(site.class)?;
-    let derived = known.bases.iter().any(|base| BASES.contains(&last(base)));
+    let derived = is_memory(&known.bases);
     let name = site.def.name.as_str();
     let transient = ["InMemory", "Base", "Abstract", "Null", "Dummy"].iter().any(|word| name.contains(word));
     let writes: Vec<&&str> = WRITES.iter().filter(|method| known.methods.contains_key(**method)).collect();

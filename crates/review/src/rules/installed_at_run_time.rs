@@ -1,6 +1,6 @@
 //! Packages that are installed while the program runs.
 
-use crate::python::{CallSite, literal};
+use crate::python::{CallSite, assigned, literal};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::Expr;
 
@@ -24,7 +24,17 @@ fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     }
     let runs = site.name.starts_with("subprocess.") || site.is(&["os.system"]);
     let first = site.call.arguments.args.first().filter(|_| runs)?;
-    let words: Vec<&str> = match first {
+    let index = site.place.index;
+    let body = site.place.func.and_then(|func| index.funcs.get(func)).map_or(&[][..], |func| &func.def.body);
+    // A list that has a name before it is run.
+    let given = match first {
+        Expr::Name(name) => {
+            let lists = assigned(body, 0).into_iter().filter(|(names, _)| names.contains(&name.id.as_str()));
+            lists.map(|(_, value)| value).find(|value| value.is_list_expr()).unwrap_or(first)
+        }
+        first => first,
+    };
+    let words: Vec<&str> = match given {
         Expr::List(list) => list.elts.iter().filter_map(literal).collect(),
         other => literal(other)?.split_whitespace().collect(),
     };

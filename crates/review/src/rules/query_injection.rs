@@ -14,5 +14,5 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "from agents import function_tool\n\n\n@function_tool\ndef find(name: str) -> list:\n    cursor = connection.cursor()\n    cursor.execute(\"SELECT * FROM users WHERE name = %s\", (name,))\n    return cursor.fetchall()\n",
     owasp: &["LLM10", "ASI02", "MCP05"],
     refusal: Some("untrusted-argument"),
-    looks: &[Look::Flow(Sink::Sql)],
+    looks: &[Look::Flow(Sink::Sql), Look::Flow(Sink::Filter)],
 };

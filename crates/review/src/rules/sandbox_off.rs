@@ -27,6 +27,11 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
 
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let name = last(&site.name);
+    let container = ["run", "create"].contains(&name) && site.receiver_word() == "containers";
+    let closed = ["network_disabled", "network_mode", "network"].iter().any(|one| site.named(one).is_some());
+    if container && !closed && !site.spreads() {
+        return Some(Hit::medium(site.span(), "what runs in this container reaches the network"));
+    }
     let runs = [
         "PythonREPL",
         "PythonREPLTool",

@@ -55,8 +55,29 @@ const DESCRIBES: &[&str] = &[
     "__str__",
 ];
 
+/// Addresses that hold a password, as those of databases do.
+pub(super) fn is_connection(name: &str) -> bool {
+    [
+        "connection_string",
+        "connection_uri",
+        "connection_url",
+        "conn_string",
+        "db_url",
+        "database_url",
+        "db_uri",
+        "dsn",
+        "redis_url",
+        "mongo_uri",
+        "mongodb_uri",
+        "postgres_url",
+        "http_auth",
+        "basic_auth",
+    ]
+    .contains(&name.trim_start_matches('_').to_ascii_lowercase().as_str())
+}
+
 /// Tokens are keys, too, unless they are words of a model or places in a list.
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     const OTHERS: &[&str] = &[
         "page",
         "next",
@@ -92,7 +113,7 @@ fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
     let told = |value: &Expr| match value {
         Expr::Attribute(attribute) => {
             matches!(&*attribute.value, Expr::Name(name) if name.id.as_str() == "self")
-                && is_secret(attribute.attr.as_str())
+                && (is_secret(attribute.attr.as_str()) || is_connection(attribute.attr.as_str()))
         }
         Expr::Call(call) => method_of(call) == "get_secret_value",
         _ => false,

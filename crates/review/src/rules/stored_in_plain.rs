@@ -1,7 +1,7 @@
 //! What is of persons, kept as it is.
 
-use super::endless_memory::{BASES, WRITES, is_written};
-use crate::python::{CallSite, ClassSite, Thing, has_word, last, names_in, scan, span, word_of};
+use super::endless_memory::{WRITES, is_memory, is_written};
+use crate::python::{CallSite, ClassSite, Thing, has_word, names_in, scan, span, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
 use ruff_python_ast::Expr;
 use ruff_python_ast::visitor::{Visitor, walk_expr};
@@ -93,7 +93,7 @@ const HIDES: &[&str] = &[
 fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
     let known = site.place.index.classes.get(site.class)?;
     let name = site.def.name.as_str();
-    let derived = known.bases.iter().any(|base| BASES.contains(&last(base)));
+    let derived = is_memory(&known.bases);
     let shape = ["Base", "Abstract", "Null", "Dummy", "InMemory"].iter().any(|word| name.contains(word));
     if !derived || shape || !is_written(&site.def.body) {
         return None;

@@ -64,10 +64,57 @@ fn bind(bind: &Bind<'_>) -> Option<Hit> {
 }
 
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
+    let redis = ["Redis", "StrictRedis"].contains(&site.method()) && site.named("password").is_some();
+    let asks = ["ssl", "connection_pool", "ssl_context", "unix_socket_path"]
+        .iter()
+        .any(|name| site.named(name).is_some());
+    if redis && !asks && !site.spreads() && !site.place.program.file.text().contains("ssl") {
+        return Some(Hit::medium(site.span(), "the password goes to the server without TLS"));
+    }
     let off = site.is(&[
         "ssl._create_unverified_context",
         "urllib3.disable_warnings",
         "requests.packages.urllib3.disable_warnings",
     ]);
-    off.then(|| Hit::high(site.span(), format!("`{}` turns the check of certificates off", site.method())))
+    if off {
+        return Some(Hit::high(
+            site.span(),
+            format!("`{}` turns the check of certificates off", site.method()),
+        ));
+    }
+    mail(site)
+}
+
+/// Clients of the standard library that ask nobody's certificate unless they are given a context, and those that
+/// send a password as it is.
+fn mail(site: &CallSite<'_, '_>) -> Option<Hit> {
+    const UNASKED: &[(&str, &str)] = &[
+        ("smtplib.SMTP_SSL", "context"),
+        ("imaplib.IMAP4_SSL", "ssl_context"),
+        ("poplib.POP3_SSL", "context"),
+        ("ftplib.FTP_TLS", "context"),
+        ("nntplib.NNTP_SSL", "ssl_context"),
+    ];
+    const PLAIN: &[(&str, &str)] = &[
+        ("smtplib.SMTP", "starttls"),
+        ("imaplib.IMAP4", "starttls"),
+        ("poplib.POP3", "stls"),
+        ("ftplib.FTP", "auth"),
+    ];
+    let text = site.place.program.file.text();
+    let unasked = UNASKED.iter().find(|(name, _)| *name == site.name);
+    if let Some((name, context)) =
+        unasked.filter(|(_, context)| site.named(context).is_none() && !site.spreads())
+    {
+        let message = format!("`{name}` asks no certificate where it is given no `{context}`");
+        return Some(Hit::high(site.span(), message));
+    }
+    let starts = site.method() == "starttls" && site.call.arguments.is_empty() && text.contains("smtplib");
+    if starts {
+        return Some(Hit::high(site.span(), "`starttls` asks no certificate where it is given no `context`"));
+    }
+    let (name, upgrade) = PLAIN.iter().find(|(name, _)| *name == site.name)?;
+    let upgraded = text.contains(&format!(".{upgrade}("));
+    (!upgraded && text.contains(".login("))
+        .then(|| Hit::medium(site.span(), format!("`{name}` sends the password as it is")))
 }

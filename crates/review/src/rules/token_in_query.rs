@@ -1,8 +1,9 @@
 //! Keys in addresses.
 
-use crate::python::{Bind, Bound, CallSite, HOLE, TextSite, literal, span};
+use crate::flow::is_secret_name;
+use crate::python::{CallSite, FunctionSite, HOLE, TextSite, Thing, literal, scan, span, word_of};
 use crate::rule::{Area, Hit, Look, ReviewRule};
-use ruff_python_ast::Expr;
+use ruff_python_ast::{DictItem, Expr, Stmt};
 use ruff_text_size::Ranged;
 
 pub(super) static RULE: ReviewRule = ReviewRule {
@@ -16,7 +17,7 @@ pub(super) static RULE: ReviewRule = ReviewRule {
     good: "import requests\n\n\ndef ask(key):\n    return requests.get(\"https://api.example.com/v1\", headers={\"x-api-key\": key}, timeout=10)\n",
     owasp: &["LLM02", "ASI03", "MCP01"],
     refusal: Some("clearance"),
-    looks: &[Look::Text(text), Look::Call(call), Look::Bind(bind)],
+    looks: &[Look::Text(text), Look::Call(call), Look::Function(function)],
 };
 
 const KEYS: &[&str] = &[
@@ -46,19 +47,64 @@ fn is_key(item: &Expr) -> Option<&str> {
     literal(item).filter(|name| KEYS.contains(&name.to_ascii_lowercase().as_str()))
 }
 
+/// A key by what the parameter is called, or by what it is given.
+fn is_told(item: &DictItem) -> bool {
+    let named = item.key.as_ref().is_some_and(|key| is_key(key).is_some());
+    let fixed = matches!(item.value, Expr::StringLiteral(_) | Expr::NoneLiteral(_));
+    let counts = item.key.as_ref().and_then(literal).is_some();
+    counts && !fixed && (named || holds_key(&item.value))
+}
+
+fn holds_key(value: &Expr) -> bool {
+    matches!(value, Expr::Name(_) | Expr::Attribute(_)) && is_secret_name(&word_of(value))
+}
+
 fn call(site: &CallSite<'_, '_>) -> Option<Hit> {
     let asks = ["get", "post", "put", "delete", "request", "patch", "stream"].contains(&site.method());
     let Some(Expr::Dict(params)) = site.named("params").filter(|_| asks) else { return None };
-    let item = params.items.iter().find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()))?;
+    let item = params
+        .items
+        .iter()
+        .find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()) || is_told(item))?;
     Some(Hit::high(span(item.value.range()), "a key is sent in the address"))
 }
 
-fn bind(bind: &Bind<'_>) -> Option<Hit> {
-    let Bound::Expr(Expr::Dict(params)) = bind.value else { return None };
-    let query =
-        ["params", "query_params", "querystring", "query"].contains(&bind.name) && bind.callee.is_empty();
-    let item = params.items.iter().find(|item| item.key.as_ref().is_some_and(|key| is_key(key).is_some()))?;
-    let fixed = matches!(item.value, Expr::StringLiteral(_) | Expr::NoneLiteral(_));
-    (query && !fixed)
-        .then(|| Hit::low(span(item.value.range()), "a key is put among the parameters of an address"))
+/// Parameters that have a name before they are sent.
+fn function(site: &FunctionSite<'_, '_>) -> Option<Hit> {
+    let mut put: Vec<(&str, &Expr)> = Vec::new();
+    let mut sent: Vec<&str> = Vec::new();
+    scan(&site.def.body, 0, &mut |thing| match thing {
+        Thing::Stmt(Stmt::Assign(assign)) => match (assign.targets.as_slice(), &*assign.value) {
+            ([Expr::Name(name)], Expr::Dict(dict)) => {
+                put.extend(
+                    dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)),
+                );
+            }
+            ([Expr::Subscript(place)], value) => {
+                if let Expr::Name(name) = &*place.value
+                    && (is_key(&place.slice).is_some() || holds_key(value))
+                    && !matches!(value, Expr::StringLiteral(_) | Expr::NoneLiteral(_))
+                {
+                    put.push((name.id.as_str(), value));
+                }
+            }
+            _ => {}
+        },
+        Thing::Stmt(Stmt::AnnAssign(assign)) => {
+            if let (Expr::Name(name), Some(Expr::Dict(dict))) = (&*assign.target, assign.value.as_deref()) {
+                put.extend(
+                    dict.items.iter().find(|item| is_told(item)).map(|item| (name.id.as_str(), &item.value)),
+                );
+            }
+        }
+        Thing::Expr(Expr::Call(call)) => {
+            let params = call.arguments.find_keyword("params").map(|keyword| &keyword.value);
+            if let Some(Expr::Name(name)) = params {
+                sent.push(name.id.as_str());
+            }
+        }
+        _ => {}
+    });
+    let (_, at) = put.into_iter().find(|(name, _)| sent.contains(name))?;
+    Some(Hit::high(span(at.range()), "a key is sent in the address"))
 }

@@ -30,12 +30,27 @@ const CRITICAL: &[&str] = &[
     "transformers",
     "torch",
     "mcp",
+    "requests",
+    "urllib3",
+    "aiohttp",
+    "jinja2",
+    "pyyaml",
+    "pillow",
+    "cryptography",
+    "lxml",
+    "vllm",
+    "pydantic",
+    "httpx",
+    "fastapi",
+    "starlette",
+    "unstructured",
 ];
 
 fn file(file: &Looked) -> Vec<Hit> {
     match file.format {
         Format::Requirements => by_line(file, requirement),
         Format::Docker => by_line(file, image),
+        Format::Toml if file.path().ends_with("pyproject.toml") => by_line(file, listed),
         _ => Vec::new(),
     }
 }
@@ -47,6 +62,29 @@ fn by_line(file: &Looked, look: fn(&str) -> Option<String>) -> Vec<Hit> {
         look(text).map(|message| Hit::medium(Span { start, end: start + text.len() }, message))
     };
     (1..=file.lines.count()).filter_map(one).collect()
+}
+
+/// A line of a list of `pyproject.toml` that is a requirement, or a key of Poetry: those whose holes are holes of
+/// everything, and those that have no bound at all.
+fn listed(line: &str) -> Option<String> {
+    let line = line.trim();
+    let (name, rest) = match line.split_once(" = ") {
+        Some((name, rest)) => {
+            let version =
+                rest.strip_prefix("{version = ").unwrap_or(rest).trim_start_matches('{').split(',').next()?;
+            let version = version.trim_matches(['"', '\'', ' ', '}']);
+            let loose = version == "*" || version.starts_with(">=") && !version.contains('<');
+            (loose && !rest.starts_with('[')).then_some((name.trim_matches('"'), ">="))?
+        }
+        None => {
+            let quote = line.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+            let text = line.get(1..)?.split(quote).next()?.split(';').next()?;
+            let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))?;
+            text.split_at_checked(end)?
+        }
+    };
+    let known = CRITICAL.contains(&name.to_ascii_lowercase().as_str());
+    (known && name != "python" && !is_bounded(rest)).then(|| format!("`{name}` has no upper bound"))
 }
 
 fn requirement(line: &str) -> Option<String> {
@@ -83,20 +121,6 @@ fn entry(entry: &Entry<'_>) -> Option<Hit> {
         let own = name.starts_with("./");
         return (branch && !own)
             .then(|| Hit::high(entry.span, format!("`{action}` is whatever its branch is on the day")));
-    }
-    if entry.file.path().ends_with("pyproject.toml")
-        && entry.above == ["project"]
-        && entry.key == "dependencies"
-    {
-        let loose = |item: &ringmail_core::doc::Node| {
-            let text = item.text()?;
-            let name =
-                text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')).next()?;
-            let critical = CRITICAL.contains(&name.to_ascii_lowercase().as_str());
-            (critical && !is_bounded(text))
-                .then(|| Hit::medium(item.span, format!("`{name}` has no upper bound")))
-        };
-        return entry.value.items().iter().find_map(loose);
     }
     let server = entry.under("mcpServers") && entry.key == "args";
     let command = entry.beside("command").and_then(|node| node.text()).unwrap_or_default();

@@ -176,6 +176,250 @@ fn what_is_looked_at_another_way_is_not_found() {
     }
 }
 
+/// What readers found in packages that no rule was written for, in short, and what is beside it.
+const BLIND: &[(&str, &str, bool)] = &[
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def search(self, query, namespace=None):\n        return self.client.search(query)\n",
+        true,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def search(self, query, namespace=None):\n        return self.client.search(query, namespace=namespace)\n",
+        false,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def search(self, query, namespace=None):\n        raise NotImplementedError\n",
+        false,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def search(self, query, filters=None):\n        if isinstance(filters, list):\n            log_warning('no lists')\n            filters = None\n        return self.client.search(query, filters)\n",
+        true,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def search(self, query, filters=None):\n        if filters is not None:\n            log_warning('no filters')\n        return self.client.search(query)\n",
+        true,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        params = {'limit': 3, 'filter': namespace} | kwargs\n        return self.client.search(text, **params)\n",
+        true,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        params = kwargs | {'limit': 3, 'filter': namespace}\n        return self.client.search(text, **params)\n",
+        false,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def query(self, text, namespace=None, **kwargs):\n        where = dict(namespace=namespace)\n        where.update(kwargs['filter'])\n        return self.client.search(text, where)\n",
+        true,
+    ),
+    (
+        "tenant-isolation",
+        "class VectorStore:\n    def upsert(self, text, namespace=None, **kwargs):\n        row = dict(namespace=namespace)\n        row.update(kwargs)\n        return self.client.put(row)\n",
+        false,
+    ),
+    (
+        "secret-shown",
+        "from attrs import define, field\n\n\n@define\nclass Driver:\n    connection_string: str = field(metadata={'serializable': True})\n",
+        true,
+    ),
+    (
+        "secret-shown",
+        "from attrs import define, field\n\n\n@define\nclass Driver:\n    headers: dict = field(default=lambda key: {'Authorization': f'Bearer {key}'})\n",
+        true,
+    ),
+    (
+        "secret-shown",
+        "from pydantic import BaseModel, SecretStr\n\n\nclass Driver(BaseModel):\n    api_key: SecretStr\n",
+        false,
+    ),
+    (
+        "secret-shown",
+        "from pydantic import BaseModel, Field\n\n\nclass Driver(BaseModel):\n    api_key: str = Field(exclude=True)\n",
+        false,
+    ),
+    (
+        "secret-shown",
+        "from pydantic import BaseModel\n\n\nclass Driver(BaseModel):\n    api_key: str | None = None\n",
+        true,
+    ),
+    ("secret-in-dump", "class Db:\n    def to_dict(self):\n        return {'db_url': self.db_url}\n", true),
+    ("tls-off", "import imaplib\n\nclient = imaplib.IMAP4_SSL('a.example.com')\n", true),
+    (
+        "tls-off",
+        "import imaplib\nimport ssl\n\nclient = imaplib.IMAP4_SSL('a.example.com', ssl_context=ssl.create_default_context())\n",
+        false,
+    ),
+    ("tls-off", "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.login('a', b)\n", true),
+    (
+        "tls-off",
+        "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.starttls(context=c)\nclient.login('a', b)\n",
+        false,
+    ),
+    (
+        "tls-off",
+        "import smtplib\n\nclient = smtplib.SMTP('a.example.com')\nclient.starttls()\nclient.login('a', b)\n",
+        true,
+    ),
+    ("tls-off", "import redis\n\nclient = redis.Redis(host='a', password=given)\n", true),
+    ("tls-off", "import redis\n\nclient = redis.Redis(host='a', password=given, ssl=True)\n", false),
+    (
+        "token-in-query",
+        "import requests\n\n\nclass A:\n    def ask(self):\n        params = {'key': self.api_key, 'q': 1}\n        return requests.get('https://a.example.com', params=params, timeout=3)\n",
+        true,
+    ),
+    (
+        "token-in-query",
+        "import requests\n\n\nclass A:\n    def ask(self):\n        headers = {'key': self.api_key, 'q': 1}\n        return requests.get('https://a.example.com', headers=headers, timeout=3)\n",
+        false,
+    ),
+    (
+        "token-in-query",
+        "import requests\n\n\nclass A:\n    def ask(self, params):\n        params['appid'] = self.api_key\n        return requests.get('https://a.example.com', params=params, timeout=3)\n",
+        true,
+    ),
+    (
+        "installed-at-run-time",
+        "import subprocess\nimport sys\n\n\ndef install():\n    command = [sys.executable, '-m', 'pip', 'install', '-U', 'acme']\n    subprocess.run(command)\n",
+        true,
+    ),
+    (
+        "sandbox-off",
+        "def run(docker, code):\n    return docker.containers.run('python', ['python', '-c', code])\n",
+        true,
+    ),
+    (
+        "sandbox-off",
+        "def run(docker, code):\n    return docker.containers.run('python', ['python', '-c', code], network_mode='none')\n",
+        false,
+    ),
+    (
+        "template-injection",
+        "from jinja2 import Environment\n\nenv = Environment()\n\n\ndef render(self):\n    return env.from_string(self.text).render()\n",
+        true,
+    ),
+    (
+        "template-injection",
+        "from jinja2.sandbox import SandboxedEnvironment\n\nenv = SandboxedEnvironment()\n\n\ndef render(self):\n    return env.from_string(self.text).render()\n",
+        false,
+    ),
+    (
+        "template-injection",
+        "from jinja2 import Template\n\n\ndef render(self):\n    return Template(self.description).render()\n",
+        true,
+    ),
+    (
+        "open-without-key",
+        "import os\n\n\ndef verify_signature(body, signature):\n    if os.getenv('SKIP_SIGNATURE') == 'true':\n        return True\n    return compare(body, signature)\n",
+        true,
+    ),
+    (
+        "open-without-key",
+        "def verify_token(token, key):\n    if not token:\n        return False\n    return compare(token, key)\n",
+        false,
+    ),
+    (
+        "shared-identity",
+        "from attrs import field\nimport uuid\n\n\nclass A:\n    conversation_id: str = field(default=uuid.uuid4().hex)\n",
+        true,
+    ),
+    (
+        "shared-identity",
+        "from attrs import field\nimport uuid\n\n\nclass A:\n    conversation_id: str = field(factory=lambda: uuid.uuid4().hex)\n",
+        false,
+    ),
+    (
+        "endless-memory",
+        "class RedisHistory:\n    def __init__(self, ttl=None):\n        self.ttl = ttl\n",
+        true,
+    ),
+    ("endless-memory", "class Memory:\n    max_runs: int | None = None\n", true),
+    (
+        "endless-memory",
+        "class RedisDriver(BaseConversationMemoryDriver):\n    def store(self, runs):\n        self.client.hset('a', runs)\n",
+        true,
+    ),
+    (
+        "stored-in-plain",
+        "class FileDriver(BaseConversationMemoryDriver):\n    def store(self, runs):\n        self.path.write_text(runs)\n",
+        true,
+    ),
+    (
+        "query-injection",
+        "class Store:\n    def drop(self, name: str):\n        return self.client.delete(filter=f'name == \"{name}\"')\n",
+        true,
+    ),
+    (
+        "query-injection",
+        "class Store:\n    def drop(self, filter: str):\n        return self.client.delete(filter=filter)\n",
+        false,
+    ),
+    (
+        "query-injection",
+        "import imaplib\n\n\n@tool\ndef find(key: str):\n    with imaplib.IMAP4_SSL('a', ssl_context=c) as client:\n        return client.search(None, 'FROM', f'\"{key}\"')\n",
+        true,
+    ),
+    (
+        "shell-command",
+        "import subprocess\n\n\n@tool\ndef run(args: list):\n    return subprocess.run(args, timeout=3)\n",
+        true,
+    ),
+    (
+        "shell-command",
+        "import subprocess\n\n\n@tool\ndef run(name: str):\n    return subprocess.run(['git', 'log', name], timeout=3)\n",
+        false,
+    ),
+    (
+        "type-from-text",
+        "async def learn(self, session):\n    answer = await session.list_tools()\n    for tool in answer.tools:\n        setattr(self, tool.name, run)\n",
+        true,
+    ),
+    (
+        "path-from-input",
+        "class Files(Toolkit):\n    def __init__(self):\n        super().__init__(tools=[self.save])\n\n    def save(self, place: str, text: str):\n        open(place, 'w').write(text)\n",
+        true,
+    ),
+    (
+        "path-from-input",
+        "class Files(Toolkit):\n    def __init__(self):\n        super().__init__(tools=[])\n\n    def save(self, place: str, text: str):\n        open(place, 'w').write(text)\n",
+        false,
+    ),
+    (
+        "path-from-input",
+        "from agents import FunctionTool\n\n\ndef save(place: str, text: str):\n    open(place, 'w').write(text)\n\n\ntool = FunctionTool(fn=save)\n",
+        true,
+    ),
+    (
+        "path-from-input",
+        "import io\nimport pandas\n\n\n@tool\ndef read(text: str):\n    return pandas.read_csv(io.StringIO(text))\n",
+        false,
+    ),
+    (
+        "path-from-input",
+        "import pandas\n\n\n@tool\ndef read(text: str):\n    return pandas.read_csv(text)\n",
+        true,
+    ),
+    (
+        "ssrf",
+        "def optional(name):\n    return importlib.import_module(name)\n\n\n@tool\ndef page(url: str):\n    return optional_import('trafilatura').fetch_url(url)\n",
+        true,
+    ),
+];
+
+#[test]
+fn what_was_read_blind_is_found() {
+    for (rule, text, hit) in BLIND {
+        let found = look(&[("app.py", text)], &all());
+        assert!(found.unread.is_empty(), "{text}");
+        assert_eq!(found.findings.iter().any(|one| one.rule.id == *rule), *hit, "{rule}: {text}");
+    }
+}
+
 #[test]
 fn a_guard_is_seen_wherever_it_stands() {
     let run = "def ask(question: str):\n    return agent.run(question)\n";
@@ -250,5 +494,38 @@ fn a_guard_is_seen_wherever_it_stands() {
         all_files.push(("app/who.py", who));
         let found = look(&all_files, &all());
         assert_eq!(found.findings.iter().any(|one| one.rule.id == "endpoint-without-auth"), hit, "{name}");
+    }
+}
+
+/// A review began above the folder of a package, and nothing was followed from file to file.
+#[test]
+fn data_is_followed_from_file_to_file_wherever_the_review_begins() {
+    let driver = "import sqlalchemy\n\n\nclass BaseDriver:\n    def ask(self, text):\n        \"\"\"Asks.\"\"\"\n\n\nclass SqlDriver(BaseDriver):\n    def ask(self, text):\n        return self.con.execute(sqlalchemy.text(text))\n";
+    let loader = "from app.driver import BaseDriver\n\n\nclass BaseLoader:\n    def load_all(self, source):\n        return self.fetch(source)\n\n    def fetch(self, source):\n        raise NotImplementedError\n\n\nclass SqlLoader(BaseLoader):\n    driver: BaseDriver\n\n    def fetch(self, source):\n        return self.driver.ask(source)\n\n\nclass TextLoader(BaseLoader):\n    def fetch(self, source):\n        return source\n";
+    let tool = |loader: &str| {
+        format!(
+            "from app.loader import {loader}\n\n\nclass Ask(BaseTool):\n    loader: {loader}\n\n    def _run(self, what: str):\n        return self.loader.load_all(what)\n"
+        )
+    };
+    for (folder, class, hit) in [
+        ("", "SqlLoader", true),
+        ("app-1.2.3/", "SqlLoader", true),
+        ("a/b/src/", "SqlLoader", true),
+        ("app-1.2.3/", "BaseLoader", true),
+        ("app-1.2.3/", "TextLoader", false),
+    ] {
+        let path = |name: &str| format!("{folder}app/{name}.py");
+        let tool = tool(class);
+        let files = [
+            (path("__init__"), ""),
+            (path("driver"), driver),
+            (path("loader"), loader),
+            (path("tool"), &tool),
+        ];
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let found = look(&files, &all());
+        let found =
+            found.findings.iter().any(|one| one.rule.id == "query-injection" && !one.steps.is_empty());
+        assert_eq!(found, hit, "{folder} {class}");
     }
 }
