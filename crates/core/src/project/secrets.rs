@@ -203,7 +203,7 @@ impl Loader<'_> {
     /// A provider elsewhere is asked over TLS: whoever listens would have the secret.
     fn place_of(&mut self, node: &Node) -> Option<Target> {
         match Target::parse(node.text().unwrap_or_default()) {
-            Ok(target) if !target.is_tls() && !target.is_here() => {
+            Ok(target) if !target.is_tls() && target.host().special() != Some("loopback") => {
                 self.wrong(node.span, "a provider elsewhere is asked over `https`");
                 None
             }

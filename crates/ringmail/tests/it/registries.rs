@@ -217,7 +217,7 @@ fn a_plugin_comes_from_where_it_is_said_to_come_from() {
         ("[registry.x]", "`x` needs one of `folder`, `url` and `oci`"),
         ("[registry.x]\nurl = \"http://plugins.example\"", "is asked over `https`"),
         ("[registry.x]\nurl = \"http://10.1.2.3\"", "is asked over `https`"),
-        ("[registry.x]\noci = \"http://localhost/x\"", "is asked over `https`"),
+        ("[registry.x]\noci = \"http://169.254.1.1/x\"", "is asked over `https`"),
         ("[issuer.x]\nurl = \"http://192.168.1.2\"", "an issuer elsewhere is asked over `https`"),
         ("[registry.x]\noci = \"nonsense\"", "nonsense"),
         ("[registry.x]\nfolder = \"y\"\nsecret = \"z\"", "there is no secret `z`"),
