@@ -555,6 +555,26 @@ async fn a_plugin_whose_leave_has_expired_does_not_run() {
     assert_eq!(refused, "refused grant-expired: the leave to run `p` has expired");
 }
 
+/// The end of a leave refused what a running call asked for from then on, as far as a gate was asked; the call itself
+/// went on, kept and read what it liked, and its output was released.
+#[tokio::test]
+async fn attack_21_a_leave_that_expires_ends_a_call_in_the_middle() {
+    let guest = Guest::calling("(loop $l (br $l)) (unreachable)");
+    let grants = "expires = 2000-01-01\nlimits = { time = \"60s\" }";
+    let clock = Arc::new(Late((END_MS - 60_000).into()));
+    let bench =
+        Given { guest, grants, ..Given::default() }.bench_with(|builder| builder.clock(clock.clone()));
+    let chain = bench.engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap().remove(0);
+    let running = tokio::spawn(chain.request(json("1")).unwrap().principal(alice()).run());
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!running.is_finished());
+    let since = std::time::Instant::now();
+    clock.0.store(END_MS, Ordering::Relaxed);
+    let refused = "refused grant-expired: the leave to run `p` has expired";
+    assert_eq!(shown(&running.await.unwrap()), refused);
+    assert!(since.elapsed() < std::time::Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
 #[test]
 fn check_knows_where_a_plugin_may_not_send() {
     let call = fetch("GET");
