@@ -343,6 +343,8 @@ pub struct Plugin {
     pub manifest: Manifest,
     pub powers: Powers,
     pub digest: Str,
+    /// Who published it, or where it lies: a name alone is nobody.
+    pub origin: Str,
     /// Milliseconds since 1970.
     pub expires_ms: Option<u64>,
     /// Why nothing of it holds any more; once set, it stays.
