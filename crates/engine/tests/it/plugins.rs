@@ -5,7 +5,7 @@ use crate::server::{Server, json_answer, serve, serve_slowly};
 use crate::setup::{Bench, PERMIT_ALL, alice, bench_in, json, shown, stages};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::plugin::digest;
-use ringmail_engine::{Clock, Engine, EngineBuilder, PLUGIN_FILE};
+use ringmail_engine::{Clock, Engine, EngineBuilder, PLUGIN_FILE, plugin_limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -589,6 +589,21 @@ fn check_knows_where_a_plugin_may_not_send() {
     assert_eq!(bench.problems(&CHAIN.replace("'${input}'", "1")), "");
     let unknown = bench.problems(&CHAIN.replace("plugin: p", "plugin: pp"));
     assert!(unknown.contains("there is no plugin `pp` (did you mean `p`?)"), "{unknown}");
+}
+
+/// A manifest said what a call may use, and a grant that said nothing of it gave exactly that.
+#[tokio::test]
+async fn attack_18_a_manifest_raises_no_limit_by_itself() {
+    let asks = "[limits]\ntime = \"24h\"\nmemory = \"1GiB\"\nfuel = 1000000000000000\noutput = \"64MiB\"\nasks = 100000\n";
+    let limits = |grants: &str| {
+        let bench = Given { asks, grants, ..Given::default() }.bench();
+        plugin_limits(bench.engine.plugins()["p"].powers.limits)
+    };
+    assert_eq!(limits(""), ringmail_host::CallLimits::default());
+    let named = limits("limits = { time = \"30s\" }");
+    assert_eq!(named.time_max, std::time::Duration::from_secs(30));
+    assert_eq!(named.memory_bytes_max, 64 << 20);
+    assert_eq!(limits("limits = { memory = \"2GiB\" }").memory_bytes_max, 1 << 30);
 }
 
 /// A plugin that is revoked between two calls of it.
