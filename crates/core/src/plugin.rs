@@ -286,27 +286,24 @@ impl Use {
 
     /// What is more than the standard, with the standard, as `limits` writes it: nobody has it unless an operator says so.
     pub fn beyond_standard(self) -> Vec<(&'static str, Value, Value)> {
-        let size = |bytes: u64| {
-            let unit = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
-            let fits = unit.into_iter().find(|(factor, _)| bytes % factor == 0);
-            fits.map_or(Value::Null, |(factor, unit)| Value::from(format!("{}{unit}", bytes / factor)))
+        const SIZES: &[(u64, &str)] = &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
+        const TIMES: &[(u64, &str)] = &[(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+        let shown = |amount: u64, units: &[(u64, &str)]| {
+            let fits = units.iter().find(|(factor, _)| amount.is_multiple_of(*factor));
+            let text = fits.map(|(factor, unit)| Value::from(format!("{}{unit}", amount / factor)));
+            text.unwrap_or_else(|| Value::Int(i64::try_from(amount).unwrap_or(i64::MAX)))
         };
-        let time = |ms: u64| {
-            let unit = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-            let fits = unit.into_iter().find(|(factor, _)| ms % factor == 0);
-            fits.map_or(Value::Null, |(factor, unit)| Value::from(format!("{}{unit}", ms / factor)))
-        };
-        let count = |count: u64| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
         let (own, all) = (self, Use::STANDARD);
-        let named: [(&str, Option<u64>, Option<u64>, &dyn Fn(u64) -> Value); 5] = [
-            ("memory", own.memory_bytes_max, all.memory_bytes_max, &size),
-            ("time", own.time_ms_max, all.time_ms_max, &time),
-            ("fuel", own.fuel_max, all.fuel_max, &count),
-            ("output", own.output_bytes_max, all.output_bytes_max, &size),
-            ("asks", own.asks_max, all.asks_max, &count),
+        let named = [
+            ("memory", own.memory_bytes_max, all.memory_bytes_max, SIZES),
+            ("time", own.time_ms_max, all.time_ms_max, TIMES),
+            ("fuel", own.fuel_max, all.fuel_max, &[]),
+            ("output", own.output_bytes_max, all.output_bytes_max, SIZES),
+            ("asks", own.asks_max, all.asks_max, &[]),
         ];
         let more = named.into_iter().filter(|(_, own, all, _)| own.is_some() && own > all);
-        more.filter_map(|(name, own, all, shown)| Some((name, shown(own?), shown(all?)))).collect()
+        more.filter_map(|(name, own, all, units)| Some((name, shown(own?, units), shown(all?, units))))
+            .collect()
     }
 
     /// The narrower of both, limit by limit.
