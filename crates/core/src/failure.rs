@@ -62,9 +62,19 @@ pub struct Failure {
     pub label: Label,
 }
 
+/// Longest message. What failed may be a guest, which says as much as it likes.
+pub const FAILURE_BYTES_MAX: usize = 8 << 10;
+
 impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
-        Failure { kind, message: message.into(), label: Label::BOTTOM }
+        let mut message = message.into();
+        if message.len() > FAILURE_BYTES_MAX {
+            let whole = message.len();
+            message.truncate(message.floor_char_boundary(FAILURE_BYTES_MAX));
+            // What was cut off stays allocated otherwise.
+            message = format!("{message}... (cut off, of {whole} bytes)");
+        }
+        Failure { kind, message, label: Label::BOTTOM }
     }
 
     #[must_use]
@@ -100,5 +110,19 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind.id(), self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_does_not_talk_without_end() {
+        let whole = "\u{e9}".repeat(FAILURE_BYTES_MAX);
+        let failure = Failure::new(FailureKind::Native, whole);
+        assert!(failure.message.ends_with("\u{e9}... (cut off, of 16384 bytes)"), "{}", failure.message);
+        assert!(failure.message.len() < FAILURE_BYTES_MAX + 64);
+        assert_eq!(Failure::new(FailureKind::Native, "short").message, "short");
     }
 }

@@ -259,6 +259,53 @@ pub struct Use {
 }
 
 impl Use {
+    /// What one call of a guest may use where nobody said otherwise.
+    pub const STANDARD: Use = Use {
+        memory_bytes_max: Some(64 << 20),
+        time_ms_max: Some(5_000),
+        fuel_max: Some(100_000_000_000),
+        output_bytes_max: Some(8 << 20),
+        asks_max: Some(1_000),
+        data_out_bytes_max: None,
+        data_in_bytes_max: None,
+    };
+
+    /// What was said, and the other's where nothing was.
+    #[must_use]
+    pub fn or(self, other: Use) -> Use {
+        Use {
+            memory_bytes_max: self.memory_bytes_max.or(other.memory_bytes_max),
+            time_ms_max: self.time_ms_max.or(other.time_ms_max),
+            fuel_max: self.fuel_max.or(other.fuel_max),
+            output_bytes_max: self.output_bytes_max.or(other.output_bytes_max),
+            asks_max: self.asks_max.or(other.asks_max),
+            data_out_bytes_max: self.data_out_bytes_max.or(other.data_out_bytes_max),
+            data_in_bytes_max: self.data_in_bytes_max.or(other.data_in_bytes_max),
+        }
+    }
+
+    /// What is more than the standard, with the standard, as `limits` writes it: nobody has it unless an operator says so.
+    pub fn beyond_standard(self) -> Vec<(&'static str, Value, Value)> {
+        const SIZES: &[(u64, &str)] = &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
+        const TIMES: &[(u64, &str)] = &[(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+        let shown = |amount: u64, units: &[(u64, &str)]| {
+            let fits = units.iter().find(|(factor, _)| amount.is_multiple_of(*factor));
+            let text = fits.map(|(factor, unit)| Value::from(format!("{}{unit}", amount / factor)));
+            text.unwrap_or_else(|| Value::Int(i64::try_from(amount).unwrap_or(i64::MAX)))
+        };
+        let (own, all) = (self, Use::STANDARD);
+        let named = [
+            ("memory", own.memory_bytes_max, all.memory_bytes_max, SIZES),
+            ("time", own.time_ms_max, all.time_ms_max, TIMES),
+            ("fuel", own.fuel_max, all.fuel_max, &[]),
+            ("output", own.output_bytes_max, all.output_bytes_max, SIZES),
+            ("asks", own.asks_max, all.asks_max, &[]),
+        ];
+        let more = named.into_iter().filter(|(_, own, all, _)| own.is_some() && own > all);
+        more.filter_map(|(name, own, all, units)| Some((name, shown(own?, units), shown(all?, units))))
+            .collect()
+    }
+
     /// The narrower of both, limit by limit.
     #[must_use]
     pub fn within(self, other: Use) -> Use {
@@ -343,6 +390,8 @@ pub struct Plugin {
     pub manifest: Manifest,
     pub powers: Powers,
     pub digest: Str,
+    /// Who published it, or where it lies: a name alone is nobody.
+    pub origin: Str,
     /// Milliseconds since 1970.
     pub expires_ms: Option<u64>,
     /// Why nothing of it holds any more; once set, it stays.

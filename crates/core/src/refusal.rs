@@ -112,6 +112,13 @@ impl Refusal {
         refusal.change(format!("look at it again, and `ringmail plugin grant {plugin}`"))
     }
 
+    /// Of a plugin whose leave to run is over, before a call of it or in the middle of one.
+    pub fn expired(link: &Str, plugin: &str) -> Refusal {
+        let message = format!("the leave to run `{plugin}` has expired");
+        let refusal = Refusal::new(Rule::GrantExpired, link, message);
+        refusal.change("have the plugin reviewed and its `expires` moved on")
+    }
+
     pub fn new(rule: Rule, link: &Str, message: impl Into<String>) -> Refusal {
         Refusal {
             rule,

@@ -31,7 +31,7 @@ impl GuestDesk {
         self.allowed(&plugin.manifest.name, &asked, label)?;
         let own = self.by_name(label).ok_or_else(|| denied("nothing may carry its label on"))?;
         let tenant = self.way.shared.facts().principal.tenant.clone();
-        let space = Space::new(&plugin.manifest.name, tenant.as_ref());
+        let space = Space::new(&plugin.manifest.name, &plugin.origin, tenant.as_ref());
         let engine = self.way.shared.engine.clone();
         let done = tokio::task::spawn_blocking(move || engine.kept.act(&space, keeps, asked, &own)).await;
         let (told, answer) = match done

@@ -39,9 +39,11 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    pub(crate) fn new(plugin: &Str, tenant: Option<&Str>) -> Space {
+    /// Another publisher's plugin of the same name is another plugin.
+    pub(crate) fn new(plugin: &Str, origin: &str, tenant: Option<&Str>) -> Space {
+        let plugin = format!("{plugin}@{origin}").into();
         // Nobody is not the tenant without a name.
-        Space { plugin: plugin.clone(), tenant: tenant.map_or_else(String::new, |name| format!("={name}")) }
+        Space { plugin, tenant: tenant.map_or_else(String::new, |name| format!("={name}")) }
     }
 
     fn name(&self) -> (&str, &str) {

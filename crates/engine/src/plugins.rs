@@ -469,6 +469,10 @@ impl Plugins {
                     manifest: read.manifest,
                     powers,
                     digest: read.digest,
+                    origin: match &setting.place {
+                        PluginPlace::Folder(path) => format!("path:{path}").into(),
+                        PluginPlace::Installed(publisher) => format!("publisher:{publisher}").into(),
+                    },
                     expires_ms,
                     revoked: OnceLock::new(),
                 };

@@ -11,11 +11,17 @@ use crate::worker::{Isolated, Workers};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
+use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 /// Largest module.
 pub const MODULE_BYTES_MAX: usize = 64 << 20;
+/// Largest body of one function, and its most local variables.
+const FUNCTION_BYTES_MAX: usize = 2 << 20;
+const LOCALS_MAX: u64 = 20_000;
+/// Most of both together, multiplied: about two seconds of compiling.
+const FUNCTION_WORK_MAX: u64 = 2_000_000_000;
 /// What a guest exports.
 const EXPORT: &str = "call";
 /// Imports that hold types and nothing else.
@@ -36,6 +42,8 @@ pub enum LoadError {
     NotGranted { import: String, capability: &'static str },
     #[error("it does not export `call: func(input: string) -> result<string, string>`")]
     NoExport,
+    #[error("function {0} of its code is too much to compile: {1} bytes with {2} local variables")]
+    Heavy(usize, usize, u64),
     #[error("it does not link: {0}")]
     Link(String),
 }
@@ -81,9 +89,58 @@ impl std::fmt::Debug for Confined {
     }
 }
 
-/// What a component imports and exports; runs nothing of it.
+/// What a component imports and exports. Runs nothing of it and compiles nothing: nobody has looked at it yet, and what
+/// it takes to compile is its maker's choice.
 pub fn surface(walls: &Walls, bytes: &[u8]) -> Result<Surface, LoadError> {
-    Ok(read(walls, &compile(walls, &sized(walls, bytes)?)?))
+    let bytes = sized(walls, bytes)?;
+    let (mut out, mut depth) = (Surface::default(), 0_usize);
+    for payload in Parser::new(0).parse_all(&bytes) {
+        match payload.map_err(malformed)? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 1 => {
+                for import in imports {
+                    let import = import.map_err(malformed)?;
+                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                        out.imports.push(import.name.name.into());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    let export = export.map_err(malformed)?;
+                    if export.kind != ComponentExternalKind::Type {
+                        out.exports.push(export.name.name.into());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(out)
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> LoadError {
+    LoadError::Malformed(error.to_string())
+}
+
+/// Refuses code that takes far longer to compile than it is long: the compiler's work grows with both sizes of a function.
+fn bounded(bytes: &[u8]) -> Result<(), LoadError> {
+    let mut at = 0;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let Payload::CodeSectionEntry(body) = payload.map_err(malformed)? else { continue };
+        let range = body.range();
+        let (size, mut locals) = (range.end.saturating_sub(range.start), 0_u64);
+        for declared in body.get_locals_reader().map_err(malformed)? {
+            locals += u64::from(declared.map_err(malformed)?.0);
+        }
+        let work = locals.saturating_mul(size as u64);
+        if size > FUNCTION_BYTES_MAX || locals > LOCALS_MAX || work > FUNCTION_WORK_MAX {
+            return Err(LoadError::Heavy(at, size, locals));
+        }
+        at += 1;
+    }
+    Ok(())
 }
 
 impl Confined {
@@ -166,6 +223,7 @@ fn sized<'b>(walls: &Walls, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, LoadError>
 }
 
 fn compile(walls: &Walls, bytes: &[u8]) -> Result<Component, LoadError> {
+    bounded(bytes)?;
     Component::from_binary(&walls.engine, bytes)
         .map_err(|error| LoadError::Malformed(error.root_cause().to_string()))
 }

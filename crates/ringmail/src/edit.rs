@@ -25,7 +25,12 @@ pub(crate) fn plugin_table(root: &Path, name: &str, table: Option<Pairs>) -> Res
     let old = parsed(&before)?;
     let written = old.get("plugin").and_then(|plugins| plugins.get(name));
     if written.is_none() && table.is_none() {
-        return Ok(false);
+        let config = layers::config_with(root, Source::new(PROJECT_FILE, before.clone()))?;
+        let plugins = config.node.get("plugin").map_or(&[][..], Node::entries).iter();
+        let Some((key, _)) = plugins.into_iter().find(|(key, _)| key.name == name) else { return Ok(false) };
+        let layer = config.source.spot(key.span).source.name.clone();
+        return Err(Fault::user(format!("`{layer}` grants `plugin.{name}`, and `{PROJECT_FILE}` does not"))
+            .hint(format!("take `[plugin.{name}]` out of `{layer}`: what runs now stops within a second")));
     }
     let text = table.as_ref().map(|pairs| table_text(name, pairs)).unwrap_or_default();
     let after = match written {
@@ -122,7 +127,7 @@ fn table_text(name: &str, pairs: &Pairs) -> String {
 }
 
 /// Data as TOML writes it; JSON's texts are texts there, too, but for one character.
-fn toml_value(value: &Value) -> String {
+pub(crate) fn toml_value(value: &Value) -> String {
     let joined = |items: Vec<String>| items.join(", ");
     match value {
         Value::List(items) => format!("[{}]", joined(items.iter().map(toml_value).collect())),

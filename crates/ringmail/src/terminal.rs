@@ -129,6 +129,14 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
+/// The same as one line: where a line is meant, a break in somebody else's words would begin one of theirs.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    match clean(text) {
+        text if text.contains(['\n', '\t']) => text.replace('\n', "\\n").replace('\t', "\\t").into(),
+        text => text,
+    }
+}
+
 /// A moment as `2026-12-31 12:00:00 UTC`.
 pub(crate) fn time(ms: u64) -> String {
     const DAY_S: u64 = 86_400;

@@ -625,10 +625,8 @@ impl Case<'_> {
         if plugin.expires_ms.is_none_or(|end| self.moment.now_ms < end) {
             return Ok(());
         }
-        let message = format!("the leave to run `{}` has expired", plugin.manifest.name);
-        let refusal = Refusal::new(Rule::GrantExpired, &self.link.full, message);
-        let refusal = refusal.at(self.plan.spot(self.link.span));
-        Err(Box::new(refusal.change("have the plugin reviewed and its `expires` moved on")))
+        let refusal = Refusal::expired(&self.link.full, &plugin.manifest.name);
+        Err(Box::new(refusal.at(self.plan.spot(self.link.span))))
     }
 
     /// Dropping a tag is a declassification, however small the range; the list that ids are looked up in must itself

@@ -99,7 +99,7 @@ struct Affected {
     name: String,
     versions: Vec<String>,
     ranges: Vec<Vec<Event>>,
-    /// Whether it says nothing of versions at all.
+    /// Whether it says nothing of versions that anything can be held against.
     all: bool,
 }
 
@@ -157,27 +157,53 @@ impl Advisory {
 }
 
 impl Affected {
+    /// Whatever says nothing of versions that can be held against one is about all of them.
     fn read(item: &Value, id: &str) -> Result<Affected, String> {
-        let package = item.get("package");
-        let said = |key: &str| package.map_or("", |package| text(package, key)).to_string();
-        let versions = list(item, "versions").filter_map(Value::as_str).map(String::from);
+        let wrong = |what: &str| format!("`{}` has {what}, which is not OSV's", shorten(id));
+        item.as_map().ok_or_else(|| wrong("something else than a table in `affected`"))?;
+        let said = |key: &str| match item.get("package") {
+            // Only what lies in a repository has none.
+            None => Ok(String::new()),
+            Some(package) => {
+                let text = package.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+                text.map(String::from).ok_or_else(|| wrong("a `package` without ecosystem or name"))
+            }
+        };
+        let versions = entries(item, "versions").map_err(&wrong)?;
+        let versions: Option<Vec<&str>> = versions.into_iter().map(Value::as_str).collect();
+        let versions = versions.ok_or_else(|| wrong("a version that is no text"))?;
         let mut ranges = Vec::new();
-        for range in list(item, "ranges").filter(|range| text(range, "type") != "GIT") {
+        for range in entries(item, "ranges").map_err(&wrong)? {
+            let git = match range.get("type").and_then(Value::as_str) {
+                Some("GIT") => true,
+                Some("SEMVER" | "ECOSYSTEM") => false,
+                _ => return Err(wrong("a range of another type")),
+            };
             // A limit is about branches of a repository.
-            let events = list(range, "events").filter(|event| event.get("limit").is_none());
+            let events = entries(range, "events").map_err(&wrong)?.into_iter();
+            let events = events.filter(|event| event.get("limit").is_none());
             let events: Option<Vec<Event>> = events.map(event).collect();
-            let events =
-                events.ok_or_else(|| format!("`{}` has an event that is none of OSV's", shorten(id)))?;
-            ranges.push(sorted(events));
+            let events = events.ok_or_else(|| wrong("an event"))?;
+            if !git && !events.is_empty() {
+                ranges.push(sorted(events));
+            }
         }
-        let all = item.get("versions").is_none() && item.get("ranges").is_none();
         Ok(Affected {
-            ecosystem: said("ecosystem"),
-            name: said("name"),
-            versions: versions.collect(),
+            ecosystem: said("ecosystem")?,
+            name: said("name")?,
+            all: versions.is_empty() && ranges.is_empty(),
+            versions: versions.into_iter().map(String::from).collect(),
             ranges,
-            all,
         })
+    }
+}
+
+/// What a list holds that may be missing and must be nothing else.
+fn entries<'v>(value: &'v Value, key: &str) -> Result<Vec<&'v Value>, &'static str> {
+    match value.get(key) {
+        None => Ok(Vec::new()),
+        Some(Value::List(list)) => Ok(list.iter().collect()),
+        Some(_) => Err("something else than a list where one belongs"),
     }
 }
 
@@ -202,7 +228,8 @@ fn sorted(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 fn is_within(range: &[Event], version: &str) -> bool {
-    let mut inside = false;
+    // What nobody says the beginning of has none.
+    let mut inside = !range.iter().any(|event| matches!(event, Event::Introduced(_)));
     for event in range {
         match event {
             Event::Introduced(from) if compare(version, from).is_none_or(Ordering::is_ge) => inside = true,
@@ -374,6 +401,39 @@ mod tests {
         assert!(!all.hits(&Part::plugin("mask", "1.0.0", Some("other"))));
         assert!(about("Ringmail", "mask", "").hits(&Part::plugin("mask", "1.0.0", Some("acme"))));
         assert_eq!(read(r#"{"id": "X", "withdrawn": "2020-01-01T00:00:00Z", "affected": []}"#), None);
+    }
+
+    /// Each of these was read as an advisory that is about no version at all.
+    #[test]
+    fn what_says_nothing_of_versions_is_about_all_of_them() {
+        let git = r#"{"type": "GIT", "events": [{"introduced": "0"}]}"#;
+        for rest in [
+            String::new(),
+            ", \"versions\": [], \"ranges\": []".into(),
+            format!(", \"ranges\": [{git}]"),
+            format!(", \"versions\": [], \"ranges\": [{git}]"),
+            ", \"ranges\": [{\"type\": \"SEMVER\", \"events\": []}]".into(),
+            ", \"ranges\": [{\"type\": \"SEMVER\", \"events\": [{\"limit\": \"2\"}]}]".into(),
+            ", \"ranges\": [{\"type\": \"SEMVER\", \"events\": [{\"fixed\": \"10.0.0\"}]}]".into(),
+        ] {
+            assert!(about("npm", "kit", &rest).hits(&part("npm", "kit", "9.0.0")), "{rest}");
+        }
+        let package = r#""package": {"ecosystem": "npm", "name": "kit"}"#;
+        for affected in [
+            format!("{{{package}, \"versions\": \"9.0.0\"}}"),
+            format!("{{{package}, \"versions\": [9]}}"),
+            format!("{{{package}, \"ranges\": {{}}}}"),
+            format!("{{{package}, \"ranges\": [{{\"events\": []}}]}}"),
+            format!("{{{package}, \"ranges\": [{{\"type\": \"SEMVER\", \"events\": {{}}}}]}}"),
+            format!("{{{package}, \"ranges\": [{{\"type\": \"SEMVER\", \"events\": [{{}}]}}]}}"),
+            "{\"package\": \"kit\"}".into(),
+            "{\"package\": {\"name\": \"kit\"}}".into(),
+            "\"kit\"".into(),
+        ] {
+            let text = format!("{{\"id\": \"X\", \"affected\": [{affected}]}}");
+            let read = Advisory::read(&parse(text.as_bytes(), &JsonLimits::default()).unwrap());
+            assert!(read.unwrap_err().starts_with("`X` has "), "{affected}");
+        }
     }
 
     /// A sort panics where the order is none, and these are no versions of anything.

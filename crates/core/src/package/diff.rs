@@ -49,8 +49,9 @@ pub fn effect_changes(old: &Powers, new: &Powers) -> Vec<Change> {
     out
 }
 
-/// A limit that is not set is the project's, so it is wider than any.
+/// A limit that is not set is the standard; where there is none, it is wider than any.
 fn limits(old: Use, new: Use) -> Vec<Change> {
+    let (old, new) = (old.or(Use::STANDARD), new.or(Use::STANDARD));
     let all = [
         ("memory", old.memory_bytes_max, new.memory_bytes_max),
         ("time", old.time_ms_max, new.time_ms_max),

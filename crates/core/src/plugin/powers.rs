@@ -39,7 +39,9 @@ pub struct Power {
 impl Powers {
     /// The intersection of what is asked, what is granted and what this host allows at most.
     pub fn new(manifest: &Manifest, setting: &Setting, ceiling: &Ceiling) -> Powers {
-        let mut out = Powers { limits: manifest.limits.within(setting.limits), ..Powers::default() };
+        // A manifest is its maker's word: it may lower what a call may use, and raise nothing by itself.
+        let limits = manifest.limits.within(setting.limits.or(Use::STANDARD));
+        let mut out = Powers { limits, ..Powers::default() };
         for ask in &manifest.asks {
             let power = |words: &str| Power {
                 what: format!("{} {words}", ask.what.capability()).trim_end().into(),

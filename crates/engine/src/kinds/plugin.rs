@@ -3,6 +3,7 @@
 
 use super::{Call, Runs, fail};
 use crate::bound::Called;
+use crate::clock::Clock;
 use crate::desk::{Behind, GuestDesk, Told, asks};
 use crate::dumps::DumpFolder;
 use crate::plugins::{output_of, takes};
@@ -19,6 +20,7 @@ use ringmail_core::trail::Stage;
 use ringmail_core::value::Str;
 use ringmail_host::{CallFigures, Halt};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) static KIND: Kind = Kind {
     name: "plugin",
@@ -76,6 +78,10 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             let why = plugin.revoked.get().map_or("", |why| &**why);
             return Err(Refusal::revoked(&link.full, &plugin.manifest.name, why).into());
         }
+        () = over(&*way.shared.engine.clock, plugin.expires_ms) => {
+            guest.count(CallFigures::default(), Some(FailureKind::Unavailable));
+            return Err(Refusal::expired(&link.full, &plugin.manifest.name).into());
+        }
         ended = guest.confined.call(&input, limits, desk) => ended,
     };
     printer.print(&ended.printed).await;
@@ -93,6 +99,17 @@ async fn run(way: Way, call: Call) -> Result<Unchecked, Blocked> {
             Ok(Unchecked::told(value, all))
         }
         Err(failure) => Err(failure.labelled(told.all()).into()),
+    }
+}
+
+/// Longest wait between two looks at the clock, which may be set.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Ends when a leave does: all of it, and not only what asks a gate.
+async fn over(clock: &dyn Clock, expires_ms: Option<u64>) {
+    let Some(end_ms) = expires_ms else { return std::future::pending().await };
+    while let Some(left_ms) = end_ms.checked_sub(clock.now_ms()).filter(|left_ms| *left_ms > 0) {
+        tokio::time::sleep(LOOK_EVERY.min(Duration::from_millis(left_ms))).await;
     }
 }
 

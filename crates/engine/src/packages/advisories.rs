@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 8;
 pub fn read_advisories(path: &Path, parts: &[Part]) -> Result<Vec<Advisory>, String> {
     let mut files = Vec::new();
     collect(path, DEPTH_MAX, FILES_MAX, &mut files)?;
+    if files.is_empty() {
+        return Err(format!("`{}` holds no advisories", path.display()));
+    }
     files.sort();
     let mut out = Vec::new();
     for file in files {
@@ -40,14 +43,23 @@ fn collect(path: &Path, depth: usize, most: usize, files: &mut Vec<PathBuf>) -> 
     }
     for entry in std::fs::read_dir(path).map_err(fault)? {
         let inner = entry.map_err(fault)?.path();
-        let json = inner.extension().is_some_and(|ending| ending == "json");
-        if inner.is_dir() {
+        let json = inner.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        // What a repository or a desktop keeps beside them.
+        let hidden = inner.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if hidden && !json {
+            continue;
+        } else if inner.is_dir() {
             if depth == 0 {
                 return Err(format!("`{}` lies too deep for advisories", inner.display()));
             }
             collect(&inner, depth - 1, most, files)?;
         } else if json {
             files.push(inner);
+        } else {
+            let shown = inner.display();
+            return Err(format!(
+                "`{shown}` is no advisory: they are files that end in `.json`, each unpacked"
+            ));
         }
         if files.len() > most {
             return Err(format!("`{}` holds more than {most} files", path.display()));
@@ -72,5 +84,20 @@ mod tests {
         };
         assert_eq!(count(3), Ok(3));
         assert!(count(2).unwrap_err().ends_with("holds more than 2 files"));
+    }
+
+    /// A folder with nothing but an archive in it said that nothing was known of anything.
+    #[test]
+    fn a_folder_that_is_read_by_half_is_an_error() {
+        for (name, expected) in
+            [("all.zip", "is no advisory"), ("all.jsonl", "is no advisory"), ("X-1.JSON", "no `id`")]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            assert!(read_advisories(folder.path(), &[]).unwrap_err().contains("holds no advisories"));
+            std::fs::write(folder.path().join(".gitignore"), "").unwrap();
+            std::fs::write(folder.path().join(name), "{}").unwrap();
+            let wrong = read_advisories(folder.path(), &[]).unwrap_err();
+            assert!(wrong.contains(expected), "{name}: {wrong}");
+        }
     }
 }

@@ -82,6 +82,26 @@ async fn what_is_kept_is_there_for_the_next_engine_until_it_is_deleted() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+/// What one publisher's plugin kept, the next one of the same name read.
+#[tokio::test]
+async fn attack_15_another_plugin_of_the_same_name_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = keeper("kv = {}");
+    let first = engine(folder.path(), &given);
+    assert_eq!(run(&first, "12").await, "12");
+    drop(first);
+    std::fs::rename(folder.path().join("p"), folder.path().join("q")).unwrap();
+    let (manifest, module) = given.write(folder.path());
+    let text = given.text(&digest(manifest.as_bytes(), &module)).replace("path = \"p\"", "path = \"q\"");
+    let builder = Engine::builder().project(Source::new("ringmail.toml", text), folder.path());
+    let builder = builder.policies(vec![Source::new("main.cedar", PERMIT_ALL)]);
+    let other = builder.kept(folder.path().join("kept.redb")).build().unwrap();
+    assert_eq!(run(&other, "true").await, "null");
+    assert_eq!(run(&other, "\"2\"").await, "null");
+    drop(other);
+    assert_eq!(run(&engine(folder.path(), &given), "\"2\"").await, "12");
+}
+
 /// What a plugin keeps was asked of no policy, though all else it asks is.
 #[tokio::test]
 async fn a_policy_may_forbid_what_a_plugin_keeps() {

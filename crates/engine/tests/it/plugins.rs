@@ -5,7 +5,7 @@ use crate::server::{Server, json_answer, serve, serve_slowly};
 use crate::setup::{Bench, PERMIT_ALL, alice, bench_in, json, shown, stages};
 use ringmail_engine::core::doc::Source;
 use ringmail_engine::core::plugin::digest;
-use ringmail_engine::{Clock, Engine, EngineBuilder, PLUGIN_FILE};
+use ringmail_engine::{Clock, Engine, EngineBuilder, PLUGIN_FILE, plugin_limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -555,6 +555,26 @@ async fn a_plugin_whose_leave_has_expired_does_not_run() {
     assert_eq!(refused, "refused grant-expired: the leave to run `p` has expired");
 }
 
+/// The end of a leave refused what a running call asked for from then on, as far as a gate was asked; the call itself
+/// went on, kept and read what it liked, and its output was released.
+#[tokio::test]
+async fn attack_21_a_leave_that_expires_ends_a_call_in_the_middle() {
+    let guest = Guest::calling("(loop $l (br $l)) (unreachable)");
+    let grants = "expires = 2000-01-01\nlimits = { time = \"60s\" }";
+    let clock = Arc::new(Late((END_MS - 60_000).into()));
+    let bench =
+        Given { guest, grants, ..Given::default() }.bench_with(|builder| builder.clock(clock.clone()));
+    let chain = bench.engine.load(&[Source::new("t.yaml", CHAIN)]).unwrap().remove(0);
+    let running = tokio::spawn(chain.request(json("1")).unwrap().principal(alice()).run());
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!running.is_finished());
+    let since = std::time::Instant::now();
+    clock.0.store(END_MS, Ordering::Relaxed);
+    let refused = "refused grant-expired: the leave to run `p` has expired";
+    assert_eq!(shown(&running.await.unwrap()), refused);
+    assert!(since.elapsed() < std::time::Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
 #[test]
 fn check_knows_where_a_plugin_may_not_send() {
     let call = fetch("GET");
@@ -569,6 +589,21 @@ fn check_knows_where_a_plugin_may_not_send() {
     assert_eq!(bench.problems(&CHAIN.replace("'${input}'", "1")), "");
     let unknown = bench.problems(&CHAIN.replace("plugin: p", "plugin: pp"));
     assert!(unknown.contains("there is no plugin `pp` (did you mean `p`?)"), "{unknown}");
+}
+
+/// A manifest said what a call may use, and a grant that said nothing of it gave exactly that.
+#[tokio::test]
+async fn attack_18_a_manifest_raises_no_limit_by_itself() {
+    let asks = "[limits]\ntime = \"24h\"\nmemory = \"1GiB\"\nfuel = 1000000000000000\noutput = \"64MiB\"\nasks = 100000\n";
+    let limits = |grants: &str| {
+        let bench = Given { asks, grants, ..Given::default() }.bench();
+        plugin_limits(bench.engine.plugins()["p"].powers.limits)
+    };
+    assert_eq!(limits(""), ringmail_host::CallLimits::default());
+    let named = limits("limits = { time = \"30s\" }");
+    assert_eq!(named.time_max, std::time::Duration::from_secs(30));
+    assert_eq!(named.memory_bytes_max, 64 << 20);
+    assert_eq!(limits("limits = { memory = \"2GiB\" }").memory_bytes_max, 1 << 30);
 }
 
 /// A plugin that is revoked between two calls of it.

@@ -143,7 +143,11 @@ impl Script {
                 Ok(value)
             })
         }));
-        let result = evaluated.unwrap_or_else(|_| Err(ScriptHalt::of(Halt::Broke("it panicked".into()))));
+        let result = evaluated.unwrap_or_else(|_| {
+            let halt =
+                watch::stopped().map_or_else(|| Halt::Broke("it panicked".into()), |stop| stop.halt(limits));
+            Err(ScriptHalt::of(halt))
+        });
         ScriptEnded { result, figures: running.end() }
     }
 }
@@ -157,6 +161,17 @@ impl ScriptEnded {
 impl ScriptHalt {
     fn of(halt: Halt) -> ScriptHalt {
         ScriptHalt { halt, place: None }
+    }
+}
+
+impl Stop {
+    fn halt(self, limits: &CallLimits) -> Halt {
+        match self {
+            Stop::Steps => Halt::Fuel(limits.fuel_max),
+            Stop::Memory => Halt::Memory(limits.memory_bytes_max),
+            Stop::Time => Halt::Time(limits.time_max),
+            Stop::Large(what) => Halt::Large(what.into()),
+        }
     }
 }
 
@@ -188,11 +203,7 @@ fn halted(error: &EvalAltResult, limits: &CallLimits) -> ScriptHalt {
         inner = cause;
     }
     let halt = match inner {
-        EvalAltResult::ErrorTerminated(..) => match watch::stopped() {
-            Some(Stop::Steps) => Halt::Fuel(limits.fuel_max),
-            Some(Stop::Memory) => Halt::Memory(limits.memory_bytes_max),
-            Some(Stop::Time) | None => Halt::Time(limits.time_max),
-        },
+        EvalAltResult::ErrorTerminated(..) => watch::stopped().unwrap_or(Stop::Time).halt(limits),
         EvalAltResult::ErrorStackOverflow(_) => Halt::Stack,
         EvalAltResult::ErrorDataTooLarge(what, _) => Halt::Large(what.to_lowercase()),
         EvalAltResult::ErrorTooManyVariables(_) => Halt::Large("number of variables".into()),

@@ -1,11 +1,14 @@
 //! Values on their way into a script and out of it.
 
 use super::limits::OUTPUT_DEEP_MAX;
+use super::watch;
 use crate::call::Halt;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use ringmail_core::value::Value;
 
+/// A value for the run that is on this thread, which ends if it is too much for it.
 pub(super) fn into_dynamic(value: &Value) -> Dynamic {
+    watch::ask(0);
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(truth) => Dynamic::from_bool(*truth),

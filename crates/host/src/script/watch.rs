@@ -6,6 +6,7 @@ use crate::limits::CallLimits;
 use crate::meter::held_bytes;
 use crate::ticks::{Clock, Counted};
 use std::cell::{Cell, RefCell};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -16,7 +17,12 @@ pub(super) enum Stop {
     Time,
     Steps,
     Memory,
+    /// What of it is too large.
+    Large(&'static str),
 }
+
+/// What a run that is taken down unwinds with.
+struct Stopped;
 
 /// One run as it is watched.
 pub(super) struct Watch {
@@ -29,6 +35,7 @@ pub(super) struct Watch {
 
 /// What each step of the run on this thread is held against.
 struct Bounds {
+    held_before: Cell<isize>,
     /// What the thread may hold at most, and has held; counted as the allocator counts.
     held_max: Cell<isize>,
     held_peak: Cell<isize>,
@@ -40,7 +47,6 @@ struct Bounds {
 
 struct Watched {
     watch: Watch,
-    held_before: isize,
     stop: Option<Stop>,
     counted: Option<Counted<'static>>,
 }
@@ -48,6 +54,7 @@ struct Watched {
 thread_local! {
     static BOUNDS: Bounds = const {
         Bounds {
+            held_before: Cell::new(isize::MIN),
             held_max: Cell::new(isize::MIN),
             held_peak: Cell::new(isize::MIN),
             steps_max: Cell::new(0),
@@ -59,6 +66,9 @@ thread_local! {
 }
 
 const NO_TICK: u64 = u64::MAX;
+/// What a run may hold that is stopped by an error, which says where it was. The interpreter prints a value whole, and
+/// without a limit, where printing it within limits failed: whoever holds more is stopped by unwinding.
+const PLACE_BYTES_MAX: isize = 32 << 10;
 static TICKS: AtomicU64 = AtomicU64::new(0);
 
 fn clock() -> Option<&'static Clock> {
@@ -81,6 +91,7 @@ impl Watch {
         let counted = clock().map(Clock::count);
         let held_before = held_bytes();
         BOUNDS.with(|bounds| {
+            bounds.held_before.set(held_before);
             bounds.held_max.set(held_before.saturating_add(self.memory_bytes_max));
             bounds.held_peak.set(held_before);
             bounds.steps_max.set(self.steps_max);
@@ -90,7 +101,7 @@ impl Watch {
             bounds.tick.set(tick);
         });
         WATCHED.with_borrow_mut(|watched| {
-            *watched = Some(Watched { watch: self, held_before, stop: None, counted });
+            *watched = Some(Watched { watch: self, stop: None, counted });
         });
         Running(())
     }
@@ -123,13 +134,15 @@ impl Running {
     pub(super) fn end(self) -> CallFigures {
         let watched = WATCHED.with_borrow_mut(Option::take);
         let (peak, fuel) = BOUNDS.with(|bounds| {
+            let taken = bounds.held_peak.get().wrapping_sub(bounds.held_before.get());
             // Whatever would run here now is nobody's.
             bounds.held_max.set(isize::MIN);
-            (bounds.held_peak.get(), bounds.steps.get())
+            (usize::try_from(taken).unwrap_or(0), bounds.steps.get())
         });
-        watched.map_or_else(CallFigures::default, |watched| {
-            let memory_bytes_peak = usize::try_from(peak.wrapping_sub(watched.held_before)).unwrap_or(0);
-            CallFigures { fuel, memory_bytes_peak, ..CallFigures::default() }
+        watched.map_or_else(CallFigures::default, |_| CallFigures {
+            fuel,
+            memory_bytes_peak: peak,
+            ..CallFigures::default()
         })
     }
 }
@@ -146,7 +159,13 @@ pub(super) fn step(steps: u64) -> bool {
         if same_tick && held <= bounds.held_max.get() && steps <= bounds.steps_max.get() {
             return false;
         }
-        stops(bounds, held)
+        if !stops(bounds, held) {
+            return false;
+        }
+        if held.saturating_sub(bounds.held_before.get()) > PLACE_BYTES_MAX {
+            resume_unwind(Box::new(Stopped));
+        }
+        true
     })
 }
 
@@ -161,6 +180,29 @@ fn stops(bounds: &Bounds, held: isize) -> bool {
         }
         watched.stop.is_some()
     })
+}
+
+/// Ends the run that is on this thread. Unwinds, because the interpreter swallows errors where it prints and sorts.
+pub(super) fn stop(why: Stop) -> ! {
+    WATCHED.with_borrow_mut(|watched| {
+        if let Some(watched) = watched {
+            watched.stop.get_or_insert(why);
+        }
+    });
+    BOUNDS.with(|bounds| bounds.held_max.set(isize::MIN));
+    resume_unwind(Box::new(Stopped))
+}
+
+/// Ends the run if it may not take so many bytes more, in one step.
+pub(super) fn ask(bytes: usize) {
+    BOUNDS.with(|bounds| {
+        let held = held_bytes();
+        bounds.held_peak.set(bounds.held_peak.get().max(held));
+        let bytes = isize::try_from(bytes).unwrap_or(isize::MAX);
+        if held.saturating_add(bytes) > bounds.held_max.get() {
+            stop(Stop::Memory);
+        }
+    });
 }
 
 pub(super) fn stopped() -> Option<Stop> {

@@ -42,6 +42,23 @@ fn a_component_shows_what_it_imports() {
     assert_eq!(surface.exports, ["call"]);
 }
 
+/// Looking at a module compiled it: 300 KB of one function took twenty seconds and more than a gigabyte.
+#[test]
+fn attack_19_code_that_is_hard_to_compile_is_looked_at_and_not_loaded() {
+    let rounds =
+        "(loop (local.set 9 (i32.add (local.get 7) (local.get 8))) (br_if 0 (local.get 9)))".repeat(15_000);
+    let locals = |count: usize| format!("(local {})", "i32 ".repeat(count));
+    for (count, body) in [(19_000, rounds.as_str()), (20_001, ""), (10, &"(nop)".repeat(2 << 20))] {
+        let call = format!("{} {body} (unreachable)", locals(count));
+        let guest = Guest::calling(&call).component();
+        let started = std::time::Instant::now();
+        assert_eq!(surface(&WALLS, &guest).unwrap().exports, ["call"]);
+        let error = Confined::load(&WALLS, &guest, Granted::default()).unwrap_err();
+        assert!(matches!(error, LoadError::Heavy(..)), "{error}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
 /// A peer cached a compiled module under its name, and ran B for A.
 #[tokio::test]
 async fn attack_16_what_was_loaded_last_runs() {

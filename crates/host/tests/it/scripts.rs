@@ -173,6 +173,9 @@ fn attack_23_a_source_that_is_hard_to_read_is_read_or_refused_in_time() {
     assert!(!faults(&many).is_empty());
 }
 
+const MEMORY: &str = "it asked for more than 16777216 bytes of memory";
+const TEXT: &str = "it built too much: text";
+
 /// What a hostile script does, and the word it ends with.
 const HOSTILE: &[(&str, &str)] = &[
     ("loop {}", "it ran longer"),
@@ -217,6 +220,55 @@ const HOSTILE: &[(&str, &str)] = &[
     ("try { loop {} } catch { 1 }", "it ran longer"),
     ("loop { try { loop {} } catch { } }", "it ran longer"),
     ("let s = \"x\"; try { loop { s += s; } } catch { 1 }", "it built too much"),
+    // Functions, with what they were handed and their names, count as nothing in the interpreter's own sizes.
+    (
+        "let l = []; l.pad(60000, 0); let f = Fn(\"main\").curry(l); let a = []; a.pad(60000, f); a.len()",
+        MEMORY,
+    ),
+    (
+        "let a = [Fn(\"main\")]; let m = #{}; m.f = Fn(\"main\").curry(|x| x); a.pad(65000, m); loop { a = [Fn(\"main\").curry(a), a]; }",
+        MEMORY,
+    ),
+    ("let s = \"x\"; for i in 0..18 { s += s; } let a = []; a.pad(60000, s.chars()); a.len()", MEMORY),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(\"main\"); for i in 0..2000 { f = f.curry(s); } let m = #{}; m.f = f; m.to_json().len()",
+        "it gives a function, which is no data",
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); let t = `${a}`; t.len()",
+        TEXT,
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); (\"\" + a).len()",
+        TEXT,
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); (a + \"\").len()",
+        TEXT,
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); let t = \"\"; t += a; t.len()",
+        TEXT,
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); to_debug(#{a: a}).len()",
+        TEXT,
+    ),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } let f = Fn(s); let a = []; a.pad(2000, f); try { to_string(a) } catch { 1 }",
+        TEXT,
+    ),
+    ("let s = \"x\"; for i in 0..19 { s += s; } s.split(\"x\", 1000000).len()", "it built too much: list"),
+    ("let s = \"x\"; for i in 0..19 { s += s; } s.split('x', 1000000).len()", "it built too much: list"),
+    (
+        "let s = \"x\"; for i in 0..19 { s += s; } s.split_rev(\"x\", 1000000).len()",
+        "it built too much: list",
+    ),
+    ("let s = \"x\"; for i in 0..19 { s += s; } s.split_rev('x', 1000000).len()", "it built too much: list"),
+    (
+        "let s = \"\"; for i in 0..60000 { s += \"{\\\"\\\":0},\"; } parse_json(\"[\" + s + \"0]\").len()",
+        MEMORY,
+    ),
     ("let x = 1; for i in 0..2000 { let x = x + 1; } switch x { _ => [x, \"\".len(), type_of(x)] }", "[1,0,"),
     ("let a = []; a.push(a); a.push(a); a", "[[],[[]]]"),
 ];
@@ -235,6 +287,43 @@ async fn attack_23_what_a_script_does_ends_inside_its_budget() {
         assert!(sized || took < BUDGET + Duration::from_secs(1), "{body}: {took:?}");
         // What one step takes comes on top: no more than there was, once.
         assert!(ended.figures.memory_bytes_peak <= 2 * (16 << 20) + (4 << 20), "{body}: {:?}", ended.figures);
+    }
+}
+
+/// A value too large to print was printed all the same, and whole, where the run was stopped in the step that prints it:
+/// the interpreter falls back on printing without asking. So the stop is tried at each step there is.
+#[tokio::test]
+async fn attack_23_a_run_that_is_stopped_while_it_prints_prints_nothing() {
+    let body =
+        "let s = \"x\"; for i in 0..19 { s += s; } let a = []; a.pad(500, Fn(s)); let t = `${a}`; t.len()";
+    for fuel_max in 100..180 {
+        let before = peak_bytes();
+        let ended = run(body, &CallLimits { fuel_max, time_max: Duration::from_secs(60), ..limits() }).await;
+        assert!(ended.result.is_err());
+        // As text it is 262 MB.
+        assert!(peak_bytes() < before + (64 << 20), "{fuel_max}: {} bytes", peak_bytes() - before);
+    }
+}
+
+/// The most memory this process ever had.
+fn peak_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[tokio::test]
+async fn what_is_printed_is_what_the_language_prints() {
+    for (body, expected) in [
+        ("`${[1, \"a\\\"b\", 'c', (), true, 1.5, [2]]}`", r#"[1, "a\"b", c, (), true, 1.5, [2]]"#),
+        ("\"\" + #{a: 1, \"b c\": \"x\"}", r##"#{"a": 1, "b c": "x"}"##),
+        ("to_string(Fn(\"main\").curry(1))", "Fn(main)"),
+        ("let t = \"x\"; t += [0..3, 0..=3]; t", "x[0..3, 0..=3]"),
+        ("#{a: 1}.to_json()", r#"{"a":1}"#),
+        ("`${\"a b c d\".split(' ', 2)} ${\"a b c\".split_rev(\" \", 2)}`", r#"["a", "b c d"] ["c", "a b"]"#),
+        ("let a = [1]; a.pad(3, [2]); a.pad(-1, 0); `${a}`", "[1, [2], [2]]"),
+    ] {
+        assert_eq!(run(body, &limits()).await.result, Ok(Value::from(expected)), "{body}");
     }
 }
 

@@ -24,7 +24,7 @@ fn what_is_known_of_a_plugin_and_its_parts_is_named() {
     place.write("osv/PYSEC-1.json", &advisory("PYSEC-1", "MODERATE", ["PyPI", "Left"], "1.3"));
     place.write("osv/deep/npm.json", &advisory("NPM-1", "CRITICAL", ["npm", "left"], "1.3"));
     place.write("osv/deep/right.json", &advisory("PYSEC-2", "CRITICAL", ["PyPI", "right"], "3.0"));
-    place.write("osv/README.md", "not an advisory");
+    place.write("osv/.gitattributes", "not an advisory");
     add(&place, "[advisories]\npath = \"osv\"");
     let install = done(&place, &["plugin", "install", &package]);
     let line = "mask 1.0.0: PYSEC-1 (moderate) left 1.2 in PyPI";

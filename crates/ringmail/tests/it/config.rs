@@ -236,6 +236,7 @@ fn commands_that_write_the_project_know_the_layers() {
     let args = ["plugin", "revoke", "mask", "--environment", "staging"];
     let ended = run(&place, &args, &[("STEPS", "7")]);
     assert_eq!(ended.code, 1, "{}", ended.shown());
+    holds(&ended.err, &["`ringmail.staging.toml` grants `plugin.mask`", "take `[plugin.mask]` out of"]);
     place.write(
         "ringmail.toml",
         &format!(

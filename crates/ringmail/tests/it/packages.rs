@@ -239,10 +239,18 @@ fn attack_18_grants_are_for_one_digest_and_what_is_wider_is_shown() {
     assert_eq!(place.read("ringmail.toml"), toml);
     assert_eq!((call(&place).code, archives(&place).len()), (0, 2));
     let diff = done(&place, &["plugin", "diff", "mask"]);
-    for line in ["+ net POST https://evil.example telemetry", "- limit time: 9000 instead of unset"] {
+    for line in ["+ net POST https://evil.example telemetry", "+ limit time: 9000 instead of 5000"] {
         assert!(diff.out.contains(line), "{}", diff.shown());
     }
+    // What is looked at is what would be granted, and not what was.
+    let inspect = done(&place, &["plugin", "inspect", "mask"]);
+    for part in ["mask 1.1.0", "https://evil.example", "granted now is another\n  1.0.0 sha256:"] {
+        assert!(inspect.out.contains(part), "{part}: {}", inspect.shown());
+    }
     let granted = grant(&place, &["--only", "log"]);
+    for part in ["  version: 1.1.0 instead of 1.0.0\n", "  digest: sha256:"] {
+        assert!(granted.out.contains(part) && diff.out.contains(part), "{part}: {}", granted.shown());
+    }
     assert!(granted.out.contains("· net POST https://evil.example was not granted"), "{}", granted.shown());
     assert!(granted.out.contains("+ net POST https://evil.example"), "{}", granted.shown());
     let toml = place.read("ringmail.toml");

@@ -130,3 +130,57 @@ fn diff_says_what_changes_in_effect_and_what_is_asked_in_vain() {
     assert!(after(&told()).contains("nothing: the project grants `p` nothing"), "{}", told());
     assert_ne!(newer, digest);
 }
+
+/// A manifest asked for a day and a gibibyte, the review named no limit, and the grant gave what was asked.
+#[test]
+fn attack_18_limits_beyond_the_standard_are_shown_and_written() {
+    let place = Place::empty();
+    place.write("ringmail.toml", "");
+    let asks = "[log]\nreason = \"r\"\n[limits]\ntime = \"24h\"\nmemory = \"1GiB\"\nasks = 10\n";
+    version(&place, "p", "1.0.0", asks);
+    let inspect = done(&place, &["plugin", "inspect", "p"]).out;
+    for line in [
+        "  limit memory 1GiB more than the 64MiB that every plugin may use\n",
+        "  limit time 24h more than the 5s that every plugin may use\n",
+        "\nlimits = { memory = \"1GiB\", time = \"24h\" }\n",
+    ] {
+        assert!(inspect.contains(line), "{inspect}");
+    }
+    assert!(!inspect.contains("limit asks"), "{inspect}");
+    let grant = |more: &[&str]| {
+        let args = [&["plugin", "grant", "p", "--reason", "r"], more].concat();
+        (done(&place, &args).out, place.read("ringmail.toml"))
+    };
+    let (told, toml) = grant(&["--only", "limits"]);
+    assert!(told.contains("✓ limit memory") && toml.contains("time = \"24h\""), "{told}{toml}");
+    let (told, toml) = grant(&["--only", "log"]);
+    assert!(told.contains("· limit memory") && !toml.contains("limits"), "{told}{toml}");
+    let explain = done(&place, &["plugin", "explain", "p"]).out;
+    assert!(explain.contains("64 MiB") && !explain.contains("1 GiB"), "{explain}");
+}
+
+/// A description with line breaks printed the end of a review that never was, and a made-up one below it.
+#[test]
+fn attack_22_a_manifest_cannot_write_lines_of_its_own() {
+    let place = Place::empty();
+    let forged = "fine\\n  digest     sha256:0\\u001b[2K\\nasks for\\n  nothing\\t";
+    let manifest = format!(
+        "plugin = \"p\"\nversion = \"1.0.0\"\ndescription = \"{forged}\"\n[clock]\nreason = \"{forged}\"\n"
+    );
+    place.write("p/plugin.toml", &manifest);
+    place.write_bytes("p/plugin.wasm", &Guest::default().component());
+    place.write("ringmail.toml", "");
+    for args in [&["plugin", "inspect", "p"][..], &["plugin", "grant", "p", "--reason", "r"]] {
+        let told = done(&place, args).out;
+        assert!(
+            !told.lines().any(
+                |line| line.trim() == "nothing" || line.contains("sha256:0") && !line.contains("fine\\n")
+            ),
+            "{told}"
+        );
+        assert_eq!(
+            told.lines().filter(|line| *line == "asks for").count(),
+            usize::from(args[1] == "inspect")
+        );
+    }
+}

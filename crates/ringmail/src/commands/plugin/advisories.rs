@@ -3,7 +3,7 @@
 
 use crate::exit::Fault;
 use crate::place::Place;
-use crate::terminal::{BOLD, DIM, RED, YELLOW, clean, paint};
+use crate::terminal::{BOLD, DIM, RED, YELLOW, clean, one_line, paint};
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::package::{Advisory, Package, Part, Severity, parts};
@@ -84,7 +84,7 @@ impl Source {
                     "`{}` {} is not installed: {}",
                     worst.plugin,
                     worst.version,
-                    clean(&worst.words())
+                    one_line(&worst.words())
                 );
                 Err(Fault::user(message).hint(
                     "take a version that mends it; `refuse` of `[advisories]` says from which severity on nothing comes in",
@@ -141,7 +141,8 @@ pub(in crate::commands) fn lines(found: &[Finding]) -> String {
     }
     let line = |one: &Finding| {
         let colour = if one.advisory.severity >= Severity::High { RED } else { YELLOW };
-        let (about, why) = (paint(colour, &clean(&one.words())), paint(DIM, &clean(&one.advisory.summary)));
+        let (about, why) =
+            (paint(colour, &one_line(&one.words())), paint(DIM, &one_line(&one.advisory.summary)));
         format!("  {} {}: {about} {why}\n", one.plugin, one.version)
     };
     format!("{}\n{}", paint(BOLD, "known advisories"), found.iter().map(line).collect::<String>())

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     let folder = folder(&args.plugin, common)?;
     let read = match &folder {
         Some(folder) => PluginFolder::read(folder, &mut TagTable::default())?,
-        None => super::found(&args.plugin, common)?,
+        None => super::found(&args.plugin, common)?.0,
     };
     let inputs = inputs(args, folder.as_deref())?;
     let workers = || (args.isolation == Isolation::Process).then(worker_command).flatten();

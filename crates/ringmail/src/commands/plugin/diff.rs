@@ -5,11 +5,11 @@ use super::sign::read;
 use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::terminal::{BOLD, DIM, Format, GREEN, RED, clean, paint, print, print_json};
+use crate::terminal::{BOLD, DIM, Format, GREEN, RED, one_line, paint, print, print_json};
 use ringmail_engine::PluginFolder;
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::package::{Change, Lock, Package, changes, effect_changes};
-use ringmail_engine::core::plugin::{Power, Powers};
+use ringmail_engine::core::plugin::{Manifest, Power, Powers};
 use ringmail_engine::core::value::{Str, Value};
 use ringmail_engine::packages::PackageStore;
 use ringmail_engine::{Clock, SystemClock};
@@ -30,12 +30,12 @@ pub(super) fn find(named: &str, place: &Place, store: &PackageStore) -> Result<P
     };
     let locked = pinned(store.lock()).or_else(|| store.lock().newest(named).cloned());
     let locked = locked.ok_or_else(|| {
-        Fault::user(format!("`{}` is no folder, no package and no installed plugin", clean(named)))
+        Fault::user(format!("`{}` is no folder, no package and no installed plugin", one_line(named)))
     })?;
     of_archive(store, &locked)
 }
 
-fn of_archive(
+pub(super) fn of_archive(
     store: &PackageStore,
     locked: &ringmail_engine::core::package::Locked,
 ) -> Result<PluginFolder, Fault> {
@@ -51,7 +51,7 @@ pub(super) fn run(old: &str, new: Option<&str>, common: &Common, format: Format)
         (Some(new), _) => find(new, &place, &store)?,
         (None, Some(newest)) => of_archive(&store, newest)?,
         (None, None) => {
-            return Err(Fault::user(format!("`{}` is not installed", clean(old)))
+            return Err(Fault::user(format!("`{}` is not installed", one_line(old)))
                 .hint("name two: folders, packages or installed plugins"));
         }
     };
@@ -106,14 +106,15 @@ impl Effect {
     fn lines(&self, after: &PluginFolder) -> String {
         let head = paint(BOLD, "in effect here, within grant and ceiling");
         let (changes, new, for_digest) = match self {
-            Effect::None(why) => return format!("{head}\n  nothing: {}\n", clean(why)),
+            Effect::None(why) => return format!("{head}\n  nothing: {}\n", one_line(why)),
             Effect::Granted { changes, new, for_digest } => (changes, new, for_digest),
         };
         let mut out = format!("{head}\n{}", change_lines(changes));
         if !new.lacking.is_empty() {
             out.push_str(&format!("{}\n", paint(BOLD, "asked for by the newer, and not granted as much")));
-            let line =
-                |power: &Power| format!("  · {} {}\n", clean(&power.what), paint(DIM, &clean(&power.reason)));
+            let line = |power: &Power| {
+                format!("  · {} {}\n", one_line(&power.what), paint(DIM, &one_line(&power.reason)))
+            };
             out.extend(new.lacking.iter().map(line));
         }
         if *for_digest != after.digest {
@@ -176,16 +177,32 @@ impl Found {
             out.push_str("the same\n");
             return out;
         }
+        out.push_str(&identity_lines((&before.manifest, &before.digest), (&after.manifest, &after.digest)));
         out.push_str(&format!("{}\n{}", paint(BOLD, "asks for"), change_lines(&self.asked)));
         out.push_str(&format!("{}\n", paint(BOLD, "imports")));
         if self.more.is_empty() && self.fewer.is_empty() {
             out.push_str("  the same\n");
         }
-        self.more.iter().for_each(|one| out.push_str(&format!("  + {}\n", clean(one))));
-        self.fewer.iter().for_each(|one| out.push_str(&format!("  - {}\n", clean(one))));
+        self.more.iter().for_each(|one| out.push_str(&format!("  + {}\n", one_line(one))));
+        self.fewer.iter().for_each(|one| out.push_str(&format!("  - {}\n", one_line(one))));
         out.push_str(&self.effect.lines(after));
         out
     }
+}
+
+/// What two plugins say of themselves, where it is not the same.
+pub(super) fn identity_lines(old: (&Manifest, &Str), new: (&Manifest, &Str)) -> String {
+    let all = [
+        ("version", &old.0.version, &new.0.version),
+        ("digest", old.1, new.1),
+        ("for", &old.0.description, &new.0.description),
+    ];
+    let other = all.into_iter().filter(|(_, old, new)| old != new);
+    let line = |(name, old, new): (&str, &Str, &Str)| {
+        format!("  {name}: {} instead of {}\n", one_line(new), one_line(old))
+    };
+    let lines: String = other.map(line).collect();
+    if lines.is_empty() { lines } else { format!("{}\n{lines}", paint(BOLD, "is another")) }
 }
 
 pub(super) fn change_lines(changes: &[Change]) -> String {
@@ -194,10 +211,10 @@ pub(super) fn change_lines(changes: &[Change]) -> String {
     }
     let line = |change: &Change| {
         let (mark, colour) = if change.wider { ("+", RED) } else { ("-", GREEN) };
-        let what = paint(colour, &format!("{mark} {}", clean(&change.what)));
+        let what = paint(colour, &format!("{mark} {}", one_line(&change.what)));
         match change.reason.is_empty() {
             true => format!("  {what}\n"),
-            false => format!("  {what} {}\n", paint(DIM, &clean(&change.reason))),
+            false => format!("  {what} {}\n", paint(DIM, &one_line(&change.reason))),
         }
     };
     changes.iter().map(line).collect()

@@ -1,15 +1,15 @@
 //! `ringmail plugin grant`, `revoke` and `remove`: what a project lets a plugin be and do, written into `ringmail.toml`.
 //! Each grant is given anew, for one digest: nothing is taken over from the one before.
 
-use super::diff::{change_lines, changes_value};
+use super::diff::{change_lines, changes_value, identity_lines};
 use crate::commands::Common;
-use crate::edit::{Pairs, plugin_table};
+use crate::edit::{Pairs, plugin_table, toml_value};
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::terminal::{BOLD, Format, clean, paint, print, print_json};
+use crate::terminal::{BOLD, Format, one_line, paint, print, print_json};
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::label::TagTable;
-use ringmail_engine::core::package::{Change, LOCK_FILE, changes};
+use ringmail_engine::core::package::{LOCK_FILE, changes};
 use ringmail_engine::core::plugin::{Asked, Manifest, PluginPlace};
 use ringmail_engine::core::value::{Map, Str, Value};
 use ringmail_engine::packages::{PackageStore, StoreError};
@@ -57,6 +57,9 @@ pub(super) fn held(common: &Common) -> Result<(Place, PackageStore), Fault> {
     Ok((place, store))
 }
 
+/// What a manifest asks for beyond the standard, among what may be granted alone.
+const LIMITS: &str = "limits";
+
 /// A plugin that can be granted something.
 struct Candidate {
     manifest: Manifest,
@@ -73,7 +76,7 @@ fn candidate(place: &Place, store: &PackageStore, named: &str) -> Result<Candida
         return Ok(Candidate { manifest: read.manifest, digest: read.digest, place });
     }
     let Some(locked) = store.lock().newest(named) else {
-        let fault = Fault::user(format!("no plugin `{}` is installed", clean(named)));
+        let fault = Fault::user(format!("no plugin `{}` is installed", one_line(named)));
         return Err(match suggest(named, store.lock().all().iter().map(|one| &*one.name)) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => {
@@ -101,7 +104,10 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     let (place, store) = held(common)?;
     let found = candidate(&place, &store, &args.plugin)?;
     let name = found.manifest.name.clone();
-    let differences = differences(&place, &store, &found);
+    let before = before(&place, &store, &found);
+    let differences = before.as_ref().map(|(old, _)| changes(old, &found.manifest));
+    let new = (&found.manifest, &found.digest);
+    let identity = before.as_ref().map_or(String::new(), |(old, digest)| identity_lines((old, digest), new));
     let (table, granted, left) = table(&found, args)?;
     plugin_table(&place.root, &name, Some(table))?;
     match args.format {
@@ -118,10 +124,11 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
             if granted.is_empty() {
                 out.push_str("  do nothing: it sees its arguments and gives an output\n");
             }
-            granted.iter().for_each(|one| out.push_str(&format!("  ✓ {}\n", clean(one))));
-            left.iter().for_each(|one| out.push_str(&format!("  · {} was not granted\n", clean(one))));
+            granted.iter().for_each(|one| out.push_str(&format!("  ✓ {}\n", one_line(one))));
+            left.iter().for_each(|one| out.push_str(&format!("  · {} was not granted\n", one_line(one))));
             if let Some(differences) = &differences {
                 out.push_str(&format!("{}\n", paint(BOLD, "different from what was granted before")));
+                out.push_str(&identity);
                 out.push_str(&change_lines(differences));
             }
             print(&out)?;
@@ -130,26 +137,31 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
     Ok(Exit::Done)
 }
 
-/// What is different from the one that was granted before, if another was.
-fn differences(place: &Place, store: &PackageStore, new: &Candidate) -> Option<Vec<Change>> {
+/// The one that was granted before, if another was.
+fn before(place: &Place, store: &PackageStore, new: &Candidate) -> Option<(Manifest, Str)> {
     let old = place.project.plugins.iter().find(|setting| setting.name == new.manifest.name)?;
     if old.digest == new.digest {
         return None;
     }
     let archive = store.archive(store.lock().pinned(&old.name, &old.digest)?).ok()?;
-    let old = ringmail_engine::core::package::Package::read(&archive, &mut TagTable::default()).ok()?;
-    Some(changes(&old.manifest, &new.manifest))
+    let package = ringmail_engine::core::package::Package::read(&archive, &mut TagTable::default()).ok()?;
+    Some((package.manifest, old.digest.clone()))
 }
 
 /// The table of a grant, with what it gives and what it leaves out.
 fn table(found: &Candidate, args: &Args) -> Result<(Pairs, Vec<String>, Vec<String>), Fault> {
     let asks = &found.manifest.asks;
     if let Some(only) = &args.only
-        && let Some(unasked) =
-            only.iter().find(|only| !asks.iter().any(|ask| ask.what.capability() == only.as_str()))
+        && let Some(unasked) = only
+            .iter()
+            .find(|only| *only != LIMITS && !asks.iter().any(|ask| ask.what.capability() == only.as_str()))
     {
-        return Err(Fault::user(format!("`{}` does not ask for `{}`", found.manifest.name, clean(unasked)))
-            .hint(format!("what it asks for: ringmail plugin inspect {}", args.plugin)));
+        return Err(Fault::user(format!(
+            "`{}` does not ask for `{}`",
+            found.manifest.name,
+            one_line(unasked)
+        ))
+        .hint(format!("what it asks for: ringmail plugin inspect {}", args.plugin)));
     }
     let env = settings(found, &args.env)?;
     let mut table: Pairs = vec![match &found.place {
@@ -179,6 +191,16 @@ fn table(found: &Candidate, args: &Args) -> Result<(Pairs, Vec<String>, Vec<Stri
         }
         granted.push(words);
     }
+    let limits = super::limits_written(&found.manifest);
+    if !limits.is_empty() {
+        let words = limits.iter().map(|(name, value)| format!("limit {name} {}", toml_value(value)));
+        if args.only.as_ref().is_none_or(|only| only.iter().any(|only| only == LIMITS)) {
+            granted.extend(words);
+            table.push((LIMITS, Value::map(limits)));
+        } else {
+            left.extend(words);
+        }
+    }
     table.extend(lists.into_iter().map(|(capability, list)| (capability, Value::list(list))));
     Ok((table, granted, left))
 }
@@ -186,12 +208,13 @@ fn table(found: &Candidate, args: &Args) -> Result<(Pairs, Vec<String>, Vec<Stri
 fn settings(found: &Candidate, given: &[String]) -> Result<Vec<(String, String)>, Fault> {
     let pair = |text: &String| {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            Fault::user(format!("`{}` is not a setting", clean(text))).hint("write `--env NAME=VALUE`")
+            Fault::user(format!("`{}` is not a setting", one_line(text))).hint("write `--env NAME=VALUE`")
         })?;
         let asked = found.manifest.asks.iter();
         let mut asked = asked.filter(|ask| matches!(&ask.what, Asked::Env(known) if **known == *name));
         if asked.next().is_none() {
-            let message = format!("`{}` does not ask for the setting `{}`", found.manifest.name, clean(name));
+            let message =
+                format!("`{}` does not ask for the setting `{}`", found.manifest.name, one_line(name));
             return Err(Fault::user(message));
         }
         Ok((name.to_string(), value.to_string()))
@@ -230,12 +253,12 @@ fn granted_item(asked: &Asked, env: &[(String, String)]) -> Option<Granted> {
 pub(super) fn revoke(name: &str, common: &Common) -> Result<Exit, Fault> {
     let (place, _store) = held(common)?;
     if !plugin_table(&place.root, name, None)? {
-        return Err(Fault::user(format!("`{}` was granted nothing", clean(name)))
+        return Err(Fault::user(format!("`{}` was granted nothing", one_line(name)))
             .hint("`ringmail plugin list` names those that were"));
     }
     print(&format!(
         "{} may do nothing any more, and what runs now stops within a second\n  give it back with `ringmail plugin grant {name}`\n",
-        clean(name)
+        one_line(name)
     ))?;
     Ok(Exit::Done)
 }
@@ -246,12 +269,12 @@ pub(super) fn remove(name: &str, common: &Common) -> Result<Exit, Fault> {
     // In this order whoever is stopped in between has a package without grants, and not grants without a package.
     let granted = plugin_table(&place.root, name, None)?;
     if !granted && !installed {
-        return Err(Fault::user(format!("the project has no plugin `{}`", clean(name))));
+        return Err(Fault::user(format!("the project has no plugin `{}`", one_line(name))));
     }
     if installed {
         store.remove(name).map_err(store_fault)?;
     }
     let out_of = if installed { format!("ringmail.toml and {LOCK_FILE}") } else { "ringmail.toml".into() };
-    print(&format!("removed {} from {out_of}\n", clean(name)))?;
+    print(&format!("removed {} from {out_of}\n", one_line(name)))?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use super::sign::{read, vouch};
 use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use crate::terminal::{BOLD, DIM, Format, one_line, paint, print, print_json};
 use ringmail_engine::core::label::TagTable;
 use ringmail_engine::core::package::{Change, LOCK_FILE, Locked, Package, PluginNeed, Rollback, changes};
 use ringmail_engine::core::value::{Str, Value};
@@ -153,7 +153,7 @@ fn is_granted(place: &Place, locked: &Locked) -> bool {
 
 fn text(place: &Place, locked: &Locked, changes: Option<&[Change]>) -> String {
     let head = format!("{} {}", paint(BOLD, &locked.name), locked.version);
-    let from = format!("published by {}, from {}", locked.publisher, clean(&locked.source));
+    let from = format!("published by {}, from {}", locked.publisher, one_line(&locked.source));
     let mut out = format!("{head} {}\n  digest     {}\n", paint(DIM, &from), locked.digest);
     if let Some(changes) = changes {
         out.push_str(&format!("{}\n{}", paint(BOLD, "different from the one before"), change_lines(changes)));

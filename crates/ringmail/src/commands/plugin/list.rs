@@ -6,7 +6,7 @@ use super::{advisories, described};
 use crate::commands::Common;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
-use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use crate::terminal::{BOLD, DIM, Format, one_line, paint, print, print_json};
 use ringmail_engine::core::package::{Locked, version_of};
 use ringmail_engine::core::value::{Str, Value};
 use std::path::Path;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<Exit, Fault> {
                 let about = format!("{} {}", paint(BOLD, name), plugin.manifest.version);
                 out.push_str(&format!(
                     "{about}  {}\n  may        {may}\n",
-                    paint(DIM, &clean(&plugin.manifest.description))
+                    paint(DIM, &one_line(&plugin.manifest.description))
                 ));
             }
             out.push_str(&advisories::lines(&known));
@@ -96,7 +96,7 @@ fn outdated(args: &Args, common: &Common) -> Result<Exit, Fault> {
         Format::Text if behind.is_empty() => print("no registry has anything newer\n")?,
         Format::Text => {
             let line = |(locked, newest): &(Locked, Str)| {
-                let from = paint(DIM, &format!("in {}", clean(&locked.source)));
+                let from = paint(DIM, &format!("in {}", one_line(&locked.source)));
                 format!("{} {} -> {newest} {from}\n", paint(BOLD, &locked.name), locked.version)
             };
             print(&behind.iter().map(line).collect::<String>())?;

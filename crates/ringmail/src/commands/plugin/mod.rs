@@ -19,10 +19,11 @@ pub(super) use sign::key_fault;
 
 use super::Common;
 use super::inspect::{decided, powers};
+use crate::edit::toml_value;
 use crate::exit::{Exit, Fault};
 use crate::place::Place;
 use crate::progress::{duration, size};
-use crate::terminal::{BOLD, DIM, Format, clean, paint, print, print_json};
+use crate::terminal::{BOLD, DIM, Format, clean, one_line, paint, print, print_json};
 use ringmail_engine::core::doc::suggest;
 use ringmail_engine::core::grant::Grant;
 use ringmail_engine::core::label::TagTable;
@@ -169,7 +170,7 @@ impl Args {
 
 fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault> {
     let path = Path::new(plugin);
-    let read = found(plugin, common)?;
+    let (read, now) = found(plugin, common)?;
     let surface = read.surface().map_err(|why| Fault::user(format!("`{}`: {why}", read.manifest.module)))?;
     let manifest = &read.manifest;
     if format == Format::Json {
@@ -184,14 +185,18 @@ fn inspect(plugin: &str, common: &Common, format: Format) -> Result<Exit, Fault>
     out.push_str(&format!(
         "  {:<10} {}, {}\n",
         "module",
-        clean(&manifest.module),
+        one_line(&manifest.module),
         size(read.module.len() as u64)
     ));
     out.push_str(&format!("  {:<10} {}\n", "digest", read.digest));
     out.push_str(&surface_lines(&surface));
     out.push_str(&format!("{}\n", paint(BOLD, "asks for")));
     out.push_str(&asks(manifest, |_| None));
+    out.push_str(&limits_asked(manifest));
     out.push_str(&needs(manifest));
+    if let Some(now) = now {
+        out.push_str(&format!("{}\n  {} {}\n", paint(BOLD, "granted now is another"), now.0, now.1));
+    }
     if path.is_dir() {
         let head = paint(BOLD, "to let a project have it, with all it asks for");
         out.push_str(&format!("{head}\n{}", table(path, &read)));
@@ -209,15 +214,23 @@ fn cache_around(common: &Common, folder: &Path) -> Result<Option<(HostKey, PathB
     }
 }
 
-/// A plugin in a folder, a package, or among those that are installed.
-fn found(plugin: &str, common: &Common) -> Result<PluginFolder, Fault> {
+/// A plugin in a folder, a package, or the one among those installed that would be granted; with version and digest of
+/// the one that is granted now, if that is another.
+fn found(plugin: &str, common: &Common) -> Result<(PluginFolder, Option<(Str, Str)>), Fault> {
     let path = Path::new(plugin);
     match (path.is_dir(), path.is_file()) {
-        (true, _) => Ok(PluginFolder::read(path, &mut TagTable::default())?),
-        (_, true) => Ok(PluginFolder::of(sign::read(path)?.0)),
+        (true, _) => Ok((PluginFolder::read(path, &mut TagTable::default())?, None)),
+        (_, true) => Ok((PluginFolder::of(sign::read(path)?.0), None)),
         _ => {
             let (place, store) = grant::held(common)?;
-            diff::find(plugin, &place, &store)
+            let now = diff::find(plugin, &place, &store)?;
+            match store.lock().newest(plugin) {
+                Some(newest) if newest.digest != now.digest => {
+                    let newest = diff::of_archive(&store, newest)?;
+                    Ok((newest, Some((now.manifest.version, now.digest))))
+                }
+                _ => Ok((now, None)),
+            }
         }
     }
 }
@@ -225,7 +238,7 @@ fn found(plugin: &str, common: &Common) -> Result<PluginFolder, Fault> {
 fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     let plugins = engine.plugins();
     let Some(plugin) = plugins.get(name) else {
-        let fault = Fault::user(format!("the project has no plugin `{}`", clean(name)));
+        let fault = Fault::user(format!("the project has no plugin `{}`", one_line(name)));
         return Err(match suggest(name, plugins.keys().map(|known| &**known)) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault.hint("`ringmail plugin list` names those it has"),
@@ -242,13 +255,13 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
     out.push_str(&needs(&plugin.manifest));
     out.push_str(&format!("{}\n", paint(BOLD, "was granted")));
     for grant in grants(engine, name) {
-        out.push_str(&format!("  {}\n", paint(DIM, &clean(&decided(&grant)))));
+        out.push_str(&format!("  {}\n", paint(DIM, &one_line(&decided(&grant)))));
     }
     let granted: Vec<String> = grants(engine, name).iter().flat_map(|grant| granted(grant, plugin)).collect();
     if granted.is_empty() {
         out.push_str("  nothing: it sees its arguments and gives an output\n");
     }
-    granted.iter().for_each(|power| out.push_str(&format!("  {}\n", clean(power))));
+    granted.iter().for_each(|power| out.push_str(&format!("  {}\n", one_line(power))));
     out.push_str(&format!(
         "{}\n",
         paint(BOLD, "in effect, once manifest, grant and ceiling are held against each other")
@@ -261,7 +274,7 @@ fn explain(engine: &Engine, name: &str, format: Format) -> Result<Exit, Fault> {
 
 fn head(manifest: &Manifest) -> String {
     let mut out = format!("{} {}\n", paint(BOLD, &manifest.name), manifest.version);
-    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<10} {}\n", clean(value)));
+    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<10} {}\n", one_line(value)));
     line("for", &manifest.description);
     line("input", &manifest.input.as_ref().map_or("anything".into(), |schema| schema.json().to_string()));
     line("returns", &manifest.returns.as_ref().map_or("anything".into(), |schema| schema.json().to_string()));
@@ -271,16 +284,31 @@ fn head(manifest: &Manifest) -> String {
 fn surface_lines(surface: &Surface) -> String {
     let imports = if surface.imports.is_empty() { "nothing".into() } else { surface.imports.join(", ") };
     let exports = surface.exports.join(", ");
-    format!("  {:<10} {}\n  {:<10} {}\n", "imports", clean(&imports), "exports", clean(&exports))
+    format!("  {:<10} {}\n  {:<10} {}\n", "imports", one_line(&imports), "exports", one_line(&exports))
 }
 
 /// The plugins that it is of no use without.
 fn needs(manifest: &Manifest) -> String {
     let line = |needed: &Needed| {
-        format!("  {} {}\n", clean(&needed.need.to_string()), paint(DIM, &clean(&needed.reason)))
+        format!("  {} {}\n", one_line(&needed.need.to_string()), paint(DIM, &one_line(&needed.reason)))
     };
     let lines: String = manifest.needs.iter().map(line).collect();
     if lines.is_empty() { lines } else { format!("{}\n{lines}", paint(BOLD, "needs")) }
+}
+
+/// The same, as the table of a grant has them.
+fn limits_written(manifest: &Manifest) -> Vec<(&'static str, Value)> {
+    manifest.limits.beyond_standard().into_iter().map(|(name, asked, _)| (name, asked)).collect()
+}
+
+/// The limits that a manifest asks for beyond what every plugin has.
+fn limits_asked(manifest: &Manifest) -> String {
+    let shown = |value: &Value| value.as_str().map_or_else(|| toml_value(value), String::from);
+    let line = |(name, asked, standard): (&str, Value, Value)| {
+        let than = format!("more than the {} that every plugin may use", shown(&standard));
+        format!("  limit {name} {} {}\n", shown(&asked), paint(DIM, &than))
+    };
+    manifest.limits.beyond_standard().into_iter().map(line).collect()
 }
 
 /// What a manifest asks for, line by line; `has` says of each whether the plugin has it.
@@ -295,7 +323,7 @@ fn asks(manifest: &Manifest, has: impl Fn(&Asked) -> Option<bool>) -> String {
             None => "",
         };
         let what = format!("{} {}", ask.what.capability(), ask.what.words());
-        format!("  {mark}{} {}\n", clean(what.trim_end()), paint(DIM, &clean(&ask.reason)))
+        format!("  {mark}{} {}\n", one_line(what.trim_end()), paint(DIM, &one_line(&ask.reason)))
     };
     manifest.asks.iter().map(line).collect()
 }
@@ -306,7 +334,7 @@ fn power_lines(powers: &[Power]) -> String {
     }
     powers
         .iter()
-        .map(|power| format!("  {} {}\n", clean(&power.what), paint(DIM, &clean(&power.reason))))
+        .map(|power| format!("  {} {}\n", one_line(&power.what), paint(DIM, &one_line(&power.reason))))
         .collect()
 }
 
@@ -344,22 +372,29 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     };
     let net = asks("net").filter_map(|asked| match asked {
         Asked::Net(pattern, methods) => {
-            Some(format!("  {{ address = {:?}, methods = {methods:?} }},\n", pattern.as_str()))
+            let methods = Value::list(methods.iter().map(|method| Value::Str(method.clone())));
+            Some(format!(
+                "  {{ address = {}, methods = {} }},\n",
+                quoted(pattern.as_str()),
+                toml_value(&methods)
+            ))
         }
         _ => None,
     });
     let fs = asks("fs").filter_map(|asked| match asked {
         Asked::Fs(mount, access) => {
-            Some(format!("  {{ mount = {mount:?}, access = {:?} }},\n", access.name()))
+            Some(format!("  {{ mount = {}, access = {} }},\n", quoted(mount), quoted(access.name())))
         }
         _ => None,
     });
     let list =
         |name: &str, items: String| if items.is_empty() { items } else { format!("{name} = [\n{items}]\n") };
     let names = |capability| asks(capability).map(Asked::words).collect::<Vec<String>>();
-    let env = asks("env").map(|asked| format!("  {{ name = {:?}, value = \"...\" }},\n", asked.words()));
+    let env =
+        asks("env").map(|asked| format!("  {{ name = {}, value = \"...\" }},\n", quoted(&asked.words())));
     let env: String = env.collect();
-    let mut out = format!("[plugin.{}]\npath = {:?}\n", read.manifest.name, folder.display().to_string());
+    let mut out =
+        format!("[plugin.{}]\npath = {}\n", read.manifest.name, quoted(&folder.display().to_string()));
     out.push_str(&format!("digest = \"{}\"\nreason = \"...\"\n", read.digest));
     out.push_str(&list("net", net.collect()));
     out.push_str(&list("fs", fs.collect()));
@@ -372,11 +407,19 @@ fn table(folder: &Path, read: &PluginFolder) -> String {
     }
     for (name, names) in [("secret", names("secret")), ("tool", names("tool"))] {
         if !names.is_empty() {
-            out.push_str(&format!("{name} = {names:?}\n"));
+            out.push_str(&format!("{name} = {}\n", toml_value(&texts(&names))));
         }
     }
     out.push_str(&list("env", env));
+    let limits: Vec<(&str, Value)> = limits_written(&read.manifest);
+    if !limits.is_empty() {
+        out.push_str(&format!("limits = {}\n", toml_value(&Value::map(limits))));
+    }
     clean(&out).into_owned()
+}
+
+fn quoted(text: &str) -> String {
+    toml_value(&Value::from(text))
 }
 
 fn texts(texts: &[String]) -> Value {
@@ -405,6 +448,7 @@ fn about(manifest: &Manifest, digest: &Str) -> Vec<(&'static str, Value)> {
         ("digest", Value::Str(digest.clone())),
         ("asks", Value::list(asks)),
         ("needs", Value::list(needs)),
+        ("limits", Value::map(limits_written(manifest))),
     ]
 }
 
