@@ -23,7 +23,7 @@ impl Caller {
         Caller { principal, chains, revoked, knocked: None }
     }
 
-    pub(crate) fn from_address(self, knocked: Held) -> Caller {
+    pub(crate) fn having_knocked(self, knocked: Held) -> Caller {
         Caller { knocked: Some(Arc::new(knocked)), ..self }
     }
 

@@ -98,7 +98,7 @@ async fn admit(
     let resources = resource::resources(listener, &path);
     let shown = Shown { bearer: bearer(&request), resources: &resources, subject: peer.subject.as_ref() };
     let caller = match prove(&shown, listener, world, doors).await {
-        Ok(caller) => caller.from_address(knocked),
+        Ok(caller) => caller.having_knocked(knocked),
         Err(why) => return turned(None, (Problem::unproved(), why.to_string())),
     };
     let asked = Asked { doors, world, listener, caller: &caller };
