@@ -142,7 +142,7 @@ fn attack_17_18_a_plugin_that_is_not_what_was_reviewed_stops_the_engine() {
 #[test]
 fn what_changes_nothing_is_a_problem() {
     let asked = "[[secret]]\nname = \"a\"\nreason = \"r\"\n[[env]]\nname = \"A\"\nreason = \"r\"\n";
-    let project = "[secret.b]\nfrom = \"env:HOME\"\nbound_to = [\"https://b.example\"]\n[mount.in]\npath = \"p\"\n[mount.out]\npath = \"p\"";
+    let project = "[secret.b]\nfrom = \"env:HOME\"\nbound_to = [\"https://b.example\"]\n[mount.in]\npath = \"in\"\n[mount.out]\npath = \"out\"";
     for (asks, grants, unasked) in [
         ("", "clock = true", "clock"),
         ("", "random = true", "random"),
@@ -164,7 +164,10 @@ fn what_changes_nothing_is_a_problem() {
             "fs write in",
         ),
     ] {
-        let fault = Given { asks, grants, project, ..Given::default() }.fault(|_| (), None);
+        let mounts = |folder: &Path| {
+            ["in", "out"].iter().for_each(|name| std::fs::create_dir(folder.join(name)).unwrap());
+        };
+        let fault = Given { asks, grants, project, ..Given::default() }.fault(mounts, None);
         let expected = format!("`p` is granted `{unasked}`, and its manifest never asks for it");
         assert!(fault.contains(&expected), "{grants}: {fault}");
     }
@@ -437,11 +440,11 @@ async fn a_file_of_a_plugin_is_judged_and_labelled_like_any_other() {
         guest: Guest { imports, call: &call, ..Guest::default() },
         asks: "[[fs]]\nmount = \"in\"\naccess = \"read\"\nreason = \"r\"\n",
         grants: "fs = [{ mount = \"in\", access = \"read\", label = [\"inner\"], extensions = [\"json\"] }]",
-        project: "[mount.in]\npath = \"p\"\n[[grant]]\nto = \"t\"\nreason = \"r\"\nrespond = { clearance = [\"inner\"] }",
+        project: "[mount.in]\npath = \"in\"\n[[grant]]\nto = \"t\"\nreason = \"r\"\nrespond = { clearance = [\"inner\"] }",
         ..Given::default()
     };
     let bench = given.bench();
-    std::fs::write(bench.folder.path().join("p/a.json"), "[1, 2]").unwrap();
+    std::fs::write(bench.folder.path().join("in/a.json"), "[1, 2]").unwrap();
     let report = bench.run(&[&CHAIN.replace("${input}", "in:a.json")], "{}").await;
     assert_eq!(shown(&report), "[1,2]");
     assert_eq!(report.labels(), [(String::new(), "untrusted · inner · from t.p.file".to_string())]);

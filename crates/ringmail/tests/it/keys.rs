@@ -122,7 +122,8 @@ fn advised() -> Place {
         "{{\"id\": \"HOLE-1\", \"database_specific\": {{\"severity\": \"HIGH\"}}, \"affected\": {affected}}}"
     );
     place.write("osv/one.json", &known);
-    std::fs::create_dir(place.path().join("none")).unwrap();
+    // Of another plugin.
+    place.write("none/one.json", &known.replace("mask", "other"));
     place
 }
 

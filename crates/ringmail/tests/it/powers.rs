@@ -15,7 +15,8 @@ fn explained(grants: &str, ceiling: &str) -> String {
     place.write("p/plugin.toml", &manifest);
     place.write_bytes("p/plugin.wasm", &Guest::default().component());
     let read = PluginFolder::read(&place.path().join("p"), &mut TagTable::default()).unwrap();
-    let mounts = "[mount.one]\npath = \"p\"\n[mount.two]\npath = \"p\"\n";
+    std::fs::create_dir(place.path().join("files")).unwrap();
+    let mounts = "[mount.one]\npath = \"files\"\n[mount.two]\npath = \"files\"\n";
     let plugin =
         format!("[plugin.p]\npath = \"p\"\ndigest = \"{}\"\nreason = \"r\"\n{grants}\n", read.digest);
     place.write("ringmail.toml", &format!("{mounts}{ceiling}\n{plugin}"));
