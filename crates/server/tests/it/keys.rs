@@ -524,7 +524,7 @@ const CASES: &[Case] = &[
             let held = doors.post(&key, "held", "");
             let ending = async {
                 doors.begun(1).await;
-                let drained = tokio::time::timeout(Duration::from_secs(1), doors.server.drain()).await;
+                let drained = tokio::time::timeout(Duration::from_secs(5), doors.server.drain()).await;
                 if drained.is_ok() { "cut" } else { "waits" }
             };
             tokio::select! { _ = held => "cut".into(), seen = ending => seen.to_string() }
