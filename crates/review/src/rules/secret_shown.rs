@@ -54,9 +54,10 @@ fn class(site: &ClassSite<'_, '_>) -> Option<Hit> {
         return None;
     }
     let all: Vec<String> = shown.iter().map(|(_, name, _)| format!("`{name}`")).collect();
+    let (all, are) = (all.join(", "), if all.len() == 1 { "is" } else { "are" });
     let message = match certainty {
-        Certainty::High => format!("{} is written out with the object", all.join(", ")),
-        _ => format!("{} is told by what is generated for `{}`", all.join(", "), site.def.name),
+        Certainty::High => format!("{all} {are} written out with the object"),
+        _ => format!("{all} {are} told by what is generated for `{}`", site.def.name),
     };
     Some(Hit::new(span(first.range()), certainty, message))
 }
