@@ -1,11 +1,13 @@
 //! Webhooks, signed as their senders sign.
 
-use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, within};
+use crate::setup::{Doors, PERMIT_ALL, Reply, WEB, request, within};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmail_engine::Value;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const KEY: &str = "a-shared-secret-of-some-length";
 pub const HOOKS: &str = "[secret.shared]\nfrom = \"file:shared.secret\"\nbound_to = []\n\
@@ -147,6 +149,57 @@ async fn a_delivery_that_was_not_taken_may_come_again() {
         let reply = deliver(&doors, "github", &signed("github", "", 0, body), body).await;
         assert_eq!(reply.status, status, "{body}: {reply:?}");
     }
+}
+
+/// Bodies of deliveries and forms of tokens once shared what room there was, whoever sent them.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_35_slow_bodies_of_one_address_keep_no_other_out() {
+    let project = format!("{WEB}accept = [\"key\", \"jwt\"]\n{HOOKS}");
+    let doors = Doors::try_open(&project, PERMIT_ALL, secrets).await.unwrap();
+    let half = |path: &str, kind: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n\r\nx",
+            doors.address()
+        )
+    };
+    let (mut hooks, mut forms) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        for (path, kind, slow) in [
+            ("/hooks/github", "application/json", &mut hooks),
+            ("/token", "application/x-www-form-urlencoded", &mut forms),
+        ] {
+            let mut stream = TcpStream::connect(doors.address()).await.unwrap();
+            stream.write_all(half(path, kind).as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    // One of them finds no room: the others have all of it.
+    let turned_away = within(async {
+        loop {
+            let mut bytes = [0; 20];
+            if let Some(read) = hooks.iter().find_map(|stream| stream.try_read(&mut bytes).ok()) {
+                break String::from_utf8_lossy(&bytes[..read]).into_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert!(turned_away.starts_with("HTTP/1.1 503"), "{turned_away}");
+    let good = signed("github", "", 0, "{}");
+    assert_eq!(deliver(&doors, "github", &good, "{}").await.status, 503);
+    let mut elsewhere =
+        request(doors.address(), "POST", "/hooks/github", &[("content-type", "application/json")], "{}");
+    for (name, value) in &good {
+        elsewhere = elsewhere.replacen("\r\n", &format!("\r\n{name}: {value}\r\n"), 1);
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(doors.address().parse().unwrap()).await.unwrap();
+    stream.write_all(elsewhere.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer)).await.unwrap();
+    let reply = Reply::read(&answer);
+    assert_eq!(reply.status, 202, "{reply:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
