@@ -187,18 +187,17 @@ impl Approvals {
 
     /// A run that was ended from outside asks nothing any more.
     pub fn forget_run(&self, run: &str) -> std::io::Result<()> {
-        self.open()?
-            .iter()
-            .filter(|question| *question.run == *run)
-            .try_for_each(|known| self.forget(&known.id))
+        self.forget_where(|question| *question.run == *run)
+    }
+
+    fn forget_where(&self, fits: impl Fn(&Inquiry) -> bool) -> std::io::Result<()> {
+        let open = self.open()?;
+        open.iter().filter(|question| fits(question)).try_for_each(|question| self.forget(&question.id))
     }
 
     /// Whoever is erased is asked about no more.
     pub fn forget_subject(&self, who: &DataSubject) -> std::io::Result<()> {
-        self.open()?
-            .iter()
-            .filter(|known| known.asked_by == *who)
-            .try_for_each(|known| self.forget(&known.id))
+        self.forget_where(|question| question.asked_by == *who)
     }
 
     /// Seals every question, and what was said to it, for another host; answers the first that this one cannot open.

@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whoever else calls his file so.
+/// Layers over it lie beside it.
 const PROJECT_FILE: &str = "ringmail.toml";
 
 /// The mounts of a project.

@@ -18,6 +18,11 @@ pub struct Caller {
     knocked: Option<Arc<Held>>,
 }
 
+/// Whether what is narrowed to some chains, or to none of them, is for this one.
+pub(crate) fn are_for(chains: Option<&[Str]>, chain: &str) -> bool {
+    chains.is_none_or(|chains| chains.iter().any(|known| &**known == chain))
+}
+
 impl Caller {
     pub(crate) fn new(principal: Principal, chains: Option<Vec<Str>>, revoked: CancellationToken) -> Caller {
         Caller { principal, chains, revoked, knocked: None }
@@ -37,7 +42,7 @@ impl Caller {
 
     /// Whether its proof covers a chain at all.
     pub(crate) fn covers(&self, chain: &str) -> bool {
-        self.chains.as_ref().is_none_or(|chains| chains.iter().any(|known| &**known == chain))
+        are_for(self.chains.as_deref(), chain)
     }
 
     pub(crate) fn revoked(&self) -> CancellationToken {

@@ -1,6 +1,6 @@
 //! The way of a call from a door to the engine, whatever it came in by: found, counted, given its turn.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, are_for};
 use crate::limits::{Held, Subject};
 use crate::problem::Problem;
 use crate::recorded::TurnedAway;
@@ -90,8 +90,7 @@ impl<'a> Asked<'a> {
 impl Asked<'_> {
     /// Whether this caller's proof and this door are for a chain: what a run of it asks or came to is not told to others.
     pub(crate) fn is_for(&self, chain: &str) -> bool {
-        let served = self.listener.chains.as_ref();
-        served.is_none_or(|chains| chains.iter().any(|known| **known == *chain)) && self.caller.covers(chain)
+        are_for(self.listener.chains.as_deref(), chain) && self.caller.covers(chain)
     }
 
     /// Has a run give its turn away while it waits for somebody, and take it again. Ends with the run.
@@ -107,6 +106,7 @@ impl Asked<'_> {
                     turn = None;
                     continue;
                 };
+                // Whoever did not get one in time stands at the end of the queue again.
                 while turn.is_none() && !told.is_closed() {
                     turn = doors.queue().enter(&party, usize::MAX, AGAIN).await.ok();
                 }

@@ -25,10 +25,6 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Bodies of deliveries that are read at once, and those of one address.
-const READ_MAX: usize = 64;
-const READ_OF_ONE_MAX: usize = 8;
-
 /// A delivery as its headers say it.
 struct Delivery<'h> {
     /// Nothing where the sender does not name it: what is signed is its name then.
@@ -51,7 +47,7 @@ pub(super) async fn deliver(
     // Nobody is proved before all of it is here, so few may bring theirs at once.
     let _room = doors
         .delivering
-        .add(Some(from), READ_MAX, READ_OF_ONE_MAX)
+        .add_unproved(from)
         .ok_or_else(|| (Problem::overloaded(), "too many deliveries are being read".to_string()))?;
     let headers = request.headers().clone();
     let body = call::body(world, request.into_body()).await?;

@@ -19,9 +19,6 @@ use std::time::Duration;
 const FORM_BYTES_MAX: usize = 4 << 10;
 /// So little comes in one piece, or nearly.
 const FORM_MS_MAX: u64 = 5_000;
-/// Forms that are read at once, and those of one address.
-const READ_MAX: usize = 64;
-const READ_OF_ONE_MAX: usize = 8;
 
 /// The tokens, or why there are none: a word for the caller, and the cause for the record.
 pub(super) async fn answer(
@@ -36,7 +33,7 @@ pub(super) async fn answer(
         return Err(invalid("what was sent is no form"));
     }
     let busy = || ("temporarily_unavailable", "too many forms are read".to_string());
-    let _reading = doors.refreshing.add(Some(from), READ_MAX, READ_OF_ONE_MAX).ok_or_else(busy)?;
+    let _reading = doors.refreshing.add_unproved(from).ok_or_else(busy)?;
     let body = Limited::new(request.into_body(), FORM_BYTES_MAX).collect();
     let body = tokio::time::timeout(Duration::from_millis(body_ms.min(FORM_MS_MAX)), body).await;
     let body = body.ok().and_then(Result::ok).ok_or_else(|| invalid("no whole form came"))?.to_bytes();

@@ -5,7 +5,7 @@ use super::Unproved;
 use super::kept::{
     KeptError, KeptFile, from_hex, hex, random, read_text, read_texts, read_time, same, texts, time, without,
 };
-use crate::caller::Caller;
+use crate::caller::{Caller, are_for};
 use ring::digest::{SHA256, digest};
 use ringmail_core::issuer::is_nobodys_to_show;
 use ringmail_core::policy::Principal;
@@ -155,7 +155,7 @@ impl KeyStore {
             known.principal == *principal
                 && known.key.revoked_ms.is_none()
                 && known.key.expires_ms.is_none_or(|end| now_ms < end)
-                && known.key.chains.as_ref().is_none_or(|chains| chains.iter().any(|own| **own == *chain))
+                && are_for(known.key.chains.as_deref(), chain)
         };
         known.values().find(good).map(|known| known.revoked.clone())
     }

@@ -4,7 +4,7 @@
 use super::kept::{
     KeptError, KeptFile, from_hex, hex, random, read_text, read_texts, read_time, same, texts, time, without,
 };
-use crate::caller::Caller;
+use crate::caller::{Caller, are_for};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -378,7 +378,7 @@ impl TokenStore {
                 && family.roles == principal.roles
                 && family.revoked_ms.is_none()
                 && now_ms < family.expires_ms
-                && family.chains.as_ref().is_none_or(|chains| chains.iter().any(|own| **own == *chain))
+                && are_for(family.chains.as_deref(), chain)
         };
         known.families.values().find(|(family, _)| good(family)).map(|(_, revoked)| revoked.clone())
     }

@@ -49,6 +49,10 @@ impl Queue {
     }
 }
 
+/// Bodies that are read at once of callers whom only their body proves, and those of one address.
+const UNPROVED_MAX: usize = 64;
+const UNPROVED_OF_ONE_MAX: usize = 8;
+
 /// How many there are of something, in all and for each address.
 #[derive(Debug, Default)]
 pub(crate) struct Counts(Mutex<(usize, HashMap<IpAddr, usize>)>);
@@ -62,6 +66,11 @@ pub(crate) struct Counted {
 impl Counts {
     pub(crate) fn all(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// One more body of somebody whom nothing else proves.
+    pub(crate) fn add_unproved(self: &Arc<Self>, from: IpAddr) -> Option<Counted> {
+        self.add(Some(from), UNPROVED_MAX, UNPROVED_OF_ONE_MAX)
     }
 
     /// One more, unless there are as many as there may be.
